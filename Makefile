@@ -1,0 +1,32 @@
+# `make` alone lists what there is. PYTHON=... chooses the interpreter of the first set-up.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help env demo test lint format clean
+
+PYTHON ?=
+ARGS ?=
+BIN := .venv/bin
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+env: ## Set up .venv (first time 10-15 minutes; then at once)
+	@PYTHON="$(PYTHON)" tools/setup_env.sh
+
+demo: env ## Train on synthetic video, track, and write the pictures
+	@$(BIN)/python demo/quickstart.py $(ARGS)
+
+test: env ## Run the tests (ARGS="-k polar" picks some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: env ## Check style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: env ## Put style and formatting right
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## Remove caches and build products (keeps .venv and work_dirs)
+	rm -rf build dist .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

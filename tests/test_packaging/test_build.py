@@ -1,0 +1,80 @@
+"""What pip's own build calls make of the project: the package, and beside it configs and tools."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ('mmpolar', 'configs', 'tools', 'demo', 'requirements')
+CONFIG = 'configs/_base_/default_runtime.py'
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A copy of the project as a clean checkout has it."""
+    folder = tmp_path / 'source'
+    folder.mkdir()
+    for name in COPIED:
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns('__pycache__', '.mim')
+        )
+    for path in ROOT.iterdir():
+        if path.is_file():
+            shutil.copy(path, folder)
+    return folder
+
+
+def build(source, kind):
+    """Call the hook that pip calls for this kind; gives the file that it wrote."""
+    out = source.parent / f'built-{kind}'
+    out.mkdir()
+    code = f'from setuptools import build_meta; build_meta.build_{kind}({str(out)!r})'
+    done = subprocess.run([sys.executable, '-c', code], cwd=source, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    [made] = out.iterdir()
+    return made
+
+
+def test_editable_install_links_the_mim_folder(source):
+    build(source, 'editable')
+    mim = source / 'mmpolar' / '.mim'
+    assert (mim / CONFIG).samefile(source / CONFIG)
+    assert (mim / 'tools' / 'train.py').samefile(source / 'tools' / 'train.py')
+    assert all(entry.is_symlink() for entry in mim.iterdir())
+
+
+def test_wheel_holds_package_and_mim_folder(source):
+    build(source, 'editable')  # its links must not find their way into the wheel
+    with zipfile.ZipFile(build(source, 'wheel')) as wheel:
+        names = set(wheel.namelist())
+        assert wheel.read(f'mmpolar/.mim/{CONFIG}') == (ROOT / CONFIG).read_bytes()
+        [metadata] = (wheel.read(name).decode() for name in names if name.endswith('/METADATA'))
+    expected = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / 'mmpolar').rglob('*.py')
+        if '.mim' not in path.parts and (path.parent / '__init__.py').exists()
+    }
+    assert expected <= names
+    assert 'mmpolar/.mim/tools/test.py' in names
+    assert not [name for name in names if name.startswith('tests') or '__pycache__' in name]
+
+    required = re.findall(r'^Requires-Dist: ([\w-]+)[^;\n]*(;.*)?$', metadata, re.MULTILINE)
+    plain = {name for name, condition in required if 'extra' not in condition}
+    assert {'numpy', 'pycocotools'} <= plain
+    assert not plain & {'torch', 'mmcv', 'mmengine', 'mmdet', 'mmtrack'}
+    extras = re.findall(r'^Provides-Extra: (.+)$', metadata, re.MULTILINE)
+    assert {'all', 'mim', 'optional', 'tests'} == set(extras)
+
+
+def test_source_archive_builds_again(source):
+    with tarfile.open(build(source, 'sdist')) as archive:
+        archive.extractall(source.parent, filter='data')
+    [unpacked] = source.parent.glob('mmpolar-*')
+    with zipfile.ZipFile(build(unpacked, 'wheel')) as wheel:
+        assert f'mmpolar/.mim/{CONFIG}' in wheel.namelist()
