@@ -1,0 +1,35 @@
+"""Geometry and plain records. Nothing here imports an OpenMMLab package."""
+
+from mmpolar.structures.boxes import check_box
+from mmpolar.structures.polar import (
+    CROSSINGS,
+    MIN_RADIUS,
+    decode_points,
+    encode_radii,
+    mask_to_box,
+    mass_center,
+    polar_ceiling,
+    polar_centerness,
+    rasterize_polygon,
+    ray_directions,
+)
+from mmpolar.structures.siamese import TrackParams
+from mmpolar.structures.target import Target
+from mmpolar.structures.track_result import TrackResult
+
+__all__ = [
+    'CROSSINGS',
+    'MIN_RADIUS',
+    'Target',
+    'TrackParams',
+    'TrackResult',
+    'check_box',
+    'decode_points',
+    'encode_radii',
+    'mask_to_box',
+    'mass_center',
+    'polar_ceiling',
+    'polar_centerness',
+    'rasterize_polygon',
+    'ray_directions',
+]

@@ -1,0 +1,38 @@
+"""Checks on boxes that come from outside."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def check_box(box: ArrayLike, frame_size: tuple[int, int]) -> np.ndarray:
+    """Validate a target's box and clip it to its frame.
+
+    Args:
+        box: x1, y1, x2, y2 in pixels.
+        frame_size: Height and width of the frame in pixels.
+
+    Returns:
+        The part of the box inside the frame, (4,) float64.
+
+    Raises:
+        ValueError: If the box is not four finite numbers, has no positive width and height, or
+            lies outside the frame.
+    """
+    array = np.asarray(box, dtype=np.float64)
+    if array.shape != (4,) or not np.isfinite(array).all():
+        raise ValueError(f'a box must be four finite numbers x1, y1, x2, y2, got {box}')
+    x1, y1, x2, y2 = array
+    if x2 <= x1 or y2 <= y1:
+        raise ValueError(
+            f'box {array.tolist()} has no positive width and height: it must be given as its '
+            'corners x1, y1, x2, y2'
+        )
+    height, width = frame_size
+    limits = np.array([-0.5, -0.5, width - 0.5, height - 0.5])
+    clipped = np.concatenate([np.maximum(array[:2], limits[:2]), np.minimum(array[2:], limits[2:])])
+    if (clipped[2:] <= clipped[:2]).any():
+        raise ValueError(
+            f'box {array.tolist()} lies outside the frame of {width}x{height} pixels; '
+            'check that box and frame have the same scale'
+        )
+    return clipped

@@ -1,0 +1,277 @@
+"""Geometry of square crops around a target, shared by training and by the tracker.
+
+A crop of ``out_size`` pixels a side shows a square window of the frame. All coordinates are pixels
+with integer values at pixel centres, so a window of ``side`` frame pixels around ``center`` spans
+``center - side / 2 .. center + side / 2``, its crop spans ``-0.5 .. out_size - 0.5``, and the
+centre lands on ``(out_size - 1) / 2``. A (2, 3) matrix maps frame pixels to crop pixels. Needs
+NumPy and OpenCV only.
+"""
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Border = float | Sequence[float]
+
+_MEAN_ROWS = 128  # rows that mean_color samples: enough for a fill colour, 8 x cheaper at 1080p
+_SLICE_MARGIN = 2  # frame pixels kept around a window, so that interpolation never meets the cut
+
+
+def context_size(box_or_wh: ArrayLike, context_amount: float = 0.5) -> float:
+    """Side of the square that holds a target and its context.
+
+    ``sqrt((w + p) * (h + p))`` with ``p = context_amount * (w + h)`` (Bertinetto et al., ECCV
+    Workshops 2016, "Fully-Convolutional Siamese Networks for Object Tracking", section 3.2, where
+    ``2 p = (w + h) / 2`` is added to each side).
+
+    Args:
+        box_or_wh: Box (x1, y1, x2, y2) or size (w, h), in pixels.
+        context_amount: Share of ``w + h`` added to both the width and the height.
+
+    Returns:
+        Side in pixels, greater than 0. The template crop shows it, at 127 px.
+
+    Raises:
+        ValueError: If there are not 2 or 4 numbers, or they enclose no area.
+    """
+    values = np.asarray(box_or_wh, dtype=np.float64)
+    if values.shape not in ((2,), (4,)):
+        raise ValueError(
+            f'expected a box (x1, y1, x2, y2) or a size (w, h), got shape {values.shape}'
+        )
+    width, height = values if values.size == 2 else values[2:] - values[:2]
+    if not (0 < width < math.inf and 0 < height < math.inf):
+        raise ValueError(
+            f'a target needs a finite width and height above 0, got {width} x {height} '
+            f'from {values.tolist()}; leave frames without a target out'
+        )
+    context = context_amount * (width + height)
+    return math.sqrt((width + context) * (height + context))
+
+
+def crop_matrix(center: ArrayLike, side: float, out_size: int) -> NDArray[np.float64]:
+    """Matrix of the crop that shows a square window of the frame.
+
+    Args:
+        center: Centre (x, y) of the window, in frame pixels.
+        side: Side of the window in frame pixels, greater than 0.
+        out_size: Side of the crop in pixels.
+
+    Returns:
+        (2, 3) matrix from frame pixels to crop pixels; it maps ``center`` to
+        ``(out_size - 1) / 2`` on both axes.
+    """
+    scale = out_size / side
+    x, y = np.asarray(center, dtype=np.float64)
+    middle = (out_size - 1) / 2
+    return np.array([[scale, 0.0, middle - scale * x], [0.0, scale, middle - scale * y]])
+
+
+def invert(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inverse of a (2, 3) affine matrix: from crop pixels back to frame pixels."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([linear, -linear @ matrix[:, 2]])
+
+
+def transform_points(points: ArrayLike, matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Map points (..., 2) by a (2, 3) matrix; returns float32 of the same shape."""
+    mapped = np.asarray(points, dtype=np.float64) @ matrix[:, :2].T + matrix[:, 2]
+    return mapped.astype(np.float32)
+
+
+def transform_box(box: ArrayLike, matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Bounding box of a mapped box.
+
+    Args:
+        box: Boxes (..., 4) as x1, y1, x2, y2 in pixels.
+        matrix: (2, 3) affine matrix.
+
+    Returns:
+        (..., 4) float32 boxes that hold the four mapped corners. Nothing is clipped.
+    """
+    box = np.asarray(box, dtype=np.float64)
+    corners = box[..., [0, 1, 2, 1, 2, 3, 0, 3]].reshape(*box.shape[:-1], 4, 2)
+    mapped = transform_points(corners, matrix)
+    return np.concatenate([mapped.min(axis=-2), mapped.max(axis=-2)], axis=-1)
+
+
+def transform_mask_box(
+    mask: NDArray[np.uint8], matrix: NDArray[np.float64]
+) -> NDArray[np.float32] | None:
+    """Bounding box of a mapped mask, exact for rotations too and not clipped by any crop.
+
+    Args:
+        mask: (H, W) uint8, non-zero on the target.
+        matrix: (2, 3) affine matrix.
+
+    Returns:
+        (4,) float32 box of the mapped pixel squares, None if the mask is empty.
+    """
+    x, y, width, height = cv2.boundingRect(mask)
+    if width == 0:
+        return None
+    if matrix[0, 1] == 0 and matrix[1, 0] == 0:
+        return transform_box((x - 0.5, y - 0.5, x + width - 0.5, y + height - 0.5), matrix)
+    outlines, _ = cv2.findContours(
+        mask[y : y + height, x : x + width],
+        cv2.RETR_EXTERNAL,
+        cv2.CHAIN_APPROX_SIMPLE,
+        offset=(x, y),
+    )
+    centers = transform_points(np.concatenate(outlines)[:, 0], matrix)
+    reach = np.abs(matrix[:, :2]).sum(axis=1) / 2  # half the extent of one mapped pixel square
+    return np.concatenate([centers.min(axis=0) - reach, centers.max(axis=0) + reach]).astype(
+        np.float32
+    )
+
+
+def mean_color(img: NDArray[np.uint8]) -> tuple[float, ...]:
+    """Mean of each channel over evenly spaced rows (all rows of a small image).
+
+    Args:
+        img: (H, W) or (H, W, 3) uint8.
+
+    Returns:
+        One value in [0, 255] a channel.
+    """
+    channels = 1 if img.ndim == 2 else img.shape[2]
+    return tuple(cv2.mean(img[:: max(1, img.shape[0] // _MEAN_ROWS)])[:channels])
+
+
+def crop_image(
+    img: NDArray[np.uint8], center: ArrayLike, side: float, out_size: int, border: Border = 0
+) -> NDArray[np.uint8]:
+    """Crop a square window of the frame and resize it.
+
+    Args:
+        img: Frame, (H, W) or (H, W, 3) uint8.
+        center: Centre (x, y) of the window, in frame pixels.
+        side: Side of the window in frame pixels, greater than 0.
+        out_size: Side of the crop in pixels.
+        border: Colour outside the frame, one number or one a channel.
+
+    Returns:
+        (out_size, out_size) or (out_size, out_size, 3) uint8 crop, a new array.
+    """
+    return warp_image(img, crop_matrix(center, side, out_size), out_size, border)
+
+
+def warp_image(
+    img: NDArray[np.uint8], matrix: NDArray[np.float64], out_size: int, border: Border = 0
+) -> NDArray[np.uint8]:
+    """Crop a frame by any affine matrix, bilinear, from the part of the frame that it shows.
+
+    A window more than twice as large as the crop is first halved, as often as that holds, by
+    averaging 2 x 2 pixels: plain bilinear sampling would skip pixels there.
+
+    Args:
+        img: Frame, (H, W) or (H, W, 3) uint8.
+        matrix: (2, 3) matrix from frame pixels to crop pixels.
+        out_size: Side of the crop in pixels.
+        border: Colour outside the frame, one number or one a channel.
+
+    Returns:
+        (out_size, out_size) or (out_size, out_size, 3) uint8 crop, a new array.
+    """
+    to_frame = invert(matrix)
+    color = np.broadcast_to(np.rint(border), img.shape[2:] or (1,))
+    view, origin = _visible_part(img, to_frame, out_size)
+    if view.size == 0:
+        return np.full((out_size, out_size, *img.shape[2:]), color, dtype=np.uint8)
+    to_frame[:, 2] -= origin
+    zoom = math.sqrt(abs(np.linalg.det(to_frame[:, :2])))
+    while zoom >= 2 and min(view.shape[:2]) >= 2:
+        view, to_frame, zoom = _halve(view), _to_half(to_frame), zoom / 2
+    return _warp(view, to_frame, out_size, cv2.INTER_LINEAR, color.tolist())
+
+
+def warp_mask(
+    mask: NDArray[np.uint8], matrix: NDArray[np.float64], out_size: int
+) -> NDArray[np.uint8]:
+    """Crop a mask by any affine matrix; 0 outside the frame.
+
+    Each crop pixel takes the frame pixel square that its centre falls into, so the result is the
+    mapped outline drawn at crop resolution and its area is unbiased. (Interpolating and cutting
+    at one half would round off corners and lose a third of a single pixel.)
+
+    Args:
+        mask: (H, W) uint8, non-zero on the target.
+        matrix: (2, 3) matrix from frame pixels to crop pixels.
+        out_size: Side of the crop in pixels.
+
+    Returns:
+        (out_size, out_size) uint8.
+    """
+    to_frame = invert(matrix)
+    view, origin = _visible_part(mask, to_frame, out_size)
+    if view.size == 0:
+        return np.zeros((out_size, out_size), dtype=np.uint8)
+    to_frame[:, 2] -= origin
+    return _warp(view, to_frame, out_size, cv2.INTER_NEAREST, 0)
+
+
+def score_locations(
+    score_size: int = 25, stride: int = 8, search_size: int = 255
+) -> NDArray[np.float32]:
+    """Positions in the search crop that the locations of a score map stand for (Ocean's grid).
+
+    Args:
+        score_size: Side S of the score map.
+        stride: Distance of neighbouring locations in pixels.
+        search_size: Side X of the search crop in pixels.
+
+    Returns:
+        (S, S, 2) float32; location (row, column) is at
+        ``x = (column - S // 2) * stride + X // 2`` and likewise in y.
+    """
+    axis = (np.arange(score_size) - score_size // 2) * stride + search_size // 2
+    x, y = np.meshgrid(axis, axis)
+    return np.stack([x, y], axis=-1).astype(np.float32)
+
+
+def _visible_part(
+    img: NDArray[np.uint8], to_frame: NDArray[np.float64], out_size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """View of the frame pixels that a crop can touch, and the (x, y) of its first pixel."""
+    edge = out_size - 0.5
+    left, top, right, bottom = transform_box((-0.5, -0.5, edge, edge), to_frame)
+    height, width = img.shape[:2]
+    limits = np.array([width, height])
+    first = np.floor([left, top]) - _SLICE_MARGIN
+    last = np.ceil([right, bottom]) + _SLICE_MARGIN + 1
+    x1, y1 = np.clip(first, 0, limits).astype(np.int64)
+    x2, y2 = np.clip(last, 0, limits).astype(np.int64)
+    return img[y1:y2, x1:x2], np.array([x1, y1])
+
+
+def _halve(img: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Mean of 2 x 2 pixels; an odd last row or column, under a crop pixel wide, is left out."""
+    height, width = img.shape[0] // 2, img.shape[1] // 2
+    return cv2.resize(img[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _to_half(to_frame: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same map into a frame of half the size: pixel i covers the old pixels 2i and 2i + 1."""
+    half = to_frame / 2
+    half[:, 2] -= 0.25
+    return half
+
+
+def _warp(
+    img: NDArray[np.uint8],
+    to_frame: NDArray[np.float64],
+    out_size: int,
+    interpolation: int,
+    border: Border,
+) -> NDArray[np.uint8]:
+    return cv2.warpAffine(
+        img,
+        to_frame,
+        (out_size, out_size),
+        flags=interpolation | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=border,
+    )

@@ -1,0 +1,187 @@
+"""What a Siamese tracker does outside its network: window, penalties, choice of a location.
+
+Plain numbers and numpy arrays, so that a tracker on any inference engine shares these lines.
+The rules are those of Ocean (Zhang et al., ECCV 2020, section 3.4) and of its published code.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TrackParams:
+    """Hyper-parameters of tracking; the defaults are those published for VOT2019.
+
+    Attributes:
+        penalty_k: Strength of the penalty on changes of size and aspect ratio.
+        window_influence: Weight of the cosine window in [0, 1].
+        lr: Rate in [0, 1] at which the size follows the prediction.
+        score_ratio: Weight of the regular-region score against the object-aware one.
+        context_amount: Context around the target, as a share of width plus height.
+        template_size: Side of the template crop in pixels.
+        search_size: Side of the search crop in pixels.
+        small_target_search_size: Side of the search crop for small targets in pixels.
+        small_target_share: A target below this share of the frame's area is small.
+        stride: Pixels of the search crop between two locations.
+        min_size: Smallest width and height of a predicted box in pixels of the frame.
+    """
+
+    penalty_k: float = 0.062
+    window_influence: float = 0.38
+    lr: float = 0.765
+    score_ratio: float = 0.94
+    context_amount: float = 0.5
+    template_size: int = 127
+    search_size: int = 255
+    small_target_search_size: int = 287
+    small_target_share: float = 0.004
+    stride: int = 8
+    min_size: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ('window_influence', 'lr', 'score_ratio', 'small_target_share'):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f'{name} must lie in [0, 1], got {value}')
+        for name in ('search_size', 'small_target_search_size'):
+            value = getattr(self, name)
+            if value <= self.template_size:
+                raise ValueError(
+                    f'{name} must exceed the template size {self.template_size}, got {value}'
+                )
+
+    def search_size_for(self, target_area: float, frame_area: float) -> int:
+        """Side of the search crop: small targets get the larger search region."""
+        is_small = target_area < self.small_target_share * frame_area
+        return self.small_target_search_size if is_small else self.search_size
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The location that a score map elects, and the new box there.
+
+    Attributes:
+        row: Row of the location in the score map.
+        col: Column of the location in the score map.
+        box: Smoothed box in pixels of the frame, (4,) xyxy, before it is clamped to the frame.
+        score: Classification score in [0, 1], free of penalty and window.
+        pole: The location in pixels of the frame, (2,) xy.
+    """
+
+    row: int
+    col: int
+    box: np.ndarray
+    score: float
+    pole: np.ndarray
+
+
+@lru_cache(maxsize=16)
+def cosine_window(score_size: int) -> np.ndarray:
+    """Outer product of two Hann windows, (S, S) in [0, 1], largest at the centre.
+
+    Raises:
+        ValueError: If ``score_size`` is smaller than 1.
+    """
+    if score_size < 1:
+        raise ValueError(f'score map size must be at least 1, got {score_size}')
+    window = np.outer(np.hanning(score_size), np.hanning(score_size)).astype(np.float32)
+    window.setflags(write=False)
+    return window
+
+
+def change_penalty(
+    width: np.ndarray, height: np.ndarray, target_width: float, target_height: float, k: float
+) -> np.ndarray:
+    """Penalty in (0, 1] on boxes whose size or aspect ratio differs from the target's.
+
+    ``exp(-(r * s - 1) * k)`` with r and s the changes, at least 1, of the aspect ratio and of the
+    padded size (SiamRPN, Li et al., CVPR 2018, eq. 13).
+    """
+
+    def padded_size(w, h):
+        pad = (w + h) * 0.5
+        return np.sqrt((w + pad) * (h + pad))
+
+    def change(ratio):
+        return np.maximum(ratio, 1.0 / ratio)
+
+    size_change = change(padded_size(width, height) / padded_size(target_width, target_height))
+    ratio_change = change((target_width / target_height) / (width / height))
+    return np.exp(-(ratio_change * size_change - 1.0) * k)
+
+
+def select_location(
+    score: np.ndarray,
+    ltrb: np.ndarray,
+    box: np.ndarray,
+    scale: float,
+    search_size: int,
+    params: TrackParams,
+) -> Selection:
+    """Elect a location of the score map and smooth the target's size.
+
+    Args:
+        score: Classification scores, shape (S, S), in [0, 1].
+        ltrb: Distances from each location to the sides of its box, shape (4, S, S), in pixels of
+            the search crop, positive.
+        box: The target's box in the previous frame, (4,) xyxy, in pixels of the frame. The search
+            crop is centred on it.
+        scale: Pixels of the search crop per pixel of the frame.
+        search_size: Side of the search crop in pixels.
+        params: Tracking hyper-parameters.
+
+    Returns:
+        The elected location with its smoothed box.
+    """
+    size = score.shape[-1]
+    left, top, right, bottom = ltrb
+    width, height = left + right, top + bottom
+    center = (box[:2] + box[2:]) / 2
+    previous = (box[2:] - box[:2]) * scale
+
+    penalty = change_penalty(width, height, previous[0], previous[1], params.penalty_k)
+    ranking = penalty * score * (1 - params.window_influence)
+    ranking += cosine_window(size) * params.window_influence
+    row, col = np.unravel_index(int(ranking.argmax()), ranking.shape)
+
+    middle = search_size // 2
+    pole = (np.array([col, row]) - size // 2) * params.stride + float(middle)
+    shift = (
+        np.array([right[row, col] - left[row, col], bottom[row, col] - top[row, col]]) / 2
+        + pole
+        - middle
+    )
+    rate = float(penalty[row, col] * score[row, col]) * params.lr
+    predicted = np.array([width[row, col], height[row, col]], dtype=np.float64)
+    # The published code smooths twice over: the prediction's share is the square of the rate.
+    smoothed = previous + rate * rate * (predicted - previous)
+    new_center = center + shift / scale
+    half = smoothed / scale / 2
+    return Selection(
+        row=int(row),
+        col=int(col),
+        box=np.concatenate([new_center - half, new_center + half]),
+        score=float(score[row, col]),
+        pole=center + (pole - middle) / scale,
+    )
+
+
+def clamp_box(box: np.ndarray, frame_size: tuple[int, int], min_size: float) -> np.ndarray:
+    """Keep a box usable for the next frame.
+
+    The centre is kept inside the frame, width and height between ``min_size`` and the frame's.
+
+    Args:
+        box: (4,) xyxy in pixels.
+        frame_size: Height and width of the frame in pixels.
+        min_size: Smallest width and height in pixels.
+
+    Returns:
+        The clamped box, (4,) xyxy.
+    """
+    limit = np.array([frame_size[1], frame_size[0]], dtype=np.float64)
+    center = np.clip((box[:2] + box[2:]) / 2, 0, limit)
+    half = np.clip(box[2:] - box[:2], np.minimum(min_size, limit), limit) / 2
+    return np.concatenate([center - half, center + half])
