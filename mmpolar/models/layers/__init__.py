@@ -1,0 +1,5 @@
+from mmpolar.models.layers.aligned_conv import AlignedConv, box_offsets
+from mmpolar.models.layers.depthwise_xcorr import depthwise_xcorr
+from mmpolar.models.layers.feature_combination import FeatureCombination
+
+__all__ = ['AlignedConv', 'FeatureCombination', 'box_offsets', 'depthwise_xcorr']

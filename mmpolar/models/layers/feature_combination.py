@@ -1,0 +1,66 @@
+"""Ocean's feature combination: three dilated encodings, correlated and summed."""
+
+import torch
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmpolar.models.layers.depthwise_xcorr import depthwise_xcorr
+
+# Dilations (height, width) of the three parallel branches: the first keeps the shape, the others
+# take in twice the height or twice the width (Ocean, section 3.1).
+DILATIONS = ((1, 1), (2, 1), (1, 2))
+
+
+class FeatureCombination(BaseModule):
+    """Combine template and search features into one map.
+
+    Each branch encodes template and search features with a 3x3 convolution of its own dilation
+    and correlates them depth-wise; the three responses, equal in size, are summed with
+    softmax-normalised learned weights (Ocean, eq. 5).
+
+    Args:
+        in_channels: Channels of both inputs.
+        out_channels: Channels of the combined map.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.template_encoders = _encoders(in_channels, out_channels)
+        self.search_encoders = _encoders(in_channels, out_channels)
+        self.weight = nn.Parameter(torch.ones(len(DILATIONS)))
+
+    def encode_template(self, template: Tensor) -> tuple[Tensor, ...]:
+        """Correlation kernels of a template.
+
+        Args:
+            template: Template features, shape (N, C, h, w).
+
+        Returns:
+            One kernel per branch: (N, C', h-2, w-2), (N, C', h-4, w-2) and (N, C', h-2, w-4).
+        """
+        return tuple(encode(template) for encode in self.template_encoders)
+
+    def forward(self, kernels: tuple[Tensor, ...], search: Tensor) -> Tensor:
+        """Correlate search features with the kernels of a template.
+
+        Args:
+            kernels: What :meth:`encode_template` returned.
+            search: Search features, shape (N, C, H, W).
+
+        Returns:
+            Combined features, shape (N, C', H - h + 1, W - w + 1).
+        """
+        shares = self.weight.softmax(0)
+        responses = [
+            share * depthwise_xcorr(encode(search), kernel)
+            for share, encode, kernel in zip(shares, self.search_encoders, kernels, strict=True)
+        ]
+        return sum(responses)
+
+
+def _encoders(in_channels: int, out_channels: int) -> nn.ModuleList:
+    return nn.ModuleList(
+        ConvModule(in_channels, out_channels, 3, dilation=dilation, norm_cfg=dict(type='BN'))
+        for dilation in DILATIONS
+    )

@@ -1,0 +1,3 @@
+from mmpolar.models.necks.adjust_neck import AdjustNeck
+
+__all__ = ['AdjustNeck']

@@ -1,0 +1,3 @@
+from mmpolar.models.trackers.ocean import Ocean, TrackMemo
+
+__all__ = ['Ocean', 'TrackMemo']

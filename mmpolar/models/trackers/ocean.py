@@ -1,0 +1,309 @@
+"""Ocean, an anchor-free Siamese tracker, with a head that outlines its target."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.model import BaseModel
+from mmengine.structures import InstanceData
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from mmpolar.models.heads import Kernels, OceanMaps
+from mmpolar.registry import MODELS
+from mmpolar.structures.boxes import check_box
+from mmpolar.structures.crop import context_size, crop_image, mean_color
+from mmpolar.structures.polar import decode_points, rasterize_polygon
+from mmpolar.structures.siamese import Selection, TrackParams, clamp_box, select_location
+from mmpolar.structures.track_result import TrackResult
+
+
+@dataclass
+class TrackMemo:
+    """What the tracker remembers between frames.
+
+    Attributes:
+        kernels: The encoded template.
+        box: The target's box in the last frame, (4,) xyxy in pixels.
+        border: Colour outside the frame, BGR: the mean of the first frame.
+        search_size: Side of the search crop in pixels.
+    """
+
+    kernels: Kernels
+    box: NDArray[np.float64]
+    border: tuple[float, ...]
+    search_size: int
+
+
+@MODELS.register_module()
+class Ocean(BaseModel):
+    """Ocean (Zhang et al., ECCV 2020), trained jointly with a polar contour head.
+
+    Template and search crop pass through one backbone and one neck; the head combines them and
+    gives boxes and scores for every location, and the mask head gives radii. In training all
+    losses are summed for one backward pass. In testing the tracker finds a given target again,
+    frame by frame, and keeps its state in ``memo``.
+
+    Args:
+        backbone: Config of the backbone; any whose first output has the head's stride.
+        neck: Config of the neck, which merges the backbone's outputs and crops the template.
+        head: Config of the head, see :class:`OceanHead`.
+        mask_head: Config of the segmentation head, see :class:`PolarContourHead`; None tracks
+            boxes only.
+        test_cfg: Fields of :class:`mmpolar.structures.siamese.TrackParams` to change.
+        data_preprocessor: Config of the data preprocessor.
+        init_cfg: MMEngine's initialisation config.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        head: dict,
+        mask_head: dict | None = None,
+        test_cfg: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        data_preprocessor = data_preprocessor or dict(type='TrackDataPreprocessor')
+        super().__init__(MODELS.build(data_preprocessor), init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.neck = MODELS.build(neck)
+        self.head = MODELS.build(head)
+        self.mask_head = MODELS.build(mask_head) if mask_head is not None else None
+        self.params = replace(TrackParams(), **(test_cfg or {}))
+        self.memo: TrackMemo | None = None
+
+    def forward(
+        self,
+        inputs: dict[str, Tensor],
+        data_samples: list[DetDataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> dict[str, Tensor] | list[DetDataSample] | tuple[OceanMaps, Tensor | None]:
+        """Train on pairs, track a frame, or return the maps of pairs.
+
+        Args:
+            inputs: With mode ``'loss'`` or ``'tensor'``: ``img`` (N, 1, 3, 127, 127) templates and
+                ``search_img`` (N, 1, 3, 255, 255) search crops, normalised. With ``'predict'``:
+                ``img`` (1, 1, 3, H, W), a frame in uint8 BGR.
+            data_samples: Annotations, one per pair or frame.
+            mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
+
+        Returns:
+            Losses by name; the data samples with ``pred_track_instances``; or the maps.
+
+        Raises:
+            ValueError: If the mode is none of the three.
+        """
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        if mode == 'tensor':
+            return self.correlate(inputs['img'][:, 0], inputs['search_img'][:, 0])
+        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+
+    def correlate(self, template: Tensor, search: Tensor) -> tuple[OceanMaps, Tensor | None]:
+        """Maps of pairs of crops.
+
+        Args:
+            template: Normalised template crops, shape (N, 3, 127, 127).
+            search: Normalised search crops, shape (N, 3, X, X).
+
+        Returns:
+            The head's maps, and radii (N, n, S, S) in pixels of the search crop, or None without
+            a mask head.
+        """
+        return self.search(self.encode_template(template), search)
+
+    def encode_template(self, template: Tensor) -> Kernels:
+        """Turn normalised template crops (N, 3, 127, 127) into correlation kernels."""
+        features = self.neck.crop_template(self.extract(template))
+        return self.head.encode_template(features)
+
+    def search(self, kernels: Kernels, search: Tensor) -> tuple[OceanMaps, Tensor | None]:
+        """Maps of normalised search crops (N, 3, X, X) for encoded templates."""
+        maps = self.head(kernels, self.extract(search), search.size(-1))
+        return maps, self.mask_head(maps) if self.mask_head is not None else None
+
+    def extract(self, images: Tensor) -> Tensor:
+        """Features (N, C, h, w) of normalised images (N, 3, H, W)."""
+        # About 1.5 times faster on a CPU than the default layout.
+        images = images.contiguous(memory_format=torch.channels_last)
+        return self.neck(self.backbone(images))
+
+    def loss(
+        self, inputs: dict[str, Tensor], data_samples: list[DetDataSample]
+    ) -> dict[str, Tensor]:
+        """Every loss term by name.
+
+        Args:
+            inputs: As in :meth:`forward`.
+            data_samples: With ``search_gt_instances`` (``bboxes`` (1, 4), ``labels`` (1,): 1 target
+                present, 0 negative pair) and, for samples with a mask, ``polar_targets``.
+        """
+        maps, radii = self.forward(inputs, mode='tensor')
+        truth = [sample.search_gt_instances for sample in data_samples]
+        boxes = torch.cat([instances.bboxes for instances in truth]).to(maps.ltrb)
+        present = torch.cat([instances.labels for instances in truth]).to(maps.ltrb)
+        losses = self.head.loss(maps, boxes, present)
+        if self.mask_head is not None:
+            losses.update(self.mask_head.loss(radii, *_stack_polar_targets(data_samples, radii)))
+        return losses
+
+    @torch.no_grad()
+    def predict(
+        self, inputs: dict[str, Tensor], data_samples: list[DetDataSample]
+    ) -> list[DetDataSample]:
+        """Track one frame of a test video.
+
+        Args:
+            inputs: ``img``, the frame, (1, 1, 3, H, W) uint8 BGR.
+            data_samples: One sample with ``frame_id``; the first frame's has the target in
+                ``gt_instances``.
+
+        Returns:
+            The sample with ``pred_track_instances``: ``bboxes`` (1, 4), ``scores`` (1,), ``labels``
+            (1,) and, with a mask head, ``polygons`` (1, n, 2) and ``masks`` (1, H, W).
+
+        Raises:
+            ValueError: If the first frame has no target.
+        """
+        frame = inputs['img'][0, 0].permute(1, 2, 0).cpu().numpy()
+        (sample,) = data_samples
+        if sample.frame_id == 0:
+            target = sample.gt_instances.bboxes
+            if len(target) == 0:
+                raise ValueError(
+                    f'the target is not in the first frame {sample.get("img_path", "")}: check its '
+                    'annotation (an empty mask?)'
+                )
+            result = self.init(frame, target[0].cpu().numpy())
+        else:
+            result = self.track(frame)
+        sample.pred_track_instances = _to_instances(result)
+        return [sample]
+
+    @torch.no_grad()
+    def init(self, frame: NDArray[np.uint8], box: ArrayLike) -> TrackResult:
+        """Take on a target.
+
+        Args:
+            frame: Image, (H, W, 3) uint8 BGR.
+            box: The target's x1, y1, x2, y2 in pixels; what lies outside the frame is cut off.
+
+        Returns:
+            The box, with score 1 and the outline that the network sees in it.
+
+        Raises:
+            ValueError: If the box is not finite, has no area or lies outside the frame.
+        """
+        box = check_box(box, frame.shape[:2])
+        width, height = box[2:] - box[:2]
+        border = mean_color(frame)
+        side = context_size(box, self.params.context_amount)
+        center = (box[:2] + box[2:]) / 2
+        template = crop_image(frame, center, side, self.params.template_size, border)
+        frame_area = frame.shape[0] * frame.shape[1]
+        self.memo = TrackMemo(
+            kernels=self.encode_template(self._to_input(template)),
+            box=box,
+            border=border,
+            search_size=self.params.search_size_for(width * height, frame_area),
+        )
+        _, polygon = self._locate(frame)
+        return _result(box, 1.0, polygon, frame.shape[:2])
+
+    @torch.no_grad()
+    def track(self, frame: NDArray[np.uint8]) -> TrackResult:
+        """Find the target in the next frame.
+
+        Args:
+            frame: Image, (H, W, 3) uint8 BGR. Its size may differ from the last one's.
+
+        Returns:
+            Box, score and outline.
+
+        Raises:
+            RuntimeError: If no target was given with :meth:`init`.
+        """
+        if self.memo is None:
+            raise RuntimeError('the tracker has no target yet: call init(frame, box) first')
+        selection, polygon = self._locate(frame)
+        self.memo.box = clamp_box(selection.box, frame.shape[:2], self.params.min_size)
+        return _result(self.memo.box, selection.score, polygon, frame.shape[:2])
+
+    def _locate(self, frame: NDArray[np.uint8]) -> tuple[Selection, NDArray[np.float32] | None]:
+        """Search around the last box; the elected location and the outline there."""
+        memo, params = self.memo, self.params
+        center = (memo.box[:2] + memo.box[2:]) / 2
+        side = context_size(memo.box, params.context_amount)
+        scale = params.template_size / side
+        crop = crop_image(frame, center, memo.search_size / scale, memo.search_size, memo.border)
+        maps, radii = self.search(memo.kernels, self._to_input(crop))
+        score, ltrb, radii = _fetch(maps.scores(params.score_ratio), maps.ltrb, radii)
+        selection = select_location(score, ltrb, memo.box, scale, memo.search_size, params)
+        if radii is None:
+            return selection, None
+        chosen = radii[:, selection.row, selection.col] / scale
+        return selection, decode_points(selection.pole, chosen)
+
+    def _to_input(self, crop: NDArray[np.uint8]) -> Tensor:
+        image = torch.from_numpy(crop).permute(2, 0, 1)[None]
+        return self.data_preprocessor.normalize(image)
+
+
+def _fetch(
+    scores: Tensor, ltrb: Tensor, radii: Tensor | None
+) -> tuple[NDArray, NDArray, NDArray | None]:
+    """Bring the maps of one crop to the host in one transfer."""
+    parts = [scores[:, None], ltrb] + ([] if radii is None else [radii])
+    maps = torch.cat([part[0].float() for part in parts]).cpu().numpy()
+    return maps[0], maps[1:5], maps[5:] if radii is not None else None
+
+
+def _result(
+    box: NDArray, score: float, polygon: NDArray | None, frame_size: tuple[int, int]
+) -> TrackResult:
+    mask = rasterize_polygon(polygon, frame_size) if polygon is not None else None
+    return TrackResult(np.asarray(box, np.float32), score, polygon, mask)
+
+
+def _to_instances(result: TrackResult) -> InstanceData:
+    instances = InstanceData(
+        bboxes=torch.from_numpy(result.box)[None],
+        scores=torch.tensor([result.score]),
+        labels=torch.zeros(1, dtype=torch.long),
+    )
+    if result.polygon is not None:
+        instances.polygons = torch.from_numpy(result.polygon)[None]
+        instances.masks = torch.from_numpy(result.mask).bool()[None]
+    return instances
+
+
+def _stack_polar_targets(
+    samples: list[DetDataSample], radii: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Targets (N, n, S, S), positive locations and centerness (N, S, S) of a batch.
+
+    Raises:
+        ValueError: If targets and predictions differ in rays or locations.
+    """
+    target = torch.ones_like(radii)
+    positive = torch.zeros_like(radii[:, 0], dtype=torch.bool)
+    centerness = torch.zeros_like(radii[:, 0])
+    for index, sample in enumerate(samples):
+        if 'polar_targets' not in sample:
+            continue
+        polar = sample.polar_targets
+        if polar.radii.shape != radii.shape[1:]:
+            raise ValueError(
+                f'polar targets have the shape {tuple(polar.radii.shape)}, the head predicts '
+                f'{tuple(radii.shape[1:])}: n_rays, score_size and stride of GeneratePolarTarget '
+                'must fit the model'
+            )
+        target[index] = polar.radii
+        positive[index] = polar.positive
+        centerness[index] = polar.centerness
+    return target, positive, centerness
