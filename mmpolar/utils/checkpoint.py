@@ -1,0 +1,140 @@
+"""Loads weights into a model, and says exactly what is wrong when they do not fit."""
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmpolar.compat import register_safe_globals
+
+_MAX_LISTED = 10
+_WRAPPER_PREFIX = 'module.'
+_UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError)
+
+
+class CheckpointReadError(ValueError):
+    """The file is no checkpoint, is damaged, or holds more than weights and plain values."""
+
+
+class CheckpointMismatchError(ValueError):
+    """The weights belong to another model than the one they are loaded into."""
+
+
+def load_weights(
+    model: nn.Module, path: str | os.PathLike, device: str | torch.device = 'cpu'
+) -> dict[str, Any]:
+    """Load every weight of a checkpoint into a model; nothing may be missing or left over.
+
+    The model keeps its device and is changed only if everything fits. Step counters of batch
+    normalisation (``num_batches_tracked``) may be absent, as in checkpoints of early PyTorch.
+
+    Args:
+        model: Model to fill, not wrapped for distributed running.
+        path: Checkpoint file: MMEngine's layout (``state_dict`` beside ``meta``) or a bare state
+            dict. Names may carry the prefix ``module.`` that distributed wrappers add.
+        device: Where the file's tensors are put while they are read.
+
+    Returns:
+        The checkpoint's ``meta``; empty when it has none.
+
+    Raises:
+        FileNotFoundError: If there is no file at ``path``.
+        CheckpointReadError: If the file cannot be read as weights and plain values.
+        CheckpointMismatchError: If names or shapes differ from the model's. The message lists up
+            to ten of each.
+    """
+    checkpoint = _read(Path(path), device)
+    weights = checkpoint.get('state_dict', checkpoint)
+    weights = _without_wrapper_prefix(weights)
+    _check_is_weights(weights, path)
+    _check_fit(model.state_dict(), weights, path)
+    model.load_state_dict(weights, strict=False)
+    meta = checkpoint.get('meta') if 'state_dict' in checkpoint else None
+    return dict(meta or {})
+
+
+def _read(path: Path, device: str | torch.device) -> Mapping[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'no checkpoint at {path}; give the path of a .pth file that training wrote'
+        )
+    register_safe_globals()
+    try:
+        checkpoint = torch.load(path, map_location=device, weights_only=True)
+    except _UNREADABLE as error:
+        raise CheckpointReadError(
+            f'cannot read the checkpoint {path}: {_first_line(error)}. It is damaged (copy it '
+            'again), or holds objects that loading refuses for safety (save its state_dict alone)'
+        ) from error
+    if not isinstance(checkpoint, Mapping):
+        raise CheckpointReadError(
+            f'{path} holds a {type(checkpoint).__name__}, not a checkpoint; give a file with a '
+            'state dict, as training writes it'
+        )
+    return checkpoint
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip('. ')
+
+
+def _without_wrapper_prefix(weights: Any) -> Any:
+    if not isinstance(weights, Mapping):
+        return weights
+    return {str(name).removeprefix(_WRAPPER_PREFIX): value for name, value in weights.items()}
+
+
+def _check_is_weights(weights: Any, path: str | os.PathLike) -> None:
+    if isinstance(weights, dict) and weights:
+        strangers = [name for name, value in weights.items() if not isinstance(value, Tensor)]
+        if not strangers:
+            return
+        found = f'entries that are no tensors ({", ".join(strangers[:_MAX_LISTED])})'
+    else:
+        found = 'no weights'
+    raise CheckpointReadError(
+        f'{path} holds {found}; give a checkpoint with a state_dict, as training writes it'
+    )
+
+
+def _check_fit(
+    expected: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: str | os.PathLike
+) -> None:
+    missing = [
+        name
+        for name in expected
+        if name not in weights and not name.endswith('num_batches_tracked')
+    ]
+    unexpected = [name for name in weights if name not in expected]
+    reshaped = [
+        f'{name} ({_shape(weights[name])} in the file, {_shape(expected[name])} in the model)'
+        for name in expected
+        if name in weights and weights[name].shape != expected[name].shape
+    ]
+    faults = [
+        _listed(title, names)
+        for title, names in (
+            ('missing', missing),
+            ('unexpected', unexpected),
+            ('of another shape', reshaped),
+        )
+        if names
+    ]
+    if faults:
+        raise CheckpointMismatchError(
+            f'the checkpoint {path} does not fit the model: {"; ".join(faults)}. Use the config '
+            'that the checkpoint was trained with'
+        )
+
+
+def _shape(tensor: Tensor) -> str:
+    return 'x'.join(str(size) for size in tensor.shape) or 'scalar'
+
+
+def _listed(title: str, names: list[str]) -> str:
+    more = f' and {len(names) - _MAX_LISTED} more' if len(names) > _MAX_LISTED else ''
+    return f'{len(names)} {title}: {", ".join(names[:_MAX_LISTED])}{more}'

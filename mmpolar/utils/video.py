@@ -1,0 +1,197 @@
+"""Reading frames from video files, folders of images and cameras."""
+
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+
+from mmpolar.utils.image import IMAGE_SUFFIXES, list_images, read_image
+
+Source = str | os.PathLike | int
+
+
+class VideoReadError(ValueError):
+    """A video source exists but gives no frames."""
+
+
+def iter_frames(source: Source) -> Iterator[np.ndarray]:
+    """Yield the frames of a source in order.
+
+    The source is checked, and the first frame of a video decoded, when this is called, not only when
+    the first frame is asked for. A video that gives fewer frames than its header promises ends after
+    the last one with a warning that names the number of the first missing frame.
+
+    Args:
+        source: A video file, a folder of images (in the natural order of their names: ``f2`` before
+            ``f10``), or a camera: its index as an int or as a string of digits that is no path.
+
+    Yields:
+        Frames, uint8 BGR (H, W, 3). The sizes of a folder's images may differ.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        VideoReadError: If the file is no video that can be decoded, the folder holds no image, or
+            the camera cannot be opened.
+        ImageReadError: While iterating, if an image of a folder cannot be read.
+    """
+    camera = _camera_index(source)
+    if camera is not None:
+        return _iter_camera(camera)
+    path = _existing(source)
+    if path.is_dir():
+        return map(read_image, _image_frames(path))
+    return _iter_video(path)
+
+
+def count_frames(source: Source) -> int | None:
+    """Number of frames of a source.
+
+    Args:
+        source: See :func:`iter_frames`.
+
+    Returns:
+        The number of images of a folder, the number that a video's header promises, or None where
+        it is not known: a camera, or a video whose header does not say.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        VideoReadError: If the file cannot be opened as a video or the folder holds no image.
+    """
+    if _camera_index(source) is not None:
+        return None
+    path = _existing(source)
+    if path.is_dir():
+        return len(_image_frames(path))
+    capture = _open_video(path)
+    promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    capture.release()
+    return promised if promised > 0 else None
+
+
+def frame_rate(source: Source) -> float | None:
+    """Frames per second that a video file states.
+
+    Args:
+        source: See :func:`iter_frames`.
+
+    Returns:
+        Frames per second, or None where the source states none: a folder, a camera, a video
+        without the figure.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        VideoReadError: If the file cannot be opened as a video.
+    """
+    if _camera_index(source) is not None:
+        return None
+    path = _existing(source)
+    if path.is_dir():
+        return None
+    capture = _open_video(path)
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return rate if np.isfinite(rate) and rate > 0 else None
+
+
+def video_path_parts(video_name: str) -> PurePosixPath:
+    """Relative path under which the files of a video may be written.
+
+    A ``/`` in the name makes a sub-folder. Characters that some file system refuses, and parts that
+    would lead out of the folder, become underscores.
+
+    Args:
+        video_name: Name of the video, not empty.
+
+    Returns:
+        A relative path without ``..``.
+
+    Raises:
+        ValueError: If nothing of the name is left.
+    """
+    parts = [part for part in video_name.split('/') if part not in ('', '.')]
+    if not parts:
+        raise ValueError(f'video name {video_name!r} cannot name a file; give the video a name')
+    cleaned = [re.sub(r'[\x00-\x1f<>:"\\|?*]', '_', part) for part in parts]
+    return PurePosixPath(*('_' if part == '..' else part for part in cleaned))
+
+
+def _image_frames(folder: Path) -> list[str]:
+    frames = list_images(folder)
+    if not frames:
+        raise VideoReadError(
+            f'folder {folder} holds no image; expected files ending in {", ".join(IMAGE_SUFFIXES)}'
+        )
+    return frames
+
+
+def _camera_index(source: Source) -> int | None:
+    if isinstance(source, int):
+        return source
+    name = os.fspath(source)
+    return int(name) if name.isdecimal() and not os.path.exists(name) else None
+
+
+def _existing(source: str | os.PathLike) -> Path:
+    path = Path(source)
+    if not path.exists():
+        raise FileNotFoundError(
+            f'video source {path} does not exist; give a video file, a folder of images or the '
+            'index of a camera'
+        )
+    return path
+
+
+def _open_video(path: Path) -> cv2.VideoCapture:
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        raise VideoReadError(f'{path} is an image, not a video; give the folder that holds it')
+    if path.stat().st_size == 0:
+        raise VideoReadError(f'video {path} has zero bytes; copy or download it again')
+    capture = cv2.VideoCapture(str(path))
+    if not capture.isOpened():
+        raise VideoReadError(
+            f'video {path} cannot be opened: it is no video, is cut short, or its codec is unknown '
+            'to this build of OpenCV; convert it, for example to H.264 in an mp4 file'
+        )
+    return capture
+
+
+def _iter_video(path: Path) -> Iterator[np.ndarray]:
+    capture = _open_video(path)
+    promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    ok, first = capture.read()
+    if not ok:
+        capture.release()
+        raise VideoReadError(f'video {path} opens but none of its frames can be decoded')
+    return _remaining_frames(path, capture, first, promised)
+
+
+def _remaining_frames(
+    path: Path, capture: cv2.VideoCapture, frame: np.ndarray, promised: int
+) -> Iterator[np.ndarray]:
+    decoded = 0
+    try:
+        ok = True
+        while ok:
+            decoded += 1
+            yield frame
+            ok, frame = capture.read()
+    finally:
+        capture.release()
+    if decoded < promised:
+        warnings.warn(
+            f'video {path} ends early: frame {decoded} (counted from 0) cannot be decoded, though '
+            f'the header promises {promised} frames'
+        )
+
+
+def _iter_camera(index: int) -> Iterator[np.ndarray]:
+    capture = cv2.VideoCapture(index)
+    ok, first = capture.read()
+    if not ok:
+        capture.release()
+        raise VideoReadError(f'camera {index} gives no picture; check that it is connected')
+    return _remaining_frames(Path(f'camera {index}'), capture, first, promised=0)

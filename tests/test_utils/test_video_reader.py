@@ -1,0 +1,155 @@
+import warnings
+
+import cv2
+import numpy as np
+import pytest
+
+from mmpolar.utils.image import ImageReadError
+from mmpolar.utils.video import (
+    VideoReadError,
+    count_frames,
+    frame_rate,
+    iter_frames,
+    video_path_parts,
+)
+
+SIZE = (64, 48)
+
+
+def write_video(path, count, codec):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 10, SIZE)
+    assert writer.isOpened()
+    rng = np.random.default_rng(0)
+    for index in range(count):
+        frame = rng.integers(0, 30, (SIZE[1], SIZE[0], 3)) + 20 * index
+        writer.write(frame.astype(np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize(('suffix', 'codec'), [('mp4', 'mp4v'), ('avi', 'MJPG')])
+def test_video_file_gives_its_frames_in_order(tmp_path, suffix, codec):
+    path = write_video(tmp_path / f'video.{suffix}', 9, codec)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        frames = list(iter_frames(path))
+    assert count_frames(path) == len(frames) == 9
+    assert frame_rate(str(path)) == 10
+    assert all(frame.shape == (48, 64, 3) and frame.dtype == np.uint8 for frame in frames)
+    np.testing.assert_allclose([f.mean() for f in frames], 14.5 + 20 * np.arange(9), atol=3)
+
+
+def test_folder_gives_its_images_in_natural_order(tmp_path):
+    for index in (10, 2, 1):
+        cv2.imwrite(str(tmp_path / f'f{index}.png'), np.full((5, 4 + index, 3), index, np.uint8))
+    (tmp_path / 'notes.txt').write_text('no image')
+    (tmp_path / '.hidden.png').write_bytes(b'no image')
+    frames = list(iter_frames(tmp_path))
+    assert count_frames(tmp_path) == 3
+    assert frame_rate(tmp_path) is None
+    assert [(frame[0, 0, 0], frame.shape[1]) for frame in frames] == [(1, 5), (2, 6), (10, 14)]
+
+
+def test_grey_images_of_a_folder_become_bgr(tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.full((5, 6), 9, np.uint8))
+    (frame,) = iter_frames(str(tmp_path))
+    assert frame.shape == (5, 6, 3)
+
+
+def test_truncated_video_ends_with_a_warning_that_names_the_frame(tmp_path):
+    path = write_video(tmp_path / 'video.avi', 9, 'MJPG')
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * 0.6)])
+    with pytest.warns(UserWarning, match=r'video\.avi ends early: frame \d+') as caught:
+        frames = list(iter_frames(path))
+    assert 0 < len(frames) < 9
+    assert f'frame {len(frames)} (counted from 0)' in str(caught[0].message)
+    assert 'promises 9 frames' in str(caught[0].message)
+
+
+def test_stopping_early_gives_no_warning(tmp_path):
+    path = write_video(tmp_path / 'video.mp4', 5, 'mp4v')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        frames = iter_frames(path)
+        next(frames)
+        frames.close()
+
+
+@pytest.mark.parametrize('read', [iter_frames, count_frames, frame_rate])
+def test_sources_that_do_not_exist_are_named_at_once(tmp_path, read):
+    with pytest.raises(FileNotFoundError, match=r'gone\.mp4 does not exist'):
+        read(tmp_path / 'gone.mp4')
+
+
+@pytest.mark.parametrize('read', [iter_frames, count_frames, frame_rate])
+@pytest.mark.parametrize(
+    ('name', 'content', 'message'),
+    [
+        ('empty.mp4', b'', 'zero bytes'),
+        ('text.mp4', b'this is no video' * 100, 'cannot be opened'),
+        ('picture.jpg', b'anything', 'is an image, not a video'),
+    ],
+)
+def test_files_that_are_no_video_are_named_at_once(tmp_path, read, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(VideoReadError, match=f'{name}.*{message}'):
+        read(tmp_path / name)
+
+
+def test_mp4_cut_before_its_index_is_refused(tmp_path):
+    path = write_video(tmp_path / 'video.mp4', 9, 'mp4v')
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(VideoReadError, match='cut short'):
+        iter_frames(path)
+
+
+@pytest.mark.parametrize('read', [iter_frames, count_frames])
+def test_folder_without_images_is_named_at_once(tmp_path, read):
+    (tmp_path / 'notes.txt').write_text('no image')
+    with pytest.raises(VideoReadError, match=r'holds no image; expected files ending in \.bmp'):
+        read(tmp_path)
+
+
+def test_broken_image_of_a_folder_is_named(tmp_path):
+    cv2.imwrite(str(tmp_path / '0.png'), np.zeros((5, 6, 3), np.uint8))
+    (tmp_path / '1.png').write_bytes(b'')
+    frames = iter_frames(tmp_path)
+    next(frames)
+    with pytest.raises(ImageReadError, match=r'1\.png'):
+        next(frames)
+
+
+@pytest.mark.parametrize('source', [991, '991'])
+def test_camera_that_is_not_there_is_named(source):
+    with pytest.raises(VideoReadError, match='camera 991 gives no picture'):
+        iter_frames(source)
+    assert count_frames(source) is None
+    assert frame_rate(source) is None
+
+
+def test_folder_whose_name_is_a_number_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / '7').mkdir()
+    cv2.imwrite('7/a.png', np.zeros((5, 6, 3), np.uint8))
+    assert count_frames('7') == 1
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        ('bear', 'bear'),
+        ('set/bear', 'set/bear'),
+        ('/abs//./bear', 'abs/bear'),
+        ('../up', '_/up'),
+        ('a:b*c?d\\e', 'a_b_c_d_e'),
+        ('v1.2 (x)', 'v1.2 (x)'),
+    ],
+)
+def test_video_path_parts_stay_below_their_folder(name, expected):
+    assert video_path_parts(name).as_posix() == expected
+
+
+def test_a_name_of_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"'/\./'"):
+        video_path_parts('/./')
