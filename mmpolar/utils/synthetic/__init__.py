@@ -1,0 +1,16 @@
+"""Labelled videos made from photographs inside installed packages: no download needed."""
+
+from mmpolar.utils.synthetic.generate import generate_dataset, make_scene
+from mmpolar.utils.synthetic.photographs import sample_photographs
+from mmpolar.utils.synthetic.scene import Camera, Layer, Light, Scene, Sprite
+
+__all__ = [
+    'Camera',
+    'Layer',
+    'Light',
+    'Scene',
+    'Sprite',
+    'generate_dataset',
+    'make_scene',
+    'sample_photographs',
+]

@@ -1,0 +1,400 @@
+"""Draw random scenes: who moves where, what passes in front of what, and when."""
+
+import numpy as np
+
+from mmpolar.utils.synthetic.curves import curve_through, knot_count, random_curve
+from mmpolar.utils.synthetic.outlines import bar_outline, outline_radius, random_outline
+from mmpolar.utils.synthetic.photographs import Photograph
+from mmpolar.utils.synthetic.scene import Camera, Layer, Light, Scene, Sprite
+from mmpolar.utils.synthetic.textures import random_background, random_texture, recolour
+
+MIN_TARGET_AREA = 400
+"""Smallest visible area of the target in frame 0, pixels."""
+
+_MIN_CONTRAST = 20.0
+_MAX_DRAWS = 200
+_PLACEMENT_TRIES = 12
+_MIN_SIDE = 22.0
+_BAR_EXTENT = 2.0
+
+_LEAVE_SHARE = 0.25
+_OCCLUDER_SHARE = 0.55
+_BAR_SHARE = 0.3
+_SHAKE_SHARE = 0.3
+_SHUTTER_SHARE = 0.4
+_CLUTTER_COUNTS = (0.3, 0.3, 0.25, 0.15)
+_DISTRACTOR_COUNTS = (0.3, 0.35, 0.25, 0.1)
+_TWIN_SHARE = 0.5
+
+
+def random_scene(
+    rng: np.random.Generator, photos: list[Photograph], frames: int, size: tuple[int, int]
+) -> Scene:
+    """Draw a scene whose target is fully visible, large enough and discernible in frame 0.
+
+    Args:
+        rng: Source of all randomness.
+        photos: Photographs for the background and the textures.
+        frames: Number of frames F, at least 2.
+        size: Frame width and height, pixels.
+
+    Raises:
+        RuntimeError: If no scene fits, which only happens when the frame is too small.
+    """
+    for _ in range(_MAX_DRAWS):
+        scene = _draw_scene(rng, photos, frames, size)
+        if _starts_well(scene):
+            return scene
+    raise RuntimeError(
+        f'no target of {MIN_TARGET_AREA} px fits into frames of {size[0]}x{size[1]} px; '
+        'ask for larger frames'
+    )
+
+
+def _draw_scene(
+    rng: np.random.Generator, photos: list[Photograph], frames: int, size: tuple[int, int]
+) -> Scene:
+    shutter = rng.uniform(0.2, 0.7) if rng.random() < _SHUTTER_SHARE else 0.0
+    camera = _draw_camera(rng, photos, frames, size, shutter)
+    shake = np.zeros((frames, 2))
+    if rng.random() < _SHAKE_SHARE:
+        shake = rng.normal(0, rng.uniform(0.4, 2.0), (frames, 2))
+        camera.centre = camera.centre - shake * camera.zoom[:, None]
+
+    target = _draw_walker(rng, photos, frames, size, rng.random() < _LEAVE_SHARE)
+    distractors = _draw_distractors(rng, photos, frames, size, target)
+    occluders = []
+    if rng.random() < _OCCLUDER_SHARE:
+        occluders = _draw_occluder(rng, photos, frames, target)
+    for sprite in (target, *distractors, *occluders):
+        sprite.centre = sprite.centre + shake
+        sprite.shutter = shutter
+    clutter = _draw_clutter(rng, photos, frames, size, camera)
+    bars = []
+    if rng.random() < _BAR_SHARE:
+        bars = _draw_bar(rng, photos, frames, size, target, camera)
+
+    back, front = clutter, [*occluders, *bars]
+    for sprite in distractors:
+        in_front = rng.random() < 0.5 and _clear_at_start(sprite, target)
+        (front if in_front else back).append(sprite)
+    return Scene(
+        size=size,
+        camera=camera,
+        sprites=[*back, target, *front],
+        target=len(back),
+        light=_draw_light(rng, frames),
+        noise_seed=rng.integers(2**31, size=2).tolist(),
+        jpeg_quality=int(rng.integers(70, 96)),
+    )
+
+
+def _starts_well(scene: Scene) -> bool:
+    """Is the target whole, inside the frame, large and unlike its surroundings in frame 0?"""
+    image, coverage = scene.compose(0)
+    mask = coverage >= 0.5
+    border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    if mask.sum() < MIN_TARGET_AREA or border.any():
+        return False
+    if not np.array_equal(mask, scene.full_mask(0) > 0):
+        return False
+    without = scene.compose(0, hide=(scene.target,))[0]
+    return float(np.abs(image - without)[mask].mean()) >= _MIN_CONTRAST
+
+
+def _draw_camera(
+    rng: np.random.Generator,
+    photos: list[Photograph],
+    frames: int,
+    size: tuple[int, int],
+    shutter: float,
+) -> Camera:
+    canvas = random_background(rng, photos, size)
+    middle = np.array(size) / 2
+    furthest = np.array(canvas.shape[1::-1]) - middle
+    pace = 0.0 if rng.random() < 0.3 else min(size) * _log_uniform(rng, 0.01, 0.3)
+    path = _wander(rng, frames, middle, furthest, pace)
+    roll_range = rng.uniform(0, 0.12) if rng.random() < 0.4 else 0.0
+    return Camera(
+        canvas=canvas,
+        centre=curve_through(path, frames),
+        zoom=np.exp(rng.uniform(0, 0.15) * random_curve(rng, frames)),
+        roll=roll_range * random_curve(rng, frames),
+        shutter=shutter,
+    )
+
+
+def _draw_walker(
+    rng: np.random.Generator,
+    photos: list[Photograph],
+    frames: int,
+    size: tuple[int, int],
+    leaves: bool,
+) -> Sprite:
+    """A sprite that starts inside the frame and wanders; it may leave and come back."""
+    parts = random_outline(rng, frames)
+    side = _draw_side(rng, parts, size)
+    layers = _dress(rng, photos, parts, side)
+    return _set_moving(rng, layers, side, frames, size, leaves)
+
+
+def _set_moving(
+    rng: np.random.Generator,
+    layers: list[Layer],
+    side: float,
+    frames: int,
+    size: tuple[int, int],
+    leaves: bool = False,
+) -> Sprite:
+    """Give a path, a rotation, a size and a foreshortening that change smoothly."""
+    margin = np.minimum(1.1 * layers[0].extent * side + 2, (np.array(size) - 1) / 2)
+    low, high = margin, np.array(size) - 1 - margin
+    pace = min(size) * _log_uniform(rng, 0.02, 0.45)
+    path = _wander(rng, frames, low, high, pace)
+    if leaves:
+        _step_outside(rng, path, margin, size)
+    growth = rng.uniform(0, 0.35) * random_curve(rng, frames)
+    squeeze = rng.uniform(0, 0.25) * random_curve(rng, frames)
+    log_scale = np.stack([growth + squeeze, growth - squeeze], axis=-1)
+    spin = rng.uniform(-0.12, 0.12) if rng.random() < 0.3 else 0.0
+    angle = rng.uniform(0, 2 * np.pi) + rng.uniform(0, 0.8) * random_curve(rng, frames)
+    return Sprite(
+        layers=layers,
+        centre=curve_through(path, frames),
+        angle=angle + spin * np.arange(frames),
+        scale=side * np.exp(log_scale - log_scale[0]),
+    )
+
+
+def _draw_distractors(
+    rng: np.random.Generator,
+    photos: list[Photograph],
+    frames: int,
+    size: tuple[int, int],
+    target: Sprite,
+) -> list[Sprite]:
+    """Other things that move, some of them twins of the target."""
+    distractors = []
+    for _ in range(rng.choice(len(_DISTRACTOR_COUNTS), p=_DISTRACTOR_COUNTS)):
+        if rng.random() < _TWIN_SHARE:
+            distractors += _draw_twin(rng, frames, size, target)
+        else:
+            distractors.append(_draw_walker(rng, photos, frames, size, rng.random() < 0.2))
+    return distractors
+
+
+def _draw_twin(
+    rng: np.random.Generator, frames: int, size: tuple[int, int], target: Sprite
+) -> list[Sprite]:
+    """The target's shape, run backwards in time, with nearly its texture.
+
+    Returns:
+        One sprite that is apart from the target in frame 0, or none where there is no room.
+    """
+    side = float(target.scale[0, 0]) * rng.uniform(0.85, 1.15)
+    layers = [
+        Layer(layer.outline[::-1], recolour(rng, layer.texture, 0.2), layer.extent, layer.rim)
+        for layer in target.layers
+    ]
+    for _ in range(_PLACEMENT_TRIES):
+        twin = _set_moving(rng, layers, side, frames, size)
+        if _clear_at_start(twin, target):
+            return [twin]
+    return []
+
+
+def _draw_occluder(
+    rng: np.random.Generator,
+    photos: list[Photograph],
+    frames: int,
+    target: Sprite,
+) -> list[Sprite]:
+    """Something that crosses in front of the target at one moment.
+
+    Returns:
+        One sprite that is clear of the target in frame 0, or none where there is no way.
+    """
+    parts = random_outline(rng, frames)
+    side = float(target.scale[0, 0]) * _log_uniform(rng, 0.7, 2.2)
+    layers = _dress(rng, photos, parts, side)
+    reach = layers[0].extent * side + target.layers[0].extent * float(target.scale.max())
+    for _ in range(_PLACEMENT_TRIES):
+        meeting = int(rng.integers(max(1, frames // 4), frames))
+        heading = rng.uniform(0, 2 * np.pi)
+        speed = rng.uniform(1.0, 1.8) * 1.05 * reach / meeting
+        velocity = speed * _unit(heading)
+        miss = rng.uniform(-0.2, 0.2, 2) * side
+        sprite = Sprite(
+            layers=layers,
+            centre=target.centre[meeting]
+            + miss
+            + velocity * (np.arange(frames) - meeting)[:, None],
+            angle=rng.uniform(0, 2 * np.pi) + rng.uniform(0, 0.6) * random_curve(rng, frames),
+            scale=np.full((frames, 2), side),
+        )
+        if _clear_at_start(sprite, target):
+            return [sprite]
+    return []
+
+
+def _draw_clutter(
+    rng: np.random.Generator,
+    photos: list[Photograph],
+    frames: int,
+    size: tuple[int, int],
+    camera: Camera,
+) -> list[Sprite]:
+    """Things that stand still in the scene, behind the target."""
+    clutter = []
+    for _ in range(rng.choice(len(_CLUTTER_COUNTS), p=_CLUTTER_COUNTS)):
+        parts = [np.repeat(part[:1], frames, axis=0) for part in random_outline(rng, frames)]
+        side = _draw_side(rng, parts, size) * rng.uniform(0.6, 1.4)
+        layers = _dress(rng, photos, parts, side)
+        point = rng.uniform(0, np.array(size))
+        moment, angle = int(rng.integers(frames)), rng.uniform(0, 2 * np.pi)
+        clutter.append(_attach(camera, size, point, moment, layers, angle, side))
+    return clutter
+
+
+def _draw_bar(
+    rng: np.random.Generator,
+    photos: list[Photograph],
+    frames: int,
+    size: tuple[int, int],
+    target: Sprite,
+    camera: Camera,
+) -> list[Sprite]:
+    """A pole that stands in the scene and behind which the target passes.
+
+    Returns:
+        One sprite that is clear of the target in frame 0, or none where there is no such place.
+    """
+    width = float(target.scale[0, 0]) * rng.uniform(0.25, 0.8)
+    pixels = int(np.clip(np.ceil(2 * _BAR_EXTENT * width), 32, 256))
+    texture = random_texture(rng, photos, pixels)
+    layers = [Layer(bar_outline(frames), texture, _BAR_EXTENT, rng.uniform(0, 0.5))]
+    reach = width / 2 + target.layers[0].extent * float(target.scale[0].max())
+    for _ in range(_PLACEMENT_TRIES):
+        meeting = int(rng.integers(max(1, frames // 4), frames))
+        lean = rng.uniform(-0.35, 0.35) + (np.pi / 2 if rng.random() < 0.2 else 0.0)
+        bar = _attach(camera, size, target.centre[meeting], meeting, layers, lean, width)
+        across = _unit(bar.angle[0])
+        if abs((target.centre[0] - bar.centre[0]) @ across) > reach:
+            return [bar]
+    return []
+
+
+def _attach(
+    camera: Camera,
+    size: tuple[int, int],
+    point: np.ndarray,
+    moment: int,
+    layers: list[Layer],
+    angle: float,
+    side: float,
+) -> Sprite:
+    """A sprite fixed to the background, at ``point`` of the frame at one moment."""
+    frames = len(camera.centre)
+    views = np.stack([camera.matrix(frame, size) for frame in range(frames)])
+    anchor = views[moment, :, :2] @ point + views[moment, :, 2]
+    centre = np.linalg.solve(views[:, :, :2], (anchor - views[:, :, 2])[..., None])[..., 0]
+    scale = side * camera.zoom[moment] / camera.zoom
+    return Sprite(
+        layers=layers,
+        centre=centre,
+        angle=angle - camera.roll,
+        scale=np.stack([scale, scale], axis=-1),
+        shutter=camera.shutter,
+    )
+
+
+def _clear_at_start(sprite: Sprite, target: Sprite) -> bool:
+    """Are the circles around two sprites apart in frame 0?"""
+    reach = sum(thing.layers[0].extent * thing.scale[0].max() for thing in (sprite, target))
+    return bool(np.hypot(*(sprite.centre[0] - target.centre[0])) > reach)
+
+
+def _draw_light(rng: np.random.Generator, frames: int) -> Light:
+    changes = rng.random() < 0.5
+    common = rng.uniform(0.08, 0.35) * changes * random_curve(rng, frames, (1,))
+    colour = rng.uniform(0, 0.08) * changes * random_curve(rng, frames, (3,))
+    shadow = rng.uniform(0.1, 0.4) if rng.random() < 0.4 else 0.0
+    return Light(
+        gain=np.exp(common + colour),
+        shadow=shadow * random_curve(rng, frames),
+        shadow_direction=_unit(rng.uniform(0, 2 * np.pi)),
+        defocus=rng.uniform(0.4, 1.1) if rng.random() < 0.3 else 0.0,
+        noise=rng.uniform(1.0, 8.0) if rng.random() < 0.5 else 0.0,
+    )
+
+
+def _draw_side(rng: np.random.Generator, parts: list[np.ndarray], size: tuple[int, int]) -> float:
+    """Square root of a sprite's area in pixels, such that the sprite fits into the frame."""
+    wanted = min(size) * _log_uniform(rng, 0.12, 0.36)
+    return max(_MIN_SIDE, min(wanted, 0.42 * min(size) / outline_radius(parts)))
+
+
+def _dress(
+    rng: np.random.Generator, photos: list[Photograph], parts: list[np.ndarray], side: float
+) -> list[Layer]:
+    """Give each part a texture; further parts mostly wear a variant of the first one's."""
+    extent = outline_radius(parts)
+    pixels = int(np.clip(np.ceil(2 * extent * side), 32, 256))
+    rim = rng.uniform(0.1, 0.7) if rng.random() < 0.7 else 0.0
+    first = random_texture(rng, photos, pixels)
+    textures = [first]
+    for _ in parts[1:]:
+        if rng.random() < 0.3:
+            textures.append(random_texture(rng, photos, pixels))
+        else:
+            textures.append(recolour(rng, first, strength=0.4))
+    return [
+        Layer(part, texture, extent, rim) for part, texture in zip(parts, textures, strict=True)
+    ]
+
+
+def _wander(
+    rng: np.random.Generator, frames: int, low: np.ndarray, high: np.ndarray, pace: float
+) -> np.ndarray:
+    """Knots (K, 2) of a path inside a rectangle that keeps its heading and turns at the sides.
+
+    Args:
+        rng: Source of all randomness.
+        frames: Number of frames.
+        low: Least x and y, pixels.
+        high: Largest x and y, pixels.
+        pace: Typical distance between two knots, pixels.
+    """
+    knots = np.empty((knot_count(frames), 2))
+    knots[0] = rng.uniform(low, np.maximum(low, high))
+    step = pace * _unit(rng.uniform(0, 2 * np.pi))
+    for k in range(1, len(knots)):
+        turn = rng.normal(0, 0.6)
+        cos, sin = np.cos(turn), np.sin(turn)
+        step = np.array([[cos, -sin], [sin, cos]]) @ step
+        goal = knots[k - 1] + rng.uniform(0.4, 1.4) * step
+        knots[k] = np.clip(goal, low, np.maximum(low, high))
+        step = np.where(knots[k] == goal, step, -step)
+    return knots
+
+
+def _step_outside(
+    rng: np.random.Generator, path: np.ndarray, margin: np.ndarray, size: tuple[int, int]
+) -> None:
+    """Move one knot of a path outside the frame and its neighbours near that side, in place."""
+    k = int(rng.integers(1, len(path) - 1))
+    last = np.array(size) - 1.0
+    gaps = np.concatenate([path[k], last - path[k]])
+    side, axis = divmod(int(np.argmin(gaps)), 2)
+    outward = 1.0 if side else -1.0
+    edge = last[axis] if side else 0.0
+    path[[k - 1, k + 1], axis] = edge - outward * 1.05 * margin[axis]
+    path[k, axis] = edge + outward * (1.1 * margin[axis] + 0.05 * min(size))
+
+
+def _unit(angle: float) -> np.ndarray:
+    return np.array([np.cos(angle), np.sin(angle)])
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
