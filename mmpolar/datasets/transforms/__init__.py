@@ -1,0 +1,19 @@
+"""Transforms: from a drawn pair, or a test frame, to the inputs of the model."""
+
+from mmpolar.datasets.transforms.crop_pair import CropPair
+from mmpolar.datasets.transforms.generate_polar_target import GeneratePolarTarget
+from mmpolar.datasets.transforms.load_pair_images import LoadPairImages
+from mmpolar.datasets.transforms.load_track_frame import LoadTrackFrame
+from mmpolar.datasets.transforms.pack_pair_inputs import PackPairInputs
+from mmpolar.datasets.transforms.pack_track_inputs import PackTrackInputs
+from mmpolar.datasets.transforms.pair_photometric import PairPhotometric
+
+__all__ = [
+    'CropPair',
+    'GeneratePolarTarget',
+    'LoadPairImages',
+    'LoadTrackFrame',
+    'PackPairInputs',
+    'PackTrackInputs',
+    'PairPhotometric',
+]

@@ -1,0 +1,164 @@
+"""Cuts the template and the search crop out of a pair of frames."""
+
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from mmpolar.registry import TRANSFORMS
+from mmpolar.structures.crop import (
+    context_size,
+    crop_matrix,
+    mean_color,
+    transform_box,
+    transform_mask_box,
+    warp_image,
+    warp_mask,
+)
+
+
+@TRANSFORMS.register_module()
+class CropPair(BaseTransform):
+    """Crop both frames of a pair around their targets, shifted, resized, flipped and rotated.
+
+    One affine matrix a crop carries the image, the box and the mask, straight from the uint8
+    frame. Without augmentation the target's centre lands on the centre of its crop, and the
+    template crop covers :func:`~mmpolar.structures.crop.context_size` frame pixels; the search
+    crop covers more of the frame at the same resolution. Where a crop leaves the frame it shows
+    the frame's mean colour. The default shifts and scales are those of Ocean's published training
+    (Zhang et al., ECCV 2020, "Ocean: Object-aware Anchor-free Tracking").
+
+    The box of a target that has a mask is the bounding box of the mapped mask, otherwise that of
+    the mapped box. It is **not** clipped: a target that sticks out of its crop keeps its true
+    box, as Ocean learns it, while its mask ends at the crop's edge.
+
+    Reads ``rng``, and ``img``, ``box``, ``mask`` of ``template`` and ``search``. Replaces these
+    three, so that all of them are in crop pixels, and adds ``matrix``, the (2, 3) map from the
+    frame to the crop.
+
+    Args:
+        template_size: Side of the template crop in pixels.
+        search_size: Side of the search crop in pixels.
+        context_amount: Context around the target, see ``context_size``.
+        template_shift: The template's target lies up to this many crop pixels off the centre, in
+            x and in y, uniformly.
+        template_scale: The template's window is resized by a factor drawn from
+            ``1 - template_scale .. 1 + template_scale``, for each axis on its own as in Ocean.
+        search_shift: The same as ``template_shift`` for the search crop.
+        search_scale: The same as ``template_scale`` for the search crop.
+        flip_prob: Probability that both crops are mirrored left to right.
+        rotate: Each crop is rotated about its target by an angle drawn from
+            ``-rotate .. rotate`` degrees.
+
+    Raises:
+        ValueError: If an argument is outside its range, or a target's box has no area.
+    """
+
+    def __init__(
+        self,
+        template_size: int = 127,
+        search_size: int = 255,
+        context_amount: float = 0.5,
+        template_shift: float = 4,
+        template_scale: float = 0.05,
+        search_shift: float = 64,
+        search_scale: float = 0.18,
+        flip_prob: float = 0.0,
+        rotate: float = 0.0,
+    ) -> None:
+        for name, value in (('template_size', template_size), ('search_size', search_size)):
+            if value < 1:
+                raise ValueError(f'CropPair: {name} must be at least 1 pixel, got {value}')
+        for name, value in (('template_scale', template_scale), ('search_scale', search_scale)):
+            if not 0 <= value < 1:
+                raise ValueError(f'CropPair: {name} must be in [0, 1), got {value}')
+        for name, value in (
+            ('context_amount', context_amount),
+            ('template_shift', template_shift),
+            ('search_shift', search_shift),
+            ('rotate', rotate),
+        ):
+            if value < 0:
+                raise ValueError(f'CropPair: {name} must not be negative, got {value}')
+        if not 0 <= flip_prob <= 1:
+            raise ValueError(f'CropPair: flip_prob must be in [0, 1], got {flip_prob}')
+        self.template_size = template_size
+        self.search_size = search_size
+        self.context_amount = context_amount
+        self.template_shift = template_shift
+        self.template_scale = template_scale
+        self.search_shift = search_shift
+        self.search_scale = search_scale
+        self.flip_prob = flip_prob
+        self.rotate = rotate
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Crop both frames.
+
+        Args:
+            results: A pair with loaded images.
+
+        Returns:
+            The same dictionary, ``template`` and ``search`` replaced.
+        """
+        rng: Generator = results['rng']
+        flip = rng.random() < self.flip_prob
+        for key, size, shift, scale in (
+            ('template', self.template_size, self.template_shift, self.template_scale),
+            ('search', self.search_size, self.search_shift, self.search_scale),
+        ):
+            matrix = self._window(results[key], size)
+            matrix = _augmentation(rng, size, shift, scale, self.rotate, flip) @ matrix
+            results[key] = _crop(results[key], matrix[:2], size)
+        return results
+
+    def _window(self, frame: dict[str, Any], size: int) -> NDArray[np.float64]:
+        """(3, 3) matrix of the crop around the target, before augmentation."""
+        box = np.asarray(frame['box'], dtype=np.float64)
+        try:
+            side = context_size(box, self.context_amount)
+        except ValueError as error:
+            raise ValueError(f'{frame["img_path"]}: {error}') from error
+        center = (box[:2] + box[2:]) / 2
+        matrix = crop_matrix(center, side * size / self.template_size, size)
+        return np.vstack([matrix, [0, 0, 1]])
+
+    def __repr__(self) -> str:
+        values = ', '.join(f'{key}={value}' for key, value in vars(self).items())
+        return f'{type(self).__name__}({values})'
+
+
+def _augmentation(
+    rng: Generator, size: int, shift: float, scale: float, rotate: float, flip: bool
+) -> NDArray[np.float64]:
+    """Random (3, 3) matrix from crop pixels to crop pixels: resize, rotate, shift, mirror.
+
+    Every number is drawn whatever its range is, so that switching one augmentation on leaves the
+    others as they were.
+    """
+    offset = rng.uniform(-shift, shift, 2)
+    zoom_x, zoom_y = 1 / (1 + rng.uniform(-scale, scale, 2))
+    angle = np.deg2rad(rng.uniform(-rotate, rotate))
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.array([[cos, -sin], [sin, cos]]) * (zoom_x, zoom_y)
+    if flip:
+        linear[0] = -linear[0]
+    middle = np.full(2, (size - 1) / 2)
+    matrix = np.eye(3)
+    matrix[:2, :2] = linear
+    matrix[:2, 2] = middle + offset - linear @ middle
+    return matrix
+
+
+def _crop(frame: dict[str, Any], matrix: NDArray[np.float64], size: int) -> dict[str, Any]:
+    img, mask = frame['img'], frame['mask']
+    box = None if mask is None else transform_mask_box(mask, matrix)
+    return {
+        **frame,
+        'img': warp_image(img, matrix, size, border=mean_color(img)),
+        'mask': None if mask is None else warp_mask(mask, matrix, size),
+        'box': transform_box(frame['box'], matrix) if box is None else box,
+        'matrix': matrix,
+    }
