@@ -1,0 +1,3 @@
+from mmpolar.engine.optim_wrappers.bfloat16_optim_wrapper import Bfloat16OptimWrapper
+
+__all__ = ['Bfloat16OptimWrapper']

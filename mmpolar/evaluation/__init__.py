@@ -1,0 +1,1 @@
+"""Evaluation: registered metrics (``metrics``) over functions of plain arrays (``functional``)."""

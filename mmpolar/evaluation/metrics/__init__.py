@@ -1,0 +1,6 @@
+"""Metrics that a config names."""
+
+from mmpolar.evaluation.metrics.dump_track_results import DumpTrackResults
+from mmpolar.evaluation.metrics.track_seg_metric import TrackSegMetric
+
+__all__ = ['DumpTrackResults', 'TrackSegMetric']

@@ -1,0 +1,213 @@
+"""Tracking results as files: masks, boxes, scores and contours."""
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from PIL import Image
+
+from mmpolar.evaluation.track_frame import TrackFrame
+from mmpolar.registry import METRICS
+from mmpolar.utils.video import video_path_parts
+
+# The text formats give boxes with pixel corners at integers, the package has pixel centres there.
+_CENTER_TO_CORNER = 0.5
+
+
+@dataclass
+class _Video:
+    """Results of a video while its frames arrive; masks are kept as PNG files in memory."""
+
+    name: str
+    frame_names: list[str] = field(default_factory=list)
+    masks: list[bytes | None] = field(default_factory=list)
+    boxes: list[np.ndarray | None] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    polygons: list[np.ndarray | None] = field(default_factory=list)
+
+
+@METRICS.register_module()
+class DumpTrackResults(BaseMetric):
+    """Writes the answers of a tracker, each video as soon as it is finished.
+
+    It computes nothing and works without ground truth. In ``out_dir`` it writes, for each video (a
+    ``/`` in the name makes sub-folders):
+
+    - ``masks/<video>/<frame>.png``: palette images in the colours of DAVIS, 1 the target, as its
+      evaluation reads them; ``<frame>`` is the name of the image file, or the number of the frame
+      with five digits where image names are unknown or repeat;
+    - ``boxes/<video>.txt``: x, y, w, h a line, pixel corners at integers, as the box benchmarks
+      write them; zeros where nothing was found;
+    - ``boxes/<video>_scores.txt``: one score a line, 0 where nothing was found;
+    - ``polygons/<video>.json``: a list of ``{"frame", "polygon", "score"}`` in order, the polygon
+      as [[x, y], ...] with pixel centres at integers, or null.
+
+    Masks and polygons are left out where the tracker gives none. Several processes write their own
+    videos into the same folder.
+
+    Args:
+        out_dir: Folder to write into; it is made.
+        collect_device: 'cpu' or 'gpu', how the processes exchange the names of their videos.
+        prefix: Not used in any name; MMEngine wants one.
+        collect_dir: Folder through which processes exchange results on 'cpu'.
+    """
+
+    default_prefix = 'dump'
+
+    def __init__(
+        self,
+        out_dir: str,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        self.out_dir = Path(out_dir)
+        self._videos: dict[Hashable, _Video] = {}
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Take in the frames of one batch and write the videos that they finish.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Data samples as dicts, with ``pred_track_instances``.
+
+        Raises:
+            KeyError: If a sample lacks predictions or metainfo.
+        """
+        for sample in data_samples:
+            frame = TrackFrame.from_sample(sample)
+            if frame.frame_id == 0 or frame.video_key not in self._videos:
+                self._videos[frame.video_key] = _Video(frame.video_name)
+            _append(self._videos[frame.video_key], frame)
+            if frame.is_last:
+                self._write(self._videos.pop(frame.video_key))
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Name the videos that were written and warn of those that never came to their end.
+
+        Args:
+            size: Number of frames of the dataset. Results are videos here, so it is not used.
+
+        Returns:
+            No figures.
+        """
+        self.results.extend(
+            dict(name=video.name, complete=False) for video in self._videos.values()
+        )
+        self._videos.clear()
+        return super().evaluate(sys.maxsize)
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Log where the results are; see :meth:`evaluate`."""
+        complete = {video['name'] for video in results if video['complete']}
+        print_log(f'results of {len(complete)} videos are in {self.out_dir}', logger='current')
+        incomplete = sorted({video['name'] for video in results} - complete)
+        if incomplete:
+            print_log(
+                f'results of {len(incomplete)} videos are not written, as their last frame never '
+                f'came: {", ".join(incomplete)}; test whole videos with the sampler VideoSampler',
+                logger='current',
+                level=logging.WARNING,
+            )
+        return {}
+
+    def _write(self, video: _Video) -> None:
+        parts = video_path_parts(video.name)
+        if any(mask is not None for mask in video.masks):
+            _write_masks(self.out_dir / 'masks' / parts, video)
+        _write_boxes(self.out_dir / 'boxes' / parts, video)
+        if any(polygon is not None for polygon in video.polygons):
+            _write_polygons(self.out_dir / 'polygons' / parts, video)
+        self.results.append(dict(name=video.name, complete=True))
+
+
+@lru_cache(maxsize=1)
+def davis_palette() -> np.ndarray:
+    """Colours of object ids in DAVIS and Pascal VOC.
+
+    Bit b of id's red, green and blue is bit 3 * (7 - b), + 1, + 2 of the id, so that neighbouring
+    ids differ most.
+
+    Returns:
+        (256, 3) uint8 RGB.
+    """
+    ids = np.arange(256)[:, None]
+    shifts = np.arange(8)
+    channels = [
+        (((ids >> (3 * shifts + channel)) & 1) << (7 - shifts)).sum(axis=1) for channel in range(3)
+    ]
+    return np.stack(channels, axis=1).astype(np.uint8)
+
+
+def _append(video: _Video, frame: TrackFrame) -> None:
+    name = Path(frame.img_path).stem if frame.img_path else f'{frame.frame_id:05d}'
+    video.frame_names.append(name)
+    video.masks.append(_encode_mask(frame))
+    video.boxes.append(frame.box)
+    video.scores.append(0.0 if np.isnan(frame.score) else frame.score)
+    video.polygons.append(frame.polygon)
+
+
+def _encode_mask(frame: TrackFrame) -> bytes | None:
+    """The mask as a PNG file; an empty one where nothing was found and the frame's size is known."""
+    mask = frame.mask
+    if mask is None and frame.box is None and frame.image_size is not None:
+        mask = np.zeros(frame.image_size, np.uint8)
+    if mask is None:
+        return None
+    image = Image.fromarray(mask)
+    image.putpalette(davis_palette().tobytes())
+    file = io.BytesIO()
+    image.save(file, format='PNG')
+    return file.getvalue()
+
+
+def _write_masks(folder: Path, video: _Video) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    names = video.frame_names
+    if len(set(names)) < len(names):
+        names = [f'{index:05d}' for index in range(len(names))]
+    for name, mask in zip(names, video.masks, strict=True):
+        if mask is not None:
+            (folder / f'{name}.png').write_bytes(mask)
+
+
+def _write_boxes(stem: Path, video: _Video) -> None:
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    boxes = [','.join(f'{value:.4f}' for value in _to_corner_xywh(box)) for box in video.boxes]
+    _write_lines(stem.with_name(f'{stem.name}.txt'), boxes)
+    scores = [f'{score:.6f}' for score in video.scores]
+    _write_lines(stem.with_name(f'{stem.name}_scores.txt'), scores)
+
+
+def _to_corner_xywh(box: np.ndarray | None) -> np.ndarray:
+    if box is None:
+        return np.zeros(4)
+    return np.concatenate([box[:2] + _CENTER_TO_CORNER, box[2:] - box[:2]])
+
+
+def _write_polygons(stem: Path, video: _Video) -> None:
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    frames = [
+        dict(
+            frame=index,
+            polygon=None if polygon is None else polygon.round(3).tolist(),
+            score=video.scores[index],
+        )
+        for index, polygon in enumerate(video.polygons)
+    ]
+    stem.with_name(f'{stem.name}.json').write_text(json.dumps(frames), encoding='utf-8')
+
+
+def _write_lines(file: Path, lines: list[str]) -> None:
+    file.write_text(''.join(f'{line}\n' for line in lines), encoding='utf-8')

@@ -1,0 +1,68 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mmpolar
+
+# Rank 0 sees video a whole and the start of b, rank 1 sees b, then a again as padding, and a part of
+# c that it never finishes.
+WORKER = """
+import json, sys
+import torch
+from mmpolar.evaluation.metrics import TrackSegMetric
+
+rank, store, collect_dir = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+torch.distributed.init_process_group('gloo', f'file://{store}', rank=rank, world_size=2)
+metric = TrackSegMetric(collect_dir=collect_dir)
+
+def video(name, video_id, shift, frames, length=3):
+    for frame in range(frames):
+        box = torch.tensor([[10.0, 10.0, 30.0, 30.0]])
+        metric.process(None, [dict(
+            video_name=name, video_id=video_id, frame_id=frame, video_length=length,
+            gt_instances=dict(bboxes=box),
+            pred_track_instances=dict(
+                bboxes=box + shift * torch.tensor([1.0, 0, 1, 0]), scores=torch.ones(1)))])
+
+if rank == 0:
+    video('a', 0, 0, 3)
+    video('b', 1, 5, 1)
+else:
+    video('b', 1, 5, 3)
+    video('a', 0, 0, 3)
+    video('c', 2, 9, 2)
+print('FIGURES', json.dumps(metric.evaluate(size=1)))
+"""
+
+
+def test_two_processes_agree_and_count_each_video_once(tmp_path):
+    script = tmp_path / 'worker.py'
+    script.write_text(WORKER)
+    arguments = [str(tmp_path / 'store'), str(tmp_path / 'collect')]
+    workers = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(rank), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | dict(PYTHONPATH=str(Path(mmpolar.__file__).parents[1])),
+        )
+        for rank in range(2)
+    ]
+    outputs = [worker.communicate(timeout=120) for worker in workers]
+    for worker, (_, errors) in zip(workers, outputs, strict=True):
+        assert worker.returncode == 0, errors
+    figures = [
+        json.loads(line.removeprefix('FIGURES '))
+        for out, _ in outputs
+        for line in out.splitlines()
+        if line.startswith('FIGURES ')
+    ]
+    assert figures[0] == figures[1]
+    assert figures[0]['track/iou'] == pytest.approx((1 + 15 / 25) / 2)
+    assert "'c' is left out" in ''.join(outputs[0])
+    assert "'b' is left out" not in ''.join(outputs[0])
