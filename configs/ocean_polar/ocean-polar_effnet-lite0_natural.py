@@ -1,0 +1,6 @@
+_base_ = [
+    '../_base_/models/ocean-polar_effnet-lite0.py',
+    '../_base_/datasets/natural.py',
+    '../_base_/schedules/adamw_cosine.py',
+    '../_base_/default_runtime.py',
+]

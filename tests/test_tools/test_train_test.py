@@ -1,0 +1,165 @@
+"""tools/train.py and tools/test.py as a user runs them."""
+
+import importlib.util
+import json
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.config import Config
+from torch import nn
+
+import mmpolar.registry  # noqa: F401  (lets checkpoints be read)
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+
+
+def load_tool(name):
+    spec = importlib.util.spec_from_file_location(f'tools_{name}', TOOLS / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def trained(toy_project):
+    """The project after two epochs."""
+    done = toy_project.run_tool('train.py', 'toy.py')
+    assert done.returncode == 0, done.stderr
+    return toy_project
+
+
+def learned_left(path):
+    """The answer of the model in a checkpoint; 10 is right."""
+    return float(torch.load(path, weights_only=True)['state_dict']['corner'])
+
+
+def test_train_writes_to_work_dir_named_after_the_config(trained):
+    assert learned_left(trained.folder / 'work_dirs/toy/epoch_2.pth') == pytest.approx(10, abs=2)
+
+
+def test_train_resumes_and_takes_options(trained):
+    done = trained.run_tool(
+        'train.py', 'toy.py', '--resume', '--cfg-options', 'train_cfg.max_epochs=3'
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'resumed epoch: 2, iter: 12' in done.stdout
+    before = learned_left(trained.folder / 'work_dirs/toy/epoch_2.pth')
+    after = learned_left(trained.folder / 'work_dirs/toy/epoch_3.pth')
+    assert abs(after - 10) < abs(before - 10)
+
+
+def test_test_measures_the_checkpoint_and_writes_results(trained):
+    checkpoint = 'work_dirs/toy/epoch_2.pth'
+    done = trained.run_tool(
+        'test.py',
+        'toy.py',
+        checkpoint,
+        '--work-dir',
+        'tested',
+        '--out',
+        'out',
+        '--show-dir',
+        'shown',
+    )
+    assert done.returncode == 0, done.stderr
+    [report] = trained.folder.glob('tested/*/*.json')
+    figures = json.loads(report.read_text())
+    left = learned_left(trained.folder / checkpoint)
+    assert figures['toy/left'] == pytest.approx(left, abs=1e-4)
+    assert figures['toy/frames'] == 6
+    lines = (trained.folder / 'out/boxes/video1.txt').read_text().splitlines()
+    assert len(lines) == 3
+    assert float(lines[2].split(',')[0]) == pytest.approx(left + 0.5, abs=1e-3)
+    assert len(list((trained.folder / 'shown').rglob('video*.png'))) == 2
+
+
+def test_test_refuses_a_checkpoint_of_another_model(tmp_path, capsys):
+    checkpoint = tmp_path / 'other.pth'
+    torch.save(dict(state_dict=nn.Linear(2, 3).state_dict()), checkpoint)
+    runner = SimpleNamespace(model=nn.Linear(5, 3), logger=logging.getLogger())
+    with pytest.raises(SystemExit) as stopped:
+        load_tool('test').load_checkpoint(runner, str(checkpoint))
+    assert stopped.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert str(checkpoint) in line
+    assert 'weight (3x2 in the file, 3x5 in the model)' in line
+
+
+@pytest.mark.parametrize('name', ['train', 'test'])
+def test_missing_config_is_one_line_and_code_2(name, tmp_path, capsys):
+    arguments = [str(tmp_path / 'none.py')] + (['x.pth'] if name == 'test' else [])
+    assert exit_line(load_tool(name), arguments, capsys).startswith(
+        f'error: no config at {tmp_path}/none.py; '
+    )
+
+
+def test_config_that_does_not_parse_names_the_file(tmp_path, capsys):
+    config = tmp_path / 'broken.py'
+    config.write_text('model = dict(\n')
+    line = exit_line(load_tool('train'), [str(config)], capsys)
+    assert line.startswith(f'error: cannot read the config {config}: ')
+
+
+def test_config_without_training_names_what_is_absent(tmp_path, capsys):
+    config = tmp_path / 'only_model.py'
+    config.write_text("model = dict(type='x')\ntrain_cfg = dict()\n")
+    line = exit_line(load_tool('train'), [str(config)], capsys)
+    assert 'has no train_dataloader, optim_wrapper, which training needs' in line
+
+
+def test_missing_checkpoint_says_where_they_are(toy_project, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    line = exit_line(load_tool('test'), [toy_project.config, 'none.pth'], capsys)
+    assert line.startswith('error: no checkpoint at none.pth; ')
+    assert 'work_dirs' in line
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--resume', 'none.pth'], 'no checkpoint at none.pth'),
+        (['--auto-scale-lr'], 'needs auto_scale_lr.base_batch_size'),
+        (['--cfg-options', 'train_cfg.max_epochs'], "takes key=value, got 'train_cfg.max_epochs'"),
+        (['--launcher', 'slurm'], '--launcher slurm needs CUDA'),
+        (['--amp'], '--amp needs a CUDA device'),
+    ],
+)
+def test_train_explains_arguments_that_cannot_work(
+    toy_project, capsys, monkeypatch, arguments, message
+):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    assert message in exit_line(load_tool('train'), [toy_project.config, *arguments], capsys)
+
+
+def test_resume_takes_a_path_or_the_newest(tmp_path):
+    checkpoint = tmp_path / 'epoch_1.pth'
+    checkpoint.touch()
+    cfg = Config(dict(work_dir='w', load_from='pretrained.pth'))
+    load_tool('train').set_resume(cfg, str(checkpoint))
+    assert (cfg.resume, cfg.load_from) == (True, str(checkpoint))
+    load_tool('train').set_resume(cfg, 'auto')
+    assert (cfg.resume, cfg.load_from) == (True, None)
+
+
+def test_out_and_show_dir_keep_what_the_config_has():
+    tool = load_tool('test')
+    cfg = Config(dict(test_evaluator=dict(type='A'), custom_hooks=[dict(type='H')]))
+    tool.add_results_dump(cfg, 'results')
+    tool.add_visualization(cfg, 'shown')
+    assert cfg.test_evaluator == [dict(type='A'), dict(type='DumpTrackResults', out_dir='results')]
+    assert cfg.custom_hooks == [
+        dict(type='H'),
+        dict(type='TrackVisualizationHook', out_dir='shown'),
+    ]
+
+
+def exit_line(tool, arguments, capsys):
+    """The last line on stderr of a tool that ends with code 2."""
+    with pytest.raises(SystemExit) as stopped:
+        tool.main(arguments)
+    assert stopped.value.code == 2
+    return capsys.readouterr().err.strip().splitlines()[-1]

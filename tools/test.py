@@ -1,0 +1,91 @@
+"""Tests a checkpoint with the data and metrics of its config. See ``--help``."""
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.model import is_model_wrapper
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from mmpolar.utils.checkpoint import CheckpointMismatchError, CheckpointReadError, load_weights
+from mmpolar.utils.setup import (
+    add_common_arguments,
+    read_config,
+    require_sections,
+    start_cpu_processes,
+    usage_error,
+)
+
+EXAMPLES = """
+examples:
+  python tools/test.py CONFIG work_dirs/NAME/epoch_20.pth
+  python tools/test.py CONFIG CHECKPOINT --out results     also write each video's track
+  python tools/test.py CONFIG CHECKPOINT --show-dir shown  also draw boxes and outlines
+  bash tools/dist_test.sh CONFIG CHECKPOINT 4              four processes, one GPU each
+"""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Test as the arguments say; ``argv`` defaults to those of the command line."""
+    args = parse_args(argv)
+    cfg = read_config(args)
+    require_sections(cfg, args.config, ('test_dataloader', 'test_cfg', 'test_evaluator'), 'testing')
+    if not Path(args.checkpoint).is_file():
+        usage_error(
+            f'no checkpoint at {args.checkpoint}; training writes them to the work directory, '
+            'e.g. work_dirs/<name of the config>/epoch_20.pth'
+        )
+    if args.out is not None:
+        add_results_dump(cfg, args.out)
+    if args.show_dir is not None:
+        add_visualization(cfg, args.show_dir)
+    cfg.load_from = None
+    start_cpu_processes(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    load_checkpoint(runner, args.checkpoint)
+    runner.test()
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Test a checkpoint: print the metrics of the config on its test data.',
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', help='config that the checkpoint was trained with')
+    parser.add_argument('checkpoint', help='.pth file; its weights must fit the model exactly')
+    parser.add_argument('--out', metavar='DIR', help='write the track of every video to DIR')
+    parser.add_argument('--show-dir', metavar='DIR', help='write frames with the outline to DIR')
+    add_common_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def add_results_dump(cfg: Config, out_dir: str) -> None:
+    """Add the metric that writes results; the config's own metrics stay."""
+    evaluator = cfg.test_evaluator
+    metrics = list(evaluator) if isinstance(evaluator, list | tuple) else [evaluator]
+    cfg.test_evaluator = [*metrics, dict(type='DumpTrackResults', out_dir=out_dir)]
+
+
+def add_visualization(cfg: Config, out_dir: str) -> None:
+    """Add the hook that draws results; the config's own hooks stay."""
+    hooks = cfg.get('custom_hooks') or []
+    cfg.custom_hooks = [*hooks, dict(type='TrackVisualizationHook', out_dir=out_dir)]
+
+
+def load_checkpoint(runner: Runner, path: str) -> None:
+    """Fill the runner's model; a checkpoint that does not fit ends the program with code 2.
+
+    The runner's own loading only logs a warning about missing weights and goes on.
+    """
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    try:
+        load_weights(model, path)
+    except (CheckpointReadError, CheckpointMismatchError) as error:
+        usage_error(str(error))
+    runner.logger.info(f'Tested checkpoint: {path}')
+
+
+if __name__ == '__main__':
+    main()
