@@ -1,0 +1,122 @@
+"""Follow and outline one target in a video. See ``python demo/track_video.py --help``."""
+
+import argparse
+import itertools
+import sys
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from mmpolar.apis import init_tracker, track_frames
+from mmpolar.utils.image import read_mask
+from mmpolar.utils.video import count_frames, frame_rate, iter_frames
+from mmpolar.visualization import VideoWriter, draw_result
+
+DEFAULT_FPS = 25.0
+WINDOW = 'mmpolar'
+EXAMPLES = """
+examples:
+  python demo/track_video.py video.mp4 --config C.py --checkpoint C.pth --box 100,80,60,40 --out out.mp4
+  python demo/track_video.py frames/ --config C.py --checkpoint C.pth --mask first.png --out out.mp4
+  python demo/track_video.py 0 --config C.py --checkpoint C.pth --show      a camera
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Track as the arguments say; returns the exit status."""
+    args = parse_args(argv)
+    try:
+        track(args)
+    except (FileNotFoundError, ValueError, TypeError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Follow a target through a video and draw its box and outline. Without --box '
+        'and --mask a window opens in which the target is marked with the mouse.',
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('source', help='video file, folder of images, or number of a camera')
+    parser.add_argument('--config', required=True, help='config of the tracker')
+    parser.add_argument('--checkpoint', required=True, help='its weights')
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument('--box', help='target in the first frame: left,top,width,height in pixels')
+    target.add_argument('--mask', help='target in the first frame: an image, not black inside')
+    parser.add_argument('--out', help='overlay video to write, for example out.mp4')
+    parser.add_argument('--show', action='store_true', help='show the frames; q ends')
+    parser.add_argument('--device', default='cpu', help='for example cuda:0 (default: cpu)')
+    args = parser.parse_args(argv)
+    if not args.out and not args.show:
+        parser.error('nothing to do: give --out FILE or --show')
+    return args
+
+
+def track(args: argparse.Namespace) -> None:
+    tracker = init_tracker(args.config, args.checkpoint, args.device)
+    frames = iter_frames(args.source)
+    first = next(frames)
+    target = read_target(args, first)
+    results = track_frames(tracker, itertools.chain([first], frames), target)
+    results = tqdm(results, total=count_frames(args.source), unit='frame')
+    writer = None
+    try:
+        for frame, result in results:
+            drawn = draw_result(frame, result.box, result.polygon, result.mask, result.score)
+            if args.out and writer is None:
+                fps = frame_rate(args.source) or DEFAULT_FPS
+                writer = VideoWriter(args.out, fps, (frame.shape[1], frame.shape[0]))
+            if writer is not None:
+                writer.write(drawn)
+            if args.show and not show(drawn):
+                break
+    finally:
+        if writer is not None:
+            writer.close()
+            print(f'wrote {args.out}')
+
+
+def read_target(args: argparse.Namespace, frame: np.ndarray) -> np.ndarray:
+    """The target's box (4,) xyxy or mask (H, W) from the arguments, or else from the mouse."""
+    if args.mask:
+        return read_mask(args.mask)
+    box = parse_box(args.box) if args.box else select_box(frame)
+    return np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]])
+
+
+def parse_box(text: str) -> list[float]:
+    try:
+        numbers = [float(number) for number in text.split(',')]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 4:
+        raise ValueError(f'--box wants left,top,width,height such as 100,80,60,40; got {text!r}')
+    return numbers
+
+
+def select_box(frame: np.ndarray) -> tuple[int, int, int, int]:
+    """Let the user mark the target with the mouse."""
+    try:
+        box = cv2.selectROI(WINDOW, frame)
+        cv2.destroyWindow(WINDOW)
+    except cv2.error as error:
+        raise OSError(
+            'no window can be opened here to mark the target: give --box left,top,width,height'
+        ) from error
+    if box[2] == 0 or box[3] == 0:
+        raise ValueError('no target was marked')
+    return box
+
+
+def show(frame: np.ndarray) -> bool:
+    """Show a frame; False when the user wants to end."""
+    cv2.imshow(WINDOW, frame)
+    return cv2.waitKey(1) & 0xFF != ord('q')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

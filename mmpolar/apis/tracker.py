@@ -1,0 +1,115 @@
+"""Track one target, frame by frame, from a script."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from numpy.typing import ArrayLike, NDArray
+
+from mmpolar.models.trackers import Ocean
+from mmpolar.registry import MODELS
+from mmpolar.structures.polar import mask_to_box
+from mmpolar.structures.track_result import TrackResult
+from mmpolar.utils.checkpoint import load_weights
+from mmpolar.utils.image import to_bgr_uint8
+
+
+class Tracker:
+    """A model that follows and outlines one target.
+
+    Args:
+        model: A tracker with ``init(frame, box)`` and ``track(frame)``, in test mode.
+
+    Example:
+        >>> tracker = init_tracker('config.py', 'checkpoint.pth')
+        >>> tracker.init(frames[0], [x1, y1, x2, y2])
+        >>> results = [tracker.step(frame) for frame in frames[1:]]
+    """
+
+    def __init__(self, model: Ocean) -> None:
+        self.model = model
+
+    def init(self, frame: np.ndarray, target: ArrayLike) -> TrackResult:
+        """Show the tracker its target; an earlier target is forgotten.
+
+        Args:
+            frame: Image as OpenCV reads it: BGR, grey or BGRA, 8 or 16 bits, (H, W) or (H, W, C).
+            target: The target's box x1, y1, x2, y2 in pixels, or its mask, (H, W), not zero inside.
+
+        Returns:
+            The target's box with score 1, and the outline that the network sees in it.
+
+        Raises:
+            TypeError: If the frame is not an 8 or 16 bit image.
+            ValueError: If the box is not finite, has no area or lies outside the frame, or if the
+                mask is empty or of another size than the frame.
+        """
+        frame = to_bgr_uint8(frame)
+        target = np.asarray(target)
+        box = target if target.ndim < 2 else _box_of_mask(target, frame.shape[:2])
+        return self.model.init(frame, box)
+
+    def step(self, frame: np.ndarray) -> TrackResult:
+        """Find the target in the next frame.
+
+        Args:
+            frame: Image as for :meth:`init`; its size may change from frame to frame.
+
+        Returns:
+            Box, score, outline and mask of the target.
+
+        Raises:
+            RuntimeError: If :meth:`init` has not been called.
+            TypeError: If the frame is not an 8 or 16 bit image.
+        """
+        return self.model.track(to_bgr_uint8(frame))
+
+
+def init_tracker(
+    config: str | os.PathLike | Config,
+    checkpoint: str | os.PathLike | None = None,
+    device: str | torch.device = 'cpu',
+    cfg_options: Mapping | None = None,
+) -> Tracker:
+    """Build a tracker from a config and a checkpoint.
+
+    Args:
+        config: A config file, or a config.
+        checkpoint: File with the weights; None leaves the model untrained.
+        device: Where the model runs, for example ``'cuda:0'``.
+        cfg_options: Changes to the config, for example ``{'model.test_cfg.lr': 0.5}``.
+
+    Returns:
+        A tracker, which waits for :meth:`Tracker.init`.
+
+    Raises:
+        FileNotFoundError: If the config or the checkpoint does not exist.
+        CheckpointMismatchError: If the checkpoint belongs to another config.
+    """
+    if not isinstance(config, Config):
+        if not Path(config).is_file():
+            raise FileNotFoundError(f'there is no config {config}; see the folder configs')
+        config = Config.fromfile(config)
+    config.merge_from_dict(dict(cfg_options or {}))
+    init_default_scope(config.get('default_scope', 'mmpolar'))
+    # The checkpoint brings all weights: pretrained ones would be read in vain.
+    config.model.backbone.pop('init_cfg', None)
+    model = MODELS.build(config.model)
+    if checkpoint is not None:
+        load_weights(model, checkpoint)
+    return Tracker(model.to(device).eval())
+
+
+def _box_of_mask(mask: NDArray, frame_size: tuple[int, int]) -> NDArray[np.float32]:
+    if mask.shape != frame_size:
+        raise ValueError(
+            f'mask and frame differ in size: {mask.shape} and {frame_size} (height, width)'
+        )
+    box = mask_to_box(mask != 0)
+    if box is None:
+        raise ValueError('the mask of the target is empty: mark its pixels with values above 0')
+    return box
