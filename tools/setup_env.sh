@@ -116,7 +116,7 @@ step() {
     local number=$1 title=$2 beat status=0
     shift 2
     echo "[$number/$STEPS] $title"
-    heartbeat &
+    heartbeat 3>&- &
     beat=$!
     trap 'kill $beat 2>/dev/null || true' EXIT
     echo "== [$number/$STEPS] $title" >>"$LOG"

@@ -60,7 +60,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         'Without a path: from the newest checkpoint in the work directory',
     )
     parser.add_argument(
-        '--amp', action='store_true', help='mixed precision: half the memory, needs a CUDA device'
+        '--amp',
+        action='store_true',
+        help='mixed precision: float16 on a CUDA device, bfloat16 on a CPU',
     )
     parser.add_argument(
         '--auto-scale-lr',
@@ -72,10 +74,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 
 def enable_amp(cfg: Config) -> None:
-    if not torch.cuda.is_available():
-        usage_error('--amp needs a CUDA device, which PyTorch does not see here; leave it out')
-    cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if torch.cuda.is_available():
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    else:
+        cfg.optim_wrapper.type = 'Bfloat16OptimWrapper'
 
 
 def enable_auto_scale_lr(cfg: Config, path: str) -> None:

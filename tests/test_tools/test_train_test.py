@@ -124,7 +124,6 @@ def test_missing_checkpoint_says_where_they_are(toy_project, capsys, monkeypatch
         (['--auto-scale-lr'], 'needs auto_scale_lr.base_batch_size'),
         (['--cfg-options', 'train_cfg.max_epochs'], "takes key=value, got 'train_cfg.max_epochs'"),
         (['--launcher', 'slurm'], '--launcher slurm needs CUDA'),
-        (['--amp'], '--amp needs a CUDA device'),
     ],
 )
 def test_train_explains_arguments_that_cannot_work(
@@ -133,6 +132,16 @@ def test_train_explains_arguments_that_cannot_work(
     monkeypatch.syspath_prepend(Path(__file__).parent)
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     assert message in exit_line(load_tool('train'), [toy_project.config, *arguments], capsys)
+
+
+@pytest.mark.parametrize(
+    ('has_cuda', 'wrapper'), [(True, 'AmpOptimWrapper'), (False, 'Bfloat16OptimWrapper')]
+)
+def test_amp_fits_the_device(monkeypatch, has_cuda, wrapper):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: has_cuda)
+    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
+    load_tool('train').enable_amp(cfg)
+    assert cfg.optim_wrapper.type == wrapper
 
 
 def test_resume_takes_a_path_or_the_newest(tmp_path):

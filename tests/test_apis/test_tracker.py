@@ -1,0 +1,159 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmpolar.apis import init_tracker, track_frames
+from mmpolar.registry import MODELS
+from mmpolar.utils.checkpoint import CheckpointMismatchError
+
+CONFIG = """
+model = dict(
+    type='Ocean',
+    backbone=dict(
+        type='EfficientNetLite0',
+        out_indices=(1,),
+        init_cfg=dict(type='Pretrained', checkpoint='no/such/file.pth')),
+    neck=dict(type='AdjustNeck', in_channels=[24], out_channels=8, template_cells=16),
+    head=dict(type='OceanHead', in_channels=8, feat_channels=8, num_convs=1, box_bias=3.5),
+    mask_head=dict(type='PolarContourHead', in_channels=8, num_convs=1, n_rays={n_rays}),
+    test_cfg=dict(lr=0.5))
+default_scope = 'mmpolar'
+"""
+
+
+@pytest.fixture(scope='module')
+def project(tmp_path_factory):
+    """A folder with a config of a small tracker and a checkpoint that fits it."""
+    root = tmp_path_factory.mktemp('tracker')
+    (root / 'config.py').write_text(CONFIG.format(n_rays=12))
+    (root / 'other.py').write_text(CONFIG.format(n_rays=24))
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(root / 'config.py').model)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), root / 'weights.pth')
+    return root
+
+
+@pytest.fixture(scope='module')
+def tracker(project):
+    return init_tracker(project / 'config.py', project / 'weights.pth')
+
+
+@pytest.fixture
+def frames():
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 255, (120, 160, 3), dtype=np.uint8) for _ in range(3)]
+
+
+BOX = [60, 40, 100, 80]
+
+
+def test_tracker_steps_through_frames(tracker, frames):
+    first = tracker.init(frames[0], BOX)
+    np.testing.assert_allclose(first.box, BOX)
+    result = tracker.step(frames[1])
+    assert result.box.shape == (4,)
+    assert result.polygon.shape == (12, 2)
+    assert result.mask.shape == (120, 160)
+    assert 0 <= result.score <= 1
+
+
+def test_weights_come_from_the_checkpoint(project, tracker):
+    weights = torch.load(project / 'weights.pth', weights_only=True)['state_dict']
+    for name, value in tracker.model.state_dict().items():
+        torch.testing.assert_close(value, weights[name])
+    assert not tracker.model.training
+
+
+def test_a_mask_gives_the_same_target_as_its_box(tracker, frames):
+    mask = np.zeros((120, 160), np.uint8)
+    mask[40:80, 60:100] = 255
+    from_mask = tracker.init(frames[0], mask)
+    np.testing.assert_allclose(from_mask.box, [59.5, 39.5, 99.5, 79.5])
+    from_box = tracker.init(frames[0], [59.5, 39.5, 99.5, 79.5])
+    np.testing.assert_allclose(from_mask.polygon, from_box.polygon)
+
+
+def test_init_forgets_the_last_target(tracker, frames):
+    tracker.init(frames[0], BOX)
+    expected = tracker.step(frames[1])
+    tracker.init(frames[2], [10, 10, 40, 30])
+    tracker.step(frames[0])
+    tracker.init(frames[0], BOX)
+    got = tracker.step(frames[1])
+    np.testing.assert_array_equal(got.box, expected.box)
+
+
+def test_track_frames_yields_every_frame(tracker, frames):
+    tracked = list(track_frames(tracker, iter(frames), BOX))
+    assert len(tracked) == 3
+    assert all(frame is given for (frame, _), given in zip(tracked, frames, strict=True))
+    with pytest.raises(ValueError, match='no frames'):
+        list(track_frames(tracker, [], BOX))
+
+
+@pytest.mark.parametrize(
+    'convert',
+    [
+        lambda frame: cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY),
+        lambda frame: cv2.cvtColor(frame, cv2.COLOR_BGR2BGRA),
+        lambda frame: frame.astype(np.uint16) * 257,
+    ],
+    ids=['grey', 'bgra', '16-bit'],
+)
+def test_frames_of_other_kinds_are_taken(tracker, frames, convert):
+    tracker.init(convert(frames[0]), BOX)
+    assert tracker.step(convert(frames[1])).mask.shape == (120, 160)
+
+
+def test_alpha_and_depth_do_not_change_the_result(tracker, frames):
+    tracker.init(frames[0], BOX)
+    expected = tracker.step(frames[1])
+    tracker.init(frames[0].astype(np.uint16) * 257, BOX)
+    got = tracker.step(cv2.cvtColor(frames[1], cv2.COLOR_BGR2BGRA))
+    np.testing.assert_allclose(got.box, expected.box, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ('target', 'message'),
+    [
+        ([200, 40, 260, 80], 'outside the frame of 160x120'),
+        ([60, 40, 50, 80], 'no positive width'),
+        ([60, float('nan'), 100, 80], 'finite'),
+        (np.zeros((120, 160), np.uint8), 'mask of the target is empty'),
+        (np.ones((100, 160), np.uint8), 'differ in size'),
+    ],
+)
+def test_unusable_targets_are_named(tracker, frames, target, message):
+    with pytest.raises(ValueError, match=message):
+        tracker.init(frames[0], target)
+
+
+def test_a_box_larger_than_the_frame_is_cut_to_it(tracker, frames):
+    result = tracker.init(frames[0], [-50, -50, 500, 500])
+    np.testing.assert_allclose(result.box, [-0.5, -0.5, 159.5, 119.5])
+    assert np.isfinite(tracker.step(frames[1]).box).all()
+
+
+def test_float_frames_are_refused_with_the_remedy(tracker, frames):
+    with pytest.raises(TypeError, match='uint8'):
+        tracker.init(frames[0] / 255.0, BOX)
+
+
+def test_a_checkpoint_of_another_config_is_named(project):
+    with pytest.raises(CheckpointMismatchError, match=r'weights\.pth.*radius_pred'):
+        init_tracker(project / 'other.py', project / 'weights.pth')
+
+
+def test_missing_files_are_named(project):
+    with pytest.raises(FileNotFoundError, match='nowhere.py'):
+        init_tracker(project / 'nowhere.py')
+    with pytest.raises(FileNotFoundError, match='nowhere.pth'):
+        init_tracker(project / 'config.py', project / 'nowhere.pth')
+
+
+def test_config_options_reach_the_model(project):
+    options = {'model.test_cfg.lr': 0.25}
+    tracker = init_tracker(project / 'config.py', cfg_options=options)
+    assert tracker.model.params.lr == 0.25

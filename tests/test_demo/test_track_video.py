@@ -1,0 +1,99 @@
+import importlib.util
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmpolar.registry import MODELS
+
+DEMO = Path(__file__).parents[2] / 'demo/track_video.py'
+CONFIG = """
+model = dict(
+    type='Ocean',
+    backbone=dict(type='EfficientNetLite0', out_indices=(2,)),
+    neck=dict(type='AdjustNeck', in_channels=[40], out_channels=8, template_cells=8),
+    head=dict(type='OceanHead', in_channels=8, feat_channels=8, num_convs=1, box_bias=3.5),
+    mask_head=dict(type='PolarContourHead', in_channels=8, num_convs=1, n_rays=12))
+default_scope = 'mmpolar'
+"""
+
+
+@pytest.fixture(scope='module')
+def demo():
+    spec = importlib.util.spec_from_file_location('demo_track_video', DEMO)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def project(tmp_path_factory):
+    root = tmp_path_factory.mktemp('demo')
+    (root / 'config.py').write_text(CONFIG)
+    torch.manual_seed(0)
+    torch.save(
+        MODELS.build(Config.fromfile(root / 'config.py').model).state_dict(), root / 'weights.pth'
+    )
+    rng = np.random.default_rng(0)
+    (root / 'frames').mkdir()
+    for index in range(5):
+        frame = rng.integers(0, 255, (120, 160, 3), dtype=np.uint8)
+        cv2.imwrite(str(root / f'frames/{index}.png'), frame)
+    mask = np.zeros((120, 160), np.uint8)
+    mask[30:70, 50:100] = 255
+    cv2.imwrite(str(root / 'mask.png'), mask)
+    return root
+
+
+def arguments(project, *more):
+    model = ['--config', str(project / 'config.py'), '--checkpoint', str(project / 'weights.pth')]
+    return [str(project / 'frames'), *model, *more]
+
+
+def read_video(path):
+    capture = cv2.VideoCapture(str(path))
+    frames = []
+    while True:
+        read, frame = capture.read()
+        if not read:
+            return frames
+        frames.append(frame)
+
+
+@pytest.mark.parametrize('target', [['--box', '50,30,50,40'], ['--mask', 'mask.png']])
+def test_demo_writes_a_video_of_every_frame(demo, project, tmp_path, target):
+    target = [str(project / word) if word.endswith('.png') else word for word in target]
+    out = tmp_path / 'out.mp4'
+    assert demo.main(arguments(project, *target, '--out', str(out))) == 0
+    frames = read_video(out)
+    assert len(frames) == 5
+    assert frames[0].shape == (120, 160, 3)
+
+
+@pytest.mark.parametrize(
+    ('more', 'message'),
+    [
+        (['--box', '50,30,50'], 'left,top,width,height'),
+        (['--box', '500,30,50,40'], 'outside the frame'),
+        (['--mask', 'no/mask.png'], 'no/mask.png'),
+    ],
+)
+def test_demo_says_in_one_line_what_is_wrong(demo, project, tmp_path, capsys, more, message):
+    status = demo.main(arguments(project, *more, '--out', str(tmp_path / 'out.mp4')))
+    last_line = capsys.readouterr().err.splitlines()[-1]
+    assert status == 2
+    assert last_line.startswith('error: ')
+    assert message in last_line
+    assert not (tmp_path / 'out.mp4').exists()
+
+
+def test_demo_needs_something_to_do(demo, project, capsys):
+    with pytest.raises(SystemExit) as stop:
+        demo.main(arguments(project, '--box', '50,30,50,40'))
+    assert stop.value.code == 2
+    assert '--out' in capsys.readouterr().err
