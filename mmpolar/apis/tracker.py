@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope
 from numpy.typing import ArrayLike, NDArray
 
 from mmpolar.models.trackers import Ocean
@@ -95,10 +95,9 @@ def init_tracker(
             raise FileNotFoundError(f'there is no config {config}; see the folder configs')
         config = Config.fromfile(config)
     config.merge_from_dict(dict(cfg_options or {}))
-    init_default_scope(config.get('default_scope', 'mmpolar'))
-    # The checkpoint brings all weights: pretrained ones would be read in vain.
-    config.model.backbone.pop('init_cfg', None)
-    model = MODELS.build(config.model)
+    # Another library's scope may be in force in this process, and shall be again.
+    with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmpolar')):
+        model = MODELS.build(config.model)
     if checkpoint is not None:
         load_weights(model, checkpoint)
     return Tracker(model.to(device).eval())
