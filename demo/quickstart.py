@@ -78,8 +78,8 @@ def untrained_figures(config: str, work_dir: Path) -> dict[str, float]:
 
 def train(config: str, work_dir: Path) -> Path:
     """Train, or finish an interrupted training; returns the checkpoint."""
-    cfg = Config.fromfile(config)
-    cfg.work_dir, cfg.resume = str(work_dir), True
+    cfg = read_config(config, work_dir)
+    cfg.resume = True
     runner = Runner.from_cfg(cfg)
     runner.train()
     return work_dir / f'epoch_{runner.max_epochs}.pth'
@@ -87,8 +87,7 @@ def train(config: str, work_dir: Path) -> Path:
 
 def test(config: str, work_dir: Path, checkpoint: Path | None, draw: bool) -> dict[str, float]:
     """Figures of a checkpoint, or of the untrained network; optionally with pictures."""
-    cfg = Config.fromfile(config)
-    cfg.work_dir = str(work_dir)
+    cfg = read_config(config, work_dir)
     if draw:
         cfg.test_evaluator = [
             dict(cfg.test_evaluator, outfile=str(work_dir / 'figures.json')),
@@ -102,6 +101,14 @@ def test(config: str, work_dir: Path, checkpoint: Path | None, draw: bool) -> di
         runner.model.init_weights()
     with torch.no_grad():
         return runner.test()
+
+
+def read_config(config: str, work_dir: Path) -> Config:
+    cfg = Config.fromfile(config)
+    cfg.work_dir = str(work_dir)
+    # Visualizers are shared by name; one of its own lets each run write into its own folder.
+    cfg.visualizer.name = str(work_dir)
+    return cfg
 
 
 def newest_log(work_dir: Path) -> Path:

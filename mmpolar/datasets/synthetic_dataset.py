@@ -23,6 +23,8 @@ class SyntheticDataset(DavisDataset):
         frames: Frames per sequence.
         size: Width and height of the frames, pixels.
         seed: Seed of everything random.
+        difficulty: From 0, a target on its own that stands out, to 1, occlusion, exits, twins and
+            camouflage.
         workers: Processes that generate; 0 means the main process itself.
         **kwargs: See :class:`DavisDataset`.
 
@@ -40,6 +42,7 @@ class SyntheticDataset(DavisDataset):
         frames: int = 24,
         size: tuple[int, int] = (320, 240),
         seed: int = 0,
+        difficulty: float = 0.5,
         workers: int = 0,
         **kwargs,
     ) -> None:
@@ -50,7 +53,9 @@ class SyntheticDataset(DavisDataset):
             raise ValueError(f'num_{split} must be at least 1, got {counts[split]}')
         self.split = split
         self.num_sequences = counts[split]
-        self.recipe = dict(frames=frames, size=tuple(size), seed=seed, workers=workers)
+        self.recipe = dict(
+            frames=frames, size=tuple(size), seed=seed, difficulty=difficulty, workers=workers
+        )
         super().__init__(data_root=data_root, ann_file=f'ImageSets/2017/{split}.txt', **kwargs)
 
     def load_data_list(self) -> list[dict]:

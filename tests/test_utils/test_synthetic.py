@@ -235,7 +235,7 @@ def test_random_scenes_show_the_target_exactly_where_the_mask_is():
 def test_target_starts_whole_and_later_is_hidden_or_leaves_in_some_sequences():
     hidden, left_and_back = 0, 0
     for index in range(24):
-        scene = make_scene(1, 'train', index, FRAMES, SIZE)
+        scene = make_scene(1, 'train', index, FRAMES, SIZE, difficulty=1.0)
         areas, hidden_share = [], []
         for frame in range(len(scene)):
             visible, full = scene.compose(frame)[1] >= 0.5, scene.full_mask(frame)
@@ -252,6 +252,16 @@ def test_target_starts_whole_and_later_is_hidden_or_leaves_in_some_sequences():
         left_and_back += bool(gone) and any(areas[gone[-1] :])
     assert hidden >= 5
     assert left_and_back >= 2
+
+
+def test_an_easy_target_is_alone_and_stays():
+    for index in range(8):
+        scene = make_scene(1, 'train', index, FRAMES, SIZE, difficulty=0.0)
+        assert len(scene.sprites) == 1
+        for frame in range(len(scene)):
+            coverage = scene.compose(frame)[1]
+            np.testing.assert_array_equal(coverage >= 0.5, scene.full_mask(frame) > 0)
+            assert (coverage >= 0.5).any()
 
 
 def test_scenes_move_change_light_and_differ():
@@ -396,6 +406,7 @@ def test_other_photographs_are_refused_when_something_must_be_made(made, monkeyp
     ('change', 'message'),
     [
         (dict(seed=4), 'seed is 3 there but 4 is asked for'),
+        (dict(difficulty=0.75), 'difficulty is 0.5 there but 0.75 is asked for'),
         (dict(frames=5), 'frames is 3 there but 5 is asked for'),
         (dict(size=(96, 128)), r'size is \[128, 96\] there but \[96, 128\]'),
     ],
@@ -428,6 +439,7 @@ def test_a_damaged_manifest_is_named(tmp_path, text):
         (dict(size=(320, 40)), r'at least 64 px each, got \(320, 40\)'),
         (dict(seed=-1), 'seed must not be negative'),
         (dict(workers=-2), 'workers must not be negative'),
+        (dict(difficulty=1.5), r'difficulty must lie in \[0, 1\], got 1.5'),
     ],
 )
 def test_arguments_out_of_range_are_refused(tmp_path, change, message):

@@ -61,6 +61,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--seed', type=int, default=0, help='another seed, other videos (default: 0)'
     )
     parser.add_argument(
+        '--difficulty',
+        type=float,
+        default=0.5,
+        help='from 0, a target on its own, to 1, occlusion, exits, twins, camouflage (default: 0.5)',
+    )
+    parser.add_argument(
         '--workers', type=int, default=0, help='processes; 0 works in this one (default: 0)'
     )
     parser.add_argument(
@@ -83,6 +89,7 @@ def main(argv: list[str] | None = None) -> None:
             frames=args.frames,
             size=args.size,
             seed=args.seed,
+            difficulty=args.difficulty,
             workers=args.workers,
         )
         if args.preview:

@@ -26,6 +26,7 @@ val_dataloader = dict(
         type='SyntheticDataset',
         data_root=data_root,
         split='val',
+        num_val=8,
         test_mode=True,
         pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader

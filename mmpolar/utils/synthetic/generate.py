@@ -23,7 +23,7 @@ from mmpolar.utils.synthetic.screenplay import random_scene
 SPLITS = ('train', 'val')
 MANIFEST_NAME = 'manifest.json'
 
-_GENERATOR_VERSION = 1  # to be raised whenever the same seed gives other pixels
+_GENERATOR_VERSION = 2  # to be raised whenever the same seed gives other pixels
 _IMAGES = Path('JPEGImages', '480p')
 _MASKS = Path('Annotations', '480p')
 _PARTIAL = '.partial-'
@@ -43,6 +43,7 @@ class _Job:
     frames: int
     size: tuple[int, int]
     seed: int
+    difficulty: float
 
     @property
     def name(self) -> str:
@@ -56,6 +57,7 @@ def generate_dataset(
     frames: int = 24,
     size: tuple[int, int] = (320, 240),
     seed: int = 0,
+    difficulty: float = 0.5,
     progress: bool = True,
     workers: int = 0,
 ) -> Path:
@@ -75,6 +77,8 @@ def generate_dataset(
         frames: Frames per sequence, at least 2.
         size: Width and height of the frames, pixels, at least 64 each.
         seed: Non-negative seed of everything random.
+        difficulty: From 0, a target on its own that stands out, to 1, occlusion, exits, twins and
+            camouflage.
         progress: Whether to show a progress bar.
         workers: Processes to use; 0 works in this process. With workers, a script must call this
             function under ``if __name__ == '__main__':``.
@@ -87,13 +91,19 @@ def generate_dataset(
             with other parameters, or data that this function did not write.
         FileNotFoundError: If no photographs are installed.
     """
-    _check_arguments(num_train, num_val, frames, size, seed, workers)
+    _check_arguments(num_train, num_val, frames, size, seed, workers, difficulty)
     root = Path(root)
     size = (int(size[0]), int(size[1]))
-    recipe = dict(generator_version=_GENERATOR_VERSION, seed=seed, frames=frames, size=list(size))
+    recipe = dict(
+        generator_version=_GENERATOR_VERSION,
+        seed=seed,
+        frames=frames,
+        size=list(size),
+        difficulty=difficulty,
+    )
     _check_manifest(root, recipe)
     jobs = [
-        _Job(root, split, index, frames, size, seed)
+        _Job(root, split, index, frames, size, seed, difficulty)
         for split, count in zip(SPLITS, (num_train, num_val), strict=True)
         for index in range(count)
     ]
@@ -107,7 +117,12 @@ def generate_dataset(
 
 
 def make_scene(
-    seed: int, split: str, index: int, frames: int = 24, size: tuple[int, int] = (320, 240)
+    seed: int,
+    split: str,
+    index: int,
+    frames: int = 24,
+    size: tuple[int, int] = (320, 240),
+    difficulty: float = 0.5,
 ) -> Scene:
     """The scene of one sequence, from which frames, masks and layers can be had without files.
 
@@ -117,15 +132,22 @@ def make_scene(
         index: Number of the sequence in its split.
         frames: Number of frames.
         size: Width and height of the frames, pixels.
+        difficulty: In [0, 1], see :func:`generate_dataset`.
     """
     split_number = SPLITS.index(split)
     photos = find_photographs(held_out=split == 'val')
     rng = np.random.default_rng([seed, split_number, index])
-    return random_scene(rng, photos, frames, size)
+    return random_scene(rng, photos, frames, size, difficulty)
 
 
 def _check_arguments(
-    num_train: int, num_val: int, frames: int, size: tuple[int, int], seed: int, workers: int
+    num_train: int,
+    num_val: int,
+    frames: int,
+    size: tuple[int, int],
+    seed: int,
+    workers: int,
+    difficulty: float,
 ) -> None:
     counts = dict(num_train=num_train, num_val=num_val, seed=seed, workers=workers)
     for name, value in counts.items():
@@ -133,6 +155,8 @@ def _check_arguments(
             raise ValueError(f'{name} must not be negative, got {value}')
     if num_train + num_val == 0:
         raise ValueError('num_train and num_val are both 0; ask for at least one sequence')
+    if not 0 <= difficulty <= 1:
+        raise ValueError(f'difficulty must lie in [0, 1], got {difficulty}')
     if frames < _MIN_FRAMES:
         raise ValueError(f'frames must be at least {_MIN_FRAMES}, got {frames}')
     if len(size) != 2 or min(size) < _MIN_FRAME_SIDE:
@@ -207,7 +231,7 @@ def _write_all(jobs: list[_Job], progress: bool, workers: int) -> None:
 
 def _write_sequence(job: _Job) -> None:
     """Write into a temporary folder and rename: images first, then masks."""
-    scene = make_scene(job.seed, job.split, job.index, job.frames, job.size)
+    scene = make_scene(job.seed, job.split, job.index, job.frames, job.size, job.difficulty)
     folder = Path(tempfile.mkdtemp(prefix=f'{_PARTIAL}{job.name}-', dir=job.root))
     try:
         images, masks = folder / 'images', folder / 'masks'

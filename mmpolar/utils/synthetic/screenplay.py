@@ -12,11 +12,13 @@ MIN_TARGET_AREA = 400
 """Smallest visible area of the target in frame 0, pixels."""
 
 _MIN_CONTRAST = 20.0
+_EXTRA_CONTRAST = 30.0
 _MAX_DRAWS = 200
 _PLACEMENT_TRIES = 12
 _MIN_SIDE = 22.0
 _BAR_EXTENT = 2.0
 
+# At the greatest difficulty; the difficulty scales how often each of these happens.
 _LEAVE_SHARE = 0.25
 _OCCLUDER_SHARE = 0.55
 _BAR_SHARE = 0.3
@@ -28,7 +30,11 @@ _TWIN_SHARE = 0.5
 
 
 def random_scene(
-    rng: np.random.Generator, photos: list[Photograph], frames: int, size: tuple[int, int]
+    rng: np.random.Generator,
+    photos: list[Photograph],
+    frames: int,
+    size: tuple[int, int],
+    difficulty: float,
 ) -> Scene:
     """Draw a scene whose target is fully visible, large enough and discernible in frame 0.
 
@@ -37,13 +43,15 @@ def random_scene(
         photos: Photographs for the background and the textures.
         frames: Number of frames F, at least 2.
         size: Frame width and height, pixels.
+        difficulty: From 0, a target on its own that stands out, to 1, occlusion, exits, twins and
+            camouflage.
 
     Raises:
         RuntimeError: If no scene fits, which only happens when the frame is too small.
     """
     for _ in range(_MAX_DRAWS):
-        scene = _draw_scene(rng, photos, frames, size)
-        if _starts_well(scene):
+        scene = _draw_scene(rng, photos, frames, size, difficulty)
+        if _starts_well(scene, _MIN_CONTRAST + (1 - difficulty) * _EXTRA_CONTRAST):
             return scene
     raise RuntimeError(
         f'no target of {MIN_TARGET_AREA} px fits into frames of {size[0]}x{size[1]} px; '
@@ -52,7 +60,11 @@ def random_scene(
 
 
 def _draw_scene(
-    rng: np.random.Generator, photos: list[Photograph], frames: int, size: tuple[int, int]
+    rng: np.random.Generator,
+    photos: list[Photograph],
+    frames: int,
+    size: tuple[int, int],
+    difficulty: float,
 ) -> Scene:
     shutter = rng.uniform(0.2, 0.7) if rng.random() < _SHUTTER_SHARE else 0.0
     camera = _draw_camera(rng, photos, frames, size, shutter)
@@ -61,17 +73,17 @@ def _draw_scene(
         shake = rng.normal(0, rng.uniform(0.4, 2.0), (frames, 2))
         camera.centre = camera.centre - shake * camera.zoom[:, None]
 
-    target = _draw_walker(rng, photos, frames, size, rng.random() < _LEAVE_SHARE)
-    distractors = _draw_distractors(rng, photos, frames, size, target)
+    target = _draw_walker(rng, photos, frames, size, rng.random() < difficulty * _LEAVE_SHARE)
+    distractors = _draw_distractors(rng, photos, frames, size, target, difficulty)
     occluders = []
-    if rng.random() < _OCCLUDER_SHARE:
+    if rng.random() < difficulty * _OCCLUDER_SHARE:
         occluders = _draw_occluder(rng, photos, frames, target)
     for sprite in (target, *distractors, *occluders):
         sprite.centre = sprite.centre + shake
         sprite.shutter = shutter
-    clutter = _draw_clutter(rng, photos, frames, size, camera)
+    clutter = _draw_clutter(rng, photos, frames, size, camera, difficulty)
     bars = []
-    if rng.random() < _BAR_SHARE:
+    if rng.random() < difficulty * _BAR_SHARE:
         bars = _draw_bar(rng, photos, frames, size, target, camera)
 
     back, front = clutter, [*occluders, *bars]
@@ -89,7 +101,7 @@ def _draw_scene(
     )
 
 
-def _starts_well(scene: Scene) -> bool:
+def _starts_well(scene: Scene, min_contrast: float) -> bool:
     """Is the target whole, inside the frame, large and unlike its surroundings in frame 0?"""
     image, coverage = scene.compose(0)
     mask = coverage >= 0.5
@@ -99,7 +111,7 @@ def _starts_well(scene: Scene) -> bool:
     if not np.array_equal(mask, scene.full_mask(0) > 0):
         return False
     without = scene.compose(0, hide=(scene.target,))[0]
-    return float(np.abs(image - without)[mask].mean()) >= _MIN_CONTRAST
+    return float(np.abs(image - without)[mask].mean()) >= min_contrast
 
 
 def _draw_camera(
@@ -172,10 +184,11 @@ def _draw_distractors(
     frames: int,
     size: tuple[int, int],
     target: Sprite,
+    difficulty: float,
 ) -> list[Sprite]:
     """Other things that move, some of them twins of the target."""
     distractors = []
-    for _ in range(rng.choice(len(_DISTRACTOR_COUNTS), p=_DISTRACTOR_COUNTS)):
+    for _ in range(_draw_count(rng, _DISTRACTOR_COUNTS, difficulty)):
         if rng.random() < _TWIN_SHARE:
             distractors += _draw_twin(rng, frames, size, target)
         else:
@@ -243,10 +256,11 @@ def _draw_clutter(
     frames: int,
     size: tuple[int, int],
     camera: Camera,
+    difficulty: float,
 ) -> list[Sprite]:
     """Things that stand still in the scene, behind the target."""
     clutter = []
-    for _ in range(rng.choice(len(_CLUTTER_COUNTS), p=_CLUTTER_COUNTS)):
+    for _ in range(_draw_count(rng, _CLUTTER_COUNTS, difficulty)):
         parts = [np.repeat(part[:1], frames, axis=0) for part in random_outline(rng, frames)]
         side = _draw_side(rng, parts, size) * rng.uniform(0.6, 1.4)
         layers = _dress(rng, photos, parts, side)
@@ -312,6 +326,13 @@ def _clear_at_start(sprite: Sprite, target: Sprite) -> bool:
     """Are the circles around two sprites apart in frame 0?"""
     reach = sum(thing.layers[0].extent * thing.scale[0].max() for thing in (sprite, target))
     return bool(np.hypot(*(sprite.centre[0] - target.centre[0])) > reach)
+
+
+def _draw_count(
+    rng: np.random.Generator, probabilities: tuple[float, ...], difficulty: float
+) -> int:
+    """How many things there are; each of those drawn stays with a chance of ``difficulty``."""
+    return int(rng.binomial(rng.choice(len(probabilities), p=probabilities), difficulty))
 
 
 def _draw_light(rng: np.random.Generator, frames: int) -> Light:
