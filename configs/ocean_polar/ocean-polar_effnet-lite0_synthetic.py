@@ -7,18 +7,5 @@ _base_ = [
 
 # A short training, a few minutes on two CPU cores: the ImageNet features stay as they are.
 model = dict(backbone=dict(frozen_stages=5))
-train_dataloader = dict(dataset=dict(samples_per_epoch=800))
-max_epochs = 6
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min_ratio=0.01,
-        by_epoch=True,
-        begin=0,
-        T_max=max_epochs,
-        end=max_epochs,
-        convert_to_iter_based=True),
-]
+train_dataloader = dict(dataset=dict(samples_per_epoch=480))
 optim_wrapper = dict(optimizer=dict(lr=2e-3))
