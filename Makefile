@@ -14,7 +14,7 @@ env: ## Set up .venv (first time 10-15 minutes; then at once)
 	@PYTHON="$(PYTHON)" tools/setup_env.sh
 
 demo: env ## Train on synthetic video, track, and write the pictures
-	@$(BIN)/python demo/quickstart.py $(ARGS)
+	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python demo/quickstart.py $(ARGS)
 
 test: env ## Run the tests (ARGS="-k polar" picks some)
 	@$(BIN)/python -m pytest $(ARGS)
