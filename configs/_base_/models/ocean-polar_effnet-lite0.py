@@ -42,7 +42,7 @@ model = dict(
         loss_polar=dict(type='PolarIoULoss', loss_weight=1.0)),
     test_cfg=dict(
         penalty_k=0.05,
-        window_influence=0.35,
+        window_influence=0.2,
         lr=0.7,
         score_ratio=0.7,
         search_size=255,

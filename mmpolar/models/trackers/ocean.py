@@ -159,7 +159,8 @@ class Ocean(BaseModel):
         """Track one frame of a test video.
 
         Args:
-            inputs: ``img``, the frame, (1, 1, 3, H, W) uint8 BGR.
+            inputs: ``img``, the frame, (1, 1, 3, H, W) BGR in 0..255, uint8 or, as from MMTracking's
+                ``inference_sot``, of floating point.
             data_samples: One sample with ``frame_id``; the first frame's has the target in
                 ``gt_instances``.
 
@@ -168,9 +169,9 @@ class Ocean(BaseModel):
             (1,) and, with a mask head, ``polygons`` (1, n, 2) and ``masks`` (1, H, W).
 
         Raises:
-            ValueError: If the first frame has no target.
+            ValueError: If the first frame has no target, or a frame is normalised already.
         """
-        frame = inputs['img'][0, 0].permute(1, 2, 0).cpu().numpy()
+        frame = _to_uint8(inputs['img'][0, 0]).permute(1, 2, 0).cpu().numpy()
         (sample,) = data_samples
         if sample.frame_id == 0:
             target = sample.gt_instances.bboxes
@@ -252,6 +253,18 @@ class Ocean(BaseModel):
     def _to_input(self, crop: NDArray[np.uint8]) -> Tensor:
         image = torch.from_numpy(crop).permute(2, 0, 1)[None]
         return self.data_preprocessor.normalize(image)
+
+
+def _to_uint8(frame: Tensor) -> Tensor:
+    if frame.dtype == torch.uint8:
+        return frame
+    low, high = (value.item() for value in frame.aminmax())
+    if not (low >= 0 and high <= 255):
+        raise ValueError(
+            f'frame has values from {low:g} to {high:g}; hand it over in 0..255, as read from the '
+            'file: the tracker normalises it'
+        )
+    return frame.round().to(torch.uint8)
 
 
 def _fetch(

@@ -1,0 +1,22 @@
+"""MMTracking's visualizer, for data samples with true masks."""
+
+import numpy as np
+from mmengine.structures import InstanceData
+from mmtrack.visualization import TrackLocalVisualizer
+
+from mmpolar.registry import VISUALIZERS
+
+
+@VISUALIZERS.register_module()
+class OutlineLocalVisualizer(TrackLocalVisualizer):
+    """Draws boxes, scores and masks as MMTracking's ``TrackLocalVisualizer`` does.
+
+    That one cannot draw the mask structures of MMDetection, in which datasets with masks hold the
+    truth; here they reach it as arrays. Use it with MMTracking's ``TrackVisualizationHook``.
+    """
+
+    def _draw_instances(self, image: np.ndarray, instances: InstanceData) -> np.ndarray:
+        if hasattr(instances.get('masks'), 'to_ndarray'):
+            instances = instances.clone()
+            instances.masks = instances.masks.to_ndarray().astype(bool)
+        return super()._draw_instances(image, instances)

@@ -1,0 +1,1 @@
+"""The folder that ``python -m mmpolar.compat.mmtracking`` puts on ``PYTHONPATH``."""
