@@ -24,8 +24,21 @@ class BuildPyWithMim(build_py):
         super().run()
         if self.editable_mode:
             add_mim_folder(ROOT / 'mmpolar', _link)
+            # setuptools collects an editable wheel's own files in the folder to install from.
+            lead_mim_to_checkout(Path(self.get_finalized_command('install').install_lib))
         else:
             add_mim_folder(Path(self.build_lib) / 'mmpolar', _copy)
+
+
+def lead_mim_to_checkout(wheel: Path) -> None:
+    """Name the checkout's package folder in the metadata of an unpacked editable wheel.
+
+    mim looks for ``.mim`` in the folder that the first line of ``top_level.txt`` names, taken from
+    the folder of the metadata. Beside an editable install's metadata there is no such folder, so
+    that line is the full path here; the second one is the name that other readers expect.
+    """
+    [names] = wheel.glob('*.dist-info/top_level.txt')
+    names.write_text(f'{ROOT / "mmpolar"}\nmmpolar\n')
 
 
 def add_mim_folder(package: Path, place) -> None:

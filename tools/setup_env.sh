@@ -103,7 +103,7 @@ mmcv_works() {
 install_packages() {
     install -r requirements/mminstall.txt -r requirements/runtime.txt \
         -r requirements/optional.txt -r requirements/tests.txt &&
-        install --no-deps mmtrack mmcls
+        install --no-deps mmtrack mmcls openmim
 }
 
 install_mmpolar() {

@@ -1,6 +1,13 @@
 """What runs around the model: hooks of the training and test loops, optimizer wrappers."""
 
-from mmpolar.engine.hooks import BackboneUnfreezeHook, TrackVisualizationHook
+from mmpolar.engine.atomic_local_backend import AtomicLocalBackend
+from mmpolar.engine.hooks import AtomicCheckpointHook, BackboneUnfreezeHook, TrackVisualizationHook
 from mmpolar.engine.optim_wrappers import Bfloat16OptimWrapper
 
-__all__ = ['BackboneUnfreezeHook', 'Bfloat16OptimWrapper', 'TrackVisualizationHook']
+__all__ = [
+    'AtomicCheckpointHook',
+    'AtomicLocalBackend',
+    'BackboneUnfreezeHook',
+    'Bfloat16OptimWrapper',
+    'TrackVisualizationHook',
+]

@@ -1,6 +1,7 @@
 """What the training and testing scripts share: reading a config and starting processes."""
 
 import argparse
+import datetime
 import os
 import sys
 from pathlib import Path
@@ -98,7 +99,7 @@ def start_cpu_processes(cfg: Config) -> None:
             'use tools/dist_train.sh or tools/dist_test.sh'
         )
     if not distributed.is_initialized():
-        distributed.init_process_group(backend='gloo')
+        distributed.init_process_group(backend='gloo', timeout=_timeout(cfg))
     wrapper: dict[str, Any] = dict(
         type='MMDistributedDataParallel',
         broadcast_buffers=False,
@@ -107,6 +108,12 @@ def start_cpu_processes(cfg: Config) -> None:
     wrapper.update(cfg.get('model_wrapper_cfg') or {}, device_ids=None)
     cfg.model_wrapper_cfg = wrapper
     cfg.merge_from_dict({'env_cfg.dist_cfg': dict(backend='gloo')})
+
+
+def _timeout(cfg: Config) -> datetime.timedelta | None:
+    """How long a process waits for the others; None for PyTorch's default."""
+    seconds = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout')
+    return None if seconds is None else datetime.timedelta(seconds=seconds)
 
 
 def usage_error(message: str) -> NoReturn:

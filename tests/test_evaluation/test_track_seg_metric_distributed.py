@@ -53,7 +53,7 @@ def test_two_processes_agree_and_count_each_video_once(tmp_path):
         )
         for rank in range(2)
     ]
-    outputs = [worker.communicate(timeout=120) for worker in workers]
+    outputs = [worker.communicate(timeout=300) for worker in workers]
     for worker, (_, errors) in zip(workers, outputs, strict=True):
         assert worker.returncode == 0, errors
     figures = [

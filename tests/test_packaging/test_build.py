@@ -1,7 +1,6 @@
 """What pip's own build calls make of the project: the package, and beside it configs and tools."""
 
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -11,28 +10,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ('mmpolar', 'configs', 'tools', 'demo', 'requirements')
 CONFIG = 'configs/_base_/default_runtime.py'
+MIM_ENTRIES = {'configs', 'tools', 'demo', 'model-index.yml'}
 
 
 @pytest.fixture
-def source(tmp_path):
+def source(copy_project, tmp_path):
     """A copy of the project as a clean checkout has it."""
-    folder = tmp_path / 'source'
-    folder.mkdir()
-    for name in COPIED:
-        shutil.copytree(
-            ROOT / name, folder / name, ignore=shutil.ignore_patterns('__pycache__', '.mim')
-        )
-    for path in ROOT.iterdir():
-        if path.is_file():
-            shutil.copy(path, folder)
-    return folder
+    return copy_project(tmp_path)
 
 
 def build(source, kind):
     """Call the hook that pip calls for this kind; gives the file that it wrote."""
-    out = source.parent / f'built-{kind}'
+    out = source.parent / f'{kind}-of-{source.name}'
     out.mkdir()
     code = f'from setuptools import build_meta; build_meta.build_{kind}({str(out)!r})'
     done = subprocess.run([sys.executable, '-c', code], cwd=source, capture_output=True, text=True)
@@ -44,9 +34,16 @@ def build(source, kind):
 def test_editable_install_links_the_mim_folder(source):
     build(source, 'editable')
     mim = source / 'mmpolar' / '.mim'
+    assert {entry.name for entry in mim.iterdir()} == MIM_ENTRIES
     assert (mim / CONFIG).samefile(source / CONFIG)
     assert (mim / 'tools' / 'train.py').samefile(source / 'tools' / 'train.py')
     assert all(entry.is_symlink() for entry in mim.iterdir())
+
+
+def test_editable_install_tells_mim_where_the_checkout_is(source):
+    with zipfile.ZipFile(build(source, 'editable')) as wheel:
+        [names] = (name for name in wheel.namelist() if name.endswith('/top_level.txt'))
+        assert wheel.read(names).decode().splitlines() == [str(source / 'mmpolar'), 'mmpolar']
 
 
 def test_wheel_holds_package_and_mim_folder(source):
@@ -55,13 +52,16 @@ def test_wheel_holds_package_and_mim_folder(source):
         names = set(wheel.namelist())
         assert wheel.read(f'mmpolar/.mim/{CONFIG}') == (ROOT / CONFIG).read_bytes()
         [metadata] = (wheel.read(name).decode() for name in names if name.endswith('/METADATA'))
+        [top_level] = (wheel.read(name) for name in names if name.endswith('/top_level.txt'))
     expected = {
         str(path.relative_to(ROOT))
         for path in (ROOT / 'mmpolar').rglob('*.py')
         if '.mim' not in path.parts and (path.parent / '__init__.py').exists()
     }
     assert expected <= names
+    assert {Path(name).parts[2] for name in names if '/.mim/' in name} == MIM_ENTRIES
     assert 'mmpolar/.mim/tools/test.py' in names
+    assert top_level.decode().split() == ['mmpolar']
     assert not [name for name in names if name.startswith('tests') or '__pycache__' in name]
 
     required = re.findall(r'^Requires-Dist: ([\w-]+)[^;\n]*(;.*)?$', metadata, re.MULTILINE)
@@ -72,9 +72,13 @@ def test_wheel_holds_package_and_mim_folder(source):
     assert {'all', 'mim', 'optional', 'tests'} == set(extras)
 
 
-def test_source_archive_builds_again(source):
+def test_source_archive_builds_the_same_wheel(source):
     with tarfile.open(build(source, 'sdist')) as archive:
         archive.extractall(source.parent, filter='data')
     [unpacked] = source.parent.glob('mmpolar-*')
-    with zipfile.ZipFile(build(unpacked, 'wheel')) as wheel:
-        assert f'mmpolar/.mim/{CONFIG}' in wheel.namelist()
+    assert contents(build(unpacked, 'wheel')) == contents(build(source, 'wheel'))
+
+
+def contents(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        return {info.filename: info.CRC for info in archive.infolist()}

@@ -1,12 +1,14 @@
 """The pinned releases cover what is asked for, and nothing ties them to one machine."""
 
+import re
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-REQUIREMENTS = Path(__file__).resolve().parents[2] / 'requirements'
+ROOT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = ROOT / 'requirements'
 
 
 def entries(name):
@@ -38,10 +40,18 @@ def test_lock_has_exact_releases_of_registry_packages_only(lock):
 
 
 def test_lock_leaves_out_what_would_pin_an_old_setuptools(lock):
-    assert not {'openmim', 'opendatalab', 'openxlab'} & set(lock)
+    assert not {'opendatalab', 'openxlab'} & set(lock)
     assert lock['setuptools'].specifier.contains('80.9.0')
 
 
 def test_no_maximum_release_of_an_openmmlab_package():
     for entry in entries('mminstall'):
         assert {release.operator for release in entry.specifier} <= {'>='}, entry
+
+
+def test_code_looks_up_no_installed_distribution():
+    """Forks of OpenMMLab's libraries keep the import names and change those of distributions."""
+    sources = [p for name in ('mmpolar', 'tools', 'demo') for p in (ROOT / name).rglob('*.py')]
+    asking = [p for p in sources if re.search(r'importlib.metadata|pkg_resources', p.read_text())]
+    assert len(sources) > 50
+    assert asking == []

@@ -1,6 +1,7 @@
 """Hooks that a config names."""
 
+from mmpolar.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
 from mmpolar.engine.hooks.backbone_unfreeze_hook import BackboneUnfreezeHook
 from mmpolar.engine.hooks.track_visualization_hook import TrackVisualizationHook
 
-__all__ = ['BackboneUnfreezeHook', 'TrackVisualizationHook']
+__all__ = ['AtomicCheckpointHook', 'BackboneUnfreezeHook', 'TrackVisualizationHook']

@@ -56,7 +56,8 @@ class DumpTrackResults(BaseMetric):
 
     Args:
         out_dir: Folder to write into; it is made.
-        collect_device: 'cpu' or 'gpu', how the processes exchange the names of their videos.
+        collect_device: How the processes exchange the names of their videos, in MMEngine's words:
+            'gpu' through the process group, of CPUs too; 'cpu' through files on a shared disk.
         prefix: Not used in any name; MMEngine wants one.
         collect_dir: Folder through which processes exchange results on 'cpu'.
     """
@@ -66,10 +67,11 @@ class DumpTrackResults(BaseMetric):
     def __init__(
         self,
         out_dir: str,
-        collect_device: str = 'cpu',
+        collect_device: str | None = None,
         prefix: str | None = None,
         collect_dir: str | None = None,
     ) -> None:
+        collect_device = collect_device or ('gpu' if collect_dir is None else 'cpu')
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         self.out_dir = Path(out_dir)
         self._videos: dict[Hashable, _Video] = {}

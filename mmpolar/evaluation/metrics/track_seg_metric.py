@@ -86,9 +86,11 @@ class TrackSegMetric(BaseMetric):
         n_rays: Rays of the contour whose ceiling is measured, at least 3.
         outfile: Report to write, ``*.json``: means, figures per sequence and per frame. A table of
             the sequences goes into the ``.csv`` beside it. None writes nothing.
-        collect_device: 'cpu' or 'gpu', how the processes exchange results.
+        collect_device: How the processes exchange results, in MMEngine's words: 'gpu' through the
+            process group, of CPUs too, so that they need share no disk; 'cpu' through files. By
+            default 'gpu', or 'cpu' where a ``collect_dir`` is given.
         prefix: Put before the names of the figures; by default ``track``.
-        collect_dir: Folder through which processes exchange results on 'cpu'.
+        collect_dir: Folder on a shared disk through which processes exchange results on 'cpu'.
 
     Raises:
         ValueError: If ``outfile`` does not end in .json or ``n_rays`` is below 3.
@@ -100,10 +102,11 @@ class TrackSegMetric(BaseMetric):
         self,
         n_rays: int = 36,
         outfile: str | None = None,
-        collect_device: str = 'cpu',
+        collect_device: str | None = None,
         prefix: str | None = None,
         collect_dir: str | None = None,
     ) -> None:
+        collect_device = collect_device or ('gpu' if collect_dir is None else 'cpu')
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         if outfile is not None and not str(outfile).endswith('.json'):
             raise ValueError(f'outfile must end in .json, got {outfile!r}')

@@ -76,6 +76,8 @@ class EfficientNetLite0(BaseModule):
             channels = width
         self.stages = nn.ModuleList(stages)
         self._register_load_state_dict_pre_hook(self._rename_published_weights)
+        # Freezes: a wrapper for distributed training asks at once which parameters train.
+        self.train()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Extract features.

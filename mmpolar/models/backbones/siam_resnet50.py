@@ -56,6 +56,8 @@ class SiamResNet50(BaseModule):
             stage = _make_stage(channels, blocks, width, stride, dilation)
             self.add_module(f'layer{index + 1}', stage)
             channels = width * EXPANSION
+        # Freezes: a wrapper for distributed training asks at once which parameters train.
+        self.train()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Extract features.

@@ -230,7 +230,8 @@ class OceanHead(BaseModule):
         return target, target.amin(-1) > 0
 
     def _loss_bbox(self, ltrb: Tensor, target: Tensor, inside: Tensor) -> Tensor:
-        count = reduce_mean(inside.sum().to(ltrb)).clamp(min=1)
+        # The mean over the processes may lie below 1. A count of zero comes with a sum of zero.
+        count = reduce_mean(inside.sum().to(ltrb)).clamp(min=torch.finfo(ltrb.dtype).eps)
         pred = ltrb.permute(0, 2, 3, 1)[inside]
         return self.loss_bbox(pred, target[inside], avg_factor=count)
 
