@@ -8,19 +8,16 @@ pytestmark = pytest.mark.slow
 
 # 10 samples for 2 processes, batches of 2: 2 iterations an epoch, and one sample left over each.
 CONFIG = """
-_base_ = '{root}/configs/ocean_polar/ocean-polar_effnet-lite0_synthetic.py'
+_base_ = '{root}/tests/small_ocean.py'
 custom_imports = dict(imports=['run_recorder'])
-model = dict(
-    backbone=dict(out_indices=(2,), frozen_stages=1, norm_eval=False, init_cfg=None),
-    neck=dict(in_channels=[40], out_channels=8),
-    head=dict(in_channels=8, feat_channels=8, num_convs=1),
-    mask_head=dict(in_channels=8, num_convs=1))
+model = dict(backbone=dict(frozen_stages=1, norm_eval=False))
 made = dict(data_root='{folder}/data', num_train=3, num_val=2, frames=4, size=(160, 120))
 train_dataloader = dict(
     batch_size=2,
     num_workers=1,
+    persistent_workers=True,
     dataset=dict(samples_per_epoch=8, datasets=[dict(type='SyntheticDataset', split='train', **made)]))
-val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(**made))
+val_dataloader = dict(dataset=dict(**made))
 test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=2, val_interval=2)
 param_scheduler = [dict(type='StepLR', step_size=1, gamma=0.5)]

@@ -8,17 +8,14 @@ import mmpolar.registry  # noqa: F401  (lets checkpoints be read)
 pytestmark = pytest.mark.slow
 
 CONFIG = """
-_base_ = '{root}/configs/ocean_polar/ocean-polar_effnet-lite0_synthetic.py'
+_base_ = '{root}/tests/small_ocean.py'
 custom_imports = dict(imports=['run_recorder'])
-model = dict(
-    backbone=dict(out_indices=(2,), frozen_stages=-1, norm_eval=False, init_cfg=None),
-    neck=dict(in_channels=[40], out_channels=8),
-    head=dict(in_channels=8, feat_channels=8, num_convs=1),
-    mask_head=dict(in_channels=8, num_convs=1))
+model = dict(backbone=dict(norm_eval=False))
 made = dict(data_root='{folder}/data', num_train=2, num_val=1, frames=3, size=(160, 120))
 train_dataloader = dict(
     batch_size=2,
     num_workers=1,
+    persistent_workers=True,
     dataset=dict(samples_per_epoch=6, datasets=[dict(type='SyntheticDataset', split='train', **made)]))
 val_dataloader, val_cfg, val_evaluator = None, None, None
 train_cfg = dict(max_epochs=3)

@@ -22,19 +22,12 @@ EXAMPLES = re.findall(
     r'```python\n(.*?)```', (ROOT / 'docs/training_options.md').read_text(), flags=re.DOTALL
 )
 ALL = """
-_base_ = ['./ocean_polar/ocean-polar_effnet-lite0_synthetic.py', {options}]
-model = dict(
-    backbone=dict(out_indices=(2,), frozen_stages=-1, init_cfg=None),
-    neck=dict(in_channels=[40], out_channels=8),
-    head=dict(in_channels=8, feat_channels=8, num_convs=1),
-    mask_head=dict(in_channels=8, num_convs=1))
+_base_ = ['./../tests/small_ocean.py', {options}]
 made = dict(data_root='{folder}/data', num_train=2, num_val=1, frames=3, size=(160, 120))
 train_dataloader = dict(
     batch_size=2,
-    num_workers=0,
-    persistent_workers=False,
     dataset=dict(samples_per_epoch=6, datasets=[dict(type='SyntheticDataset', split='train', **made)]))
-val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(**made))
+val_dataloader = dict(dataset=dict(**made))
 test_dataloader = None
 test_cfg = None
 test_evaluator = None

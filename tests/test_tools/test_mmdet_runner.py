@@ -18,19 +18,11 @@ from mmpolar.utils.checkpoint import load_weights
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(mmdet.__file__).parent / '.mim' / 'tools'
 CONFIG = """
-_base_ = '{root}/configs/ocean_polar/ocean-polar_effnet-lite0_synthetic.py'
-model = dict(
-    backbone=dict(out_indices=(2,), frozen_stages=-1, init_cfg=None),
-    neck=dict(in_channels=[40], out_channels=8),
-    head=dict(in_channels=8, feat_channels=8, num_convs=1),
-    mask_head=dict(in_channels=8, num_convs=1))
+_base_ = '{root}/tests/small_ocean.py'
 made = dict(data_root='{data}', num_train=3, num_val=2, frames=3, size=(120, 90))
 train_dataloader = dict(
-    batch_size=4,
-    num_workers=0,
-    persistent_workers=False,
     dataset=dict(samples_per_epoch=8, datasets=[dict(type='SyntheticDataset', split='train', **made)]))
-val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(**made))
+val_dataloader = dict(dataset=dict(**made))
 test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=1, val_interval=1)
 param_scheduler = []
