@@ -10,7 +10,6 @@ import shutil
 import time
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from rich.console import Console
@@ -99,8 +98,7 @@ def test(config: str, work_dir: Path, checkpoint: Path | None, draw: bool) -> di
         load_weights(runner.model, checkpoint)
     else:
         runner.model.init_weights()
-    with torch.no_grad():
-        return runner.test()
+    return runner.test()
 
 
 def read_config(config: str, work_dir: Path) -> Config:

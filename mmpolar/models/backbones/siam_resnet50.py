@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmpolar.models.backbones.freezing import keep_frozen
 from mmpolar.registry import MODELS
 
 EXPANSION = 4
@@ -80,13 +80,7 @@ class SiamResNet50(BaseModule):
         super().train(mode)
         frozen = [self.conv1, self.bn1] if self.frozen_stages >= 0 else []
         frozen += [getattr(self, f'layer{i + 1}') for i in range(self.frozen_stages)]
-        for module in frozen:
-            module.eval()
-            module.requires_grad_(False)
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
+        keep_frozen(self, frozen, self.norm_eval)
         return self
 
 
