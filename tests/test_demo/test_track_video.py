@@ -1,5 +1,3 @@
-import importlib.util
-import sys
 from pathlib import Path
 
 import cv2
@@ -7,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from scripts import load_script
 
 from mmpolar.registry import MODELS
 
@@ -24,11 +23,7 @@ default_scope = 'mmpolar'
 
 @pytest.fixture(scope='module')
 def demo():
-    spec = importlib.util.spec_from_file_location('demo_track_video', DEMO)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script(DEMO)
 
 
 @pytest.fixture(scope='module')

@@ -1,12 +1,12 @@
 """How processes are started, and how a job ends when one of them dies."""
 
-import importlib.util
 import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from scripts import load_script
 from torch import device, distributed
 
 from mmpolar.utils.setup import read_config, start_cpu_processes
@@ -38,9 +38,7 @@ def config(processes, tmp_path):
 def test_both_spellings_of_the_local_rank_are_understood(tool, option, monkeypatch):
     monkeypatch.setenv('LOCAL_RANK', '')
     monkeypatch.delenv('LOCAL_RANK')
-    spec = importlib.util.spec_from_file_location(tool, TOOLS / f'{tool}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script(TOOLS / f'{tool}.py')
     config = str(TOOLS.parent / 'configs/_base_/default_runtime.py')
     checkpoint = ['checkpoint.pth'] if tool == 'test' else []
     read_config(module.parse_args([config, *checkpoint, f'{option}=3', '--launcher', 'pytorch']))

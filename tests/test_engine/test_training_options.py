@@ -1,7 +1,6 @@
 """The fragments in configs/_base_/options: that they compose, and what they do."""
 
 import copy
-import importlib.util
 import re
 from collections import Counter
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
+from scripts import load_script
 from torch import nn
 
 import mmpolar.registry  # noqa: F401  (lets checkpoints be read)
@@ -53,11 +53,7 @@ def read_config(text, folder):
 
 
 def load_joint_worker():
-    path = ROOT / 'tests/test_distributed/joint_worker.py'
-    spec = importlib.util.spec_from_file_location('joint_worker', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(ROOT / 'tests/test_distributed/joint_worker.py')
 
 
 @pytest.mark.parametrize('example', EXAMPLES, ids=range(len(EXAMPLES)))

@@ -1,11 +1,11 @@
 """tools/analysis_tools/browse_dataset.py over a tiny dataset in the layout of DAVIS."""
 
-import importlib.util
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from scripts import load_script
 
 ROOT = Path(__file__).resolve().parents[2]
 PANEL = 765  # both crops are shown this wide, or 3 px less
@@ -30,11 +30,7 @@ train_dataloader = dict(
 
 
 def load_tool():
-    path = ROOT / 'tools' / 'analysis_tools' / 'browse_dataset.py'
-    spec = importlib.util.spec_from_file_location('tools_browse_dataset', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(ROOT / 'tools' / 'analysis_tools' / 'browse_dataset.py')
 
 
 @pytest.fixture(scope='module')

@@ -1,6 +1,5 @@
 """tools/train.py and tools/test.py as a user runs them."""
 
-import importlib.util
 import json
 import logging
 from pathlib import Path
@@ -9,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.config import Config
+from scripts import load_script
 from torch import nn
 
 import mmpolar.registry  # noqa: F401  (lets checkpoints be read)
@@ -17,10 +17,7 @@ TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
 def load_tool(name):
-    spec = importlib.util.spec_from_file_location(f'tools_{name}', TOOLS / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(TOOLS / f'{name}.py')
 
 
 @pytest.fixture(scope='module')

@@ -1,6 +1,5 @@
 """Synthetic videos: photographs, shapes, exact masks, what happens in them, and the files."""
 
-import importlib.util
 import json
 import os
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from scripts import load_script
 
 from mmpolar.utils.image import read_image, read_mask
 from mmpolar.utils.synthetic import (
@@ -453,10 +453,7 @@ def test_arguments_out_of_range_are_refused(tmp_path, change, message):
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location('make_synthetic', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(TOOL)
 
 
 def test_command_writes_a_set_and_a_contact_sheet(tool, tmp_path, capsys):
