@@ -1,6 +1,7 @@
 """What the training and testing scripts share: reading a config and starting processes."""
 
 import argparse
+import atexit
 import datetime
 import os
 import sys
@@ -100,6 +101,8 @@ def start_cpu_processes(cfg: Config) -> None:
         )
     if not distributed.is_initialized():
         distributed.init_process_group(backend='gloo', timeout=_timeout(cfg))
+        # Threads of gloo that outlive the interpreter can abort the process.
+        atexit.register(_end_process_group)
     wrapper: dict[str, Any] = dict(
         type='MMDistributedDataParallel',
         broadcast_buffers=False,
@@ -108,6 +111,11 @@ def start_cpu_processes(cfg: Config) -> None:
     wrapper.update(cfg.get('model_wrapper_cfg') or {}, device_ids=None)
     cfg.model_wrapper_cfg = wrapper
     cfg.merge_from_dict({'env_cfg.dist_cfg': dict(backend='gloo')})
+
+
+def _end_process_group() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _timeout(cfg: Config) -> datetime.timedelta | None:
