@@ -27,8 +27,9 @@ def location(index):
 
 @pytest.mark.parametrize(('template', 'crop'), [(7, 31), (8, 32), (7, 35)])
 @pytest.mark.parametrize('with_align', [True, False])
-def test_head_gives_maps_of_one_size(template, crop, with_align):
-    head = OceanHead(8, 16, num_convs=2, with_align=with_align).eval()
+@pytest.mark.parametrize('depthwise', [True, False])
+def test_head_gives_maps_of_one_size(template, crop, with_align, depthwise):
+    head = OceanHead(8, 16, num_convs=2, with_align=with_align, depthwise=depthwise).eval()
     kernels = head.encode_template(torch.randn(2, 8, template, template))
     maps = head(kernels, torch.randn(2, 8, crop, crop), 8 * (crop - 1) + 7)
     size = crop - template + 1

@@ -2,7 +2,13 @@ import pytest
 import torch
 from mmcv.ops import DeformConv2d
 
-from mmpolar.models.layers import AlignedConv, FeatureCombination, box_offsets, depthwise_xcorr
+from mmpolar.models.layers import (
+    AlignedConv,
+    FeatureCombination,
+    box_offsets,
+    conv_block,
+    depthwise_xcorr,
+)
 
 
 @pytest.mark.parametrize(('size', 'spread'), [(5, 0.0), (9, 0.7), (25, 3.0), (7, 30.0)])
@@ -93,3 +99,29 @@ def test_feature_combination_sums_three_equal_maps(template, search):
     torch.testing.assert_close(got, sum(responses) / 3, atol=1e-5, rtol=1e-5)
     combination.weight.data = torch.tensor([50.0, 0.0, 0.0])
     torch.testing.assert_close(combination(kernels, features), responses[0], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize('dilation', [1, (2, 1), (1, 2)])
+def test_depthwise_block_filters_each_channel_and_then_mixes_them(dilation):
+    torch.manual_seed(0)
+    block = conv_block(4, 6, dilation=dilation, depthwise=True).eval()
+    x = torch.randn(2, 4, 9, 10)
+    filters, mixer = (weight for weight in block.state_dict().values() if weight.ndim == 4)
+    filtered = torch.cat(
+        [
+            torch.nn.functional.conv2d(x[:, [channel]], filters[[channel]], dilation=dilation)
+            for channel in range(4)
+        ],
+        1,
+    )
+    mixed = torch.einsum('oi,nihw->nohw', mixer[..., 0, 0], filtered)
+    # Two fresh batch norms: both divide by sqrt(1 + eps).
+    torch.testing.assert_close(block(x), mixed.relu() / (1 + 1e-5), atol=1e-5, rtol=1e-5)
+
+
+def test_depthwise_block_keeps_shapes_with_fewer_parameters():
+    x = torch.randn(1, 32, 7, 7)
+    dense, light = (conv_block(32, 32, padding=1, depthwise=flag).eval() for flag in (False, True))
+    assert dense(x).shape == light(x).shape == x.shape
+    weights = [sum(p.numel() for p in m.parameters() if p.ndim == 4) for m in (dense, light)]
+    assert weights == [9 * 32 * 32, 9 * 32 + 32 * 32]

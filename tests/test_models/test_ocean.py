@@ -7,7 +7,7 @@ from mmengine.structures import BaseDataElement, InstanceData
 
 from mmpolar.models import Ocean
 from mmpolar.registry import MODELS
-from mmpolar.structures.polar import encode_radii
+from mmpolar.structures.polar import decode_points, encode_radii
 
 SIZE, N_RAYS = 25, 12
 
@@ -245,6 +245,99 @@ def test_test_batches_hold_one_frame():
     image = torch.zeros(1, 3, 50, 50, dtype=torch.uint8)
     with pytest.raises(ValueError, match='batch_size=1'):
         model.test_step(dict(inputs=dict(img=[image, image]), data_samples=[]))
+
+
+def pairs_to_score(count, search_size=255):
+    """Pairs of crops that differ, collated as for a test batch."""
+    rng = np.random.default_rng(5)
+    images = {
+        key: [torch.from_numpy(rng.integers(0, 255, (1, 3, size, size), dtype=np.uint8))
+              for _ in range(count)]
+        for key, size in (('img', 127), ('search_img', search_size))
+    }  # fmt: skip
+    samples = [DetDataSample(metainfo=dict(sample_idx=i)) for i in range(count)]
+    return dict(inputs=images, data_samples=samples)
+
+
+@pytest.mark.parametrize('search_size', [255, 287])
+@pytest.mark.parametrize('with_mask_head', [True, False])
+def test_pairs_are_scored_at_the_best_location_of_their_maps(search_size, with_mask_head):
+    """Against a search location by location through the maps of each pair alone."""
+    changes = dict(test_cfg=dict(score_ratio=0.6)) | ({} if with_mask_head else dict(mask_head=None))
+    model = tiny_ocean(**changes).eval()
+    data = pairs_to_score(3, search_size)
+    samples = model.test_step(data)
+    for index, sample in enumerate(samples):
+        crops = [model.data_preprocessor.normalize(data['inputs'][key][index])
+                 for key in ('img', 'search_img')]  # fmt: skip
+        with torch.no_grad():
+            maps, radii = model.correlate(*crops)
+        best = (-1.0, None, None)
+        size = maps.ltrb.size(-1)
+        for row in range(size):
+            for col in range(size):
+                score = 0.6 * maps.cls_logits[0, 0, row, col].sigmoid()
+                score = float(score + 0.4 * maps.align_logits[0, 0, row, col].sigmoid())
+                best = max(best, (score, row, col))
+        score, row, col = best
+        x, y = ((i - size // 2) * 8 + search_size // 2 for i in (col, row))
+        left, top, right, bottom = maps.ltrb[0, :, row, col].tolist()
+        found = sample.pred_track_instances
+        assert found.scores.tolist() == pytest.approx([score], abs=1e-5)
+        expected = [x - left, y - top, x + right, y + bottom]
+        assert found.bboxes[0].tolist() == pytest.approx(expected, abs=1e-2)
+        assert found.labels.tolist() == [0]
+        if not with_mask_head:
+            assert 'polygons' not in found
+            continue
+        outline = decode_points(np.array([x, y]), radii[0, :, row, col].numpy())
+        np.testing.assert_allclose(found.polygons[0], outline, atol=1e-2)
+
+
+def test_pairs_score_the_same_in_any_batch():
+    model = tiny_ocean().eval()
+    data = pairs_to_score(5)
+    together = [sample.pred_track_instances for sample in model.test_step(data)]
+    assert len({round(float(found.scores), 7) for found in together}) == 5
+    for index, found in enumerate(together):
+        alone = dict(
+            inputs={key: [images[index]] for key, images in data['inputs'].items()},
+            data_samples=[DetDataSample()],
+        )
+        (sample,) = model.test_step(alone)
+        for key in ('bboxes', 'scores', 'polygons'):
+            torch.testing.assert_close(
+                sample.pred_track_instances[key], found[key], rtol=1e-4, atol=1e-3
+            )
+
+
+def test_scoring_pairs_leaves_the_tracker_in_its_video():
+    model = tiny_ocean().eval()
+    frames = list(moving_disc(3))
+    model.init(*frames[0])
+    expected = model.track(frames[1][0])
+    model.init(*frames[0])
+    model.test_step(pairs_to_score(2))
+    np.testing.assert_array_equal(model.track(frames[1][0]).box, expected.box)
+
+
+def test_scores_of_a_diverged_model_are_handed_on_as_they_are():
+    """Whoever reads the scores says which pair it is."""
+    model = tiny_ocean().eval()
+    with torch.no_grad():
+        model.head.cls_pred.bias.fill_(torch.nan)
+        model.mask_head.pred.bias.fill_(torch.nan)
+    samples = model.test_step(pairs_to_score(2))
+    assert all(torch.isnan(sample.pred_track_instances.scores).all() for sample in samples)
+
+
+def test_preprocessor_normalises_pairs_in_testing_too():
+    model = tiny_ocean()
+    data = pairs_to_score(2)
+    prepared = model.data_preprocessor(data, training=False)['inputs']
+    for key, images in data['inputs'].items():
+        expected = (torch.stack(images).float().flip(2) - 127) / 128
+        torch.testing.assert_close(prepared[key], expected)
 
 
 def test_preprocessor_normalises_pairs_and_leaves_frames_alone():

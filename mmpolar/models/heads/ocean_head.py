@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from mmcv.cnn import ConvModule
 from mmdet.utils import reduce_mean
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmpolar.models.layers import AlignedConv, FeatureCombination, box_offsets
+from mmpolar.models.layers import AlignedConv, FeatureCombination, box_offsets, conv_block
 from mmpolar.models.losses import ltrb_iou
 from mmpolar.registry import MODELS
 
@@ -73,6 +72,7 @@ class OceanHead(BaseModule):
         positive_radius: A location is positive for the regular-region classifier when its city
             block distance from the target's centre is at most this many cells.
         with_align: Whether to have the object-aware classifier.
+        depthwise: Whether the 3x3 convolutions of encoders and towers are depth-wise, for speed.
         box_bias: Initial logarithm of the distances in pixels; 1.0 in the published code. The
             logarithm of half a target's usual size lets short trainings start nearer.
         loss_cls: Loss of the regular-region classifier, called with logits and labels.
@@ -90,6 +90,7 @@ class OceanHead(BaseModule):
         search_size: int = 255,
         positive_radius: int = 2,
         with_align: bool = True,
+        depthwise: bool = False,
         box_bias: float = 1.0,
         loss_cls: dict | None = None,
         loss_bbox: dict | None = None,
@@ -100,10 +101,10 @@ class OceanHead(BaseModule):
         self.stride = stride
         self.search_size = search_size
         self.positive_radius = positive_radius
-        self.cls_combination = FeatureCombination(in_channels, feat_channels)
-        self.reg_combination = FeatureCombination(in_channels, feat_channels)
-        self.cls_tower = conv_tower(feat_channels, num_convs)
-        self.reg_tower = conv_tower(feat_channels, num_convs)
+        self.cls_combination = FeatureCombination(in_channels, feat_channels, depthwise)
+        self.reg_combination = FeatureCombination(in_channels, feat_channels, depthwise)
+        self.cls_tower = conv_tower(feat_channels, num_convs, depthwise)
+        self.reg_tower = conv_tower(feat_channels, num_convs, depthwise)
         self.cls_pred = nn.Conv2d(feat_channels, 1, 3, padding=1)
         self.bbox_pred = nn.Conv2d(feat_channels, 4, 3, padding=1)
         self.bbox_scale = nn.Parameter(torch.full((1,), 0.1))
@@ -243,11 +244,8 @@ class OceanHead(BaseModule):
         return self.loss_align_weight * F.binary_cross_entropy_with_logits(logits, labels)
 
 
-def conv_tower(channels: int, num_convs: int) -> nn.Sequential:
+def conv_tower(channels: int, num_convs: int, depthwise: bool = False) -> nn.Sequential:
     """A stack of 3x3 convolutions with batch norm and ReLU that keeps shape and width."""
     return nn.Sequential(
-        *(
-            ConvModule(channels, channels, 3, padding=1, norm_cfg=dict(type='BN'))
-            for _ in range(num_convs)
-        )
+        *(conv_block(channels, channels, padding=1, depthwise=depthwise) for _ in range(num_convs))
     )

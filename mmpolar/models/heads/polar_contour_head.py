@@ -24,6 +24,7 @@ class PolarContourHead(BaseModule):
         num_convs: 3x3 convolutions before the last one.
         n_rays: Rays, at least 3.
         feature: ``'reg'`` or ``'cls'``: the branch whose combined features the head sits on.
+        depthwise: Whether those convolutions are depth-wise, for speed.
         centerness_weight: Whether a location counts by its polar centerness in the loss.
         initial_radius: Radius in pixels that an untrained head predicts.
         loss_polar: Loss of the radii, called with (P, n) radii, ``weight`` and ``avg_factor``.
@@ -39,6 +40,7 @@ class PolarContourHead(BaseModule):
         num_convs: int = 4,
         n_rays: int = 36,
         feature: str = 'reg',
+        depthwise: bool = False,
         centerness_weight: bool = True,
         initial_radius: float = 32.0,
         loss_polar: dict | None = None,
@@ -52,7 +54,7 @@ class PolarContourHead(BaseModule):
         self.n_rays = n_rays
         self.feature = feature
         self.centerness_weight = centerness_weight
-        self.tower = conv_tower(in_channels, num_convs)
+        self.tower = conv_tower(in_channels, num_convs, depthwise)
         self.radius_pred = nn.Conv2d(in_channels, n_rays, 3, padding=1)
         nn.init.normal_(self.radius_pred.weight, std=0.01)
         nn.init.constant_(self.radius_pred.bias, math.log(initial_radius))

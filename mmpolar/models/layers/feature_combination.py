@@ -1,10 +1,10 @@
 """Ocean's feature combination: three dilated encodings, correlated and summed."""
 
 import torch
-from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmpolar.models.layers.conv_block import conv_block
 from mmpolar.models.layers.depthwise_xcorr import depthwise_xcorr
 
 # Dilations (height, width) of the three parallel branches: the first keeps the shape, the others
@@ -22,12 +22,13 @@ class FeatureCombination(BaseModule):
     Args:
         in_channels: Channels of both inputs.
         out_channels: Channels of the combined map.
+        depthwise: Whether the encoders are depth-wise, for speed.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, depthwise: bool = False) -> None:
         super().__init__()
-        self.template_encoders = _encoders(in_channels, out_channels)
-        self.search_encoders = _encoders(in_channels, out_channels)
+        self.template_encoders = _encoders(in_channels, out_channels, depthwise)
+        self.search_encoders = _encoders(in_channels, out_channels, depthwise)
         self.weight = nn.Parameter(torch.ones(len(DILATIONS)))
 
     def encode_template(self, template: Tensor) -> tuple[Tensor, ...]:
@@ -59,8 +60,8 @@ class FeatureCombination(BaseModule):
         return sum(responses)
 
 
-def _encoders(in_channels: int, out_channels: int) -> nn.ModuleList:
+def _encoders(in_channels: int, out_channels: int, depthwise: bool) -> nn.ModuleList:
     return nn.ModuleList(
-        ConvModule(in_channels, out_channels, 3, dilation=dilation, norm_cfg=dict(type='BN'))
+        conv_block(in_channels, out_channels, dilation=dilation, depthwise=depthwise)
         for dilation in DILATIONS
     )
