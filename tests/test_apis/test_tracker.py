@@ -59,11 +59,78 @@ def test_tracker_steps_through_frames(tracker, frames):
     assert 0 <= result.score <= 1
 
 
-def test_weights_come_from_the_checkpoint(project, tracker):
+def test_weights_come_from_the_checkpoint(project):
+    tracker = init_tracker(project / 'config.py', project / 'weights.pth', fold=False)
     weights = torch.load(project / 'weights.pth', weights_only=True)['state_dict']
     for name, value in tracker.model.state_dict().items():
         torch.testing.assert_close(value, weights[name])
     assert not tracker.model.training
+
+
+def randomize_statistics(model):
+    """Give every batch norm statistics and an affine map that a folding must reckon with."""
+    torch.manual_seed(1)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(std=0.1)
+            module.running_var.uniform_(0.8, 1.2)
+            torch.nn.init.normal_(module.weight, 1.0, 0.1)
+            torch.nn.init.normal_(module.bias, 0.0, 0.1)
+
+
+@pytest.fixture(scope='module')
+def lively(project):
+    """A checkpoint whose batch norms are not the identity."""
+    model = MODELS.build(Config.fromfile(project / 'config.py').model)
+    randomize_statistics(model)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), project / 'lively.pth')
+    return project / 'lively.pth'
+
+
+def test_folded_batch_norm_gives_the_same_maps(project, lively):
+    plain, folded = (
+        init_tracker(project / 'config.py', lively, fold=fold).model for fold in (False, True)
+    )
+    norms = [sum(isinstance(m, torch.nn.BatchNorm2d) for m in x.modules()) for x in (plain, folded)]
+    assert norms[0] > 10
+    assert norms[1] == 0
+    template, search = torch.randn(1, 3, 127, 127), torch.randn(1, 3, 255, 255)
+    with torch.no_grad():
+        expected, got = (model.correlate(template, search) for model in (plain, folded))
+    torch.testing.assert_close(got[0].cls_logits, expected[0].cls_logits, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(got[0].ltrb, expected[0].ltrb, atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(got[1], expected[1], atol=1e-3, rtol=1e-4)
+
+
+def test_bfloat16_tracks_nearly_the_same(project, lively, frames):
+    exact, half = (
+        init_tracker(project / 'config.py', lively, dtype=dtype)
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    shown = [tracker.init(frames[0], BOX) for tracker in (exact, half)]
+    assert shown[1].polygon.dtype == np.float32
+    distance = np.abs(shown[0].polygon - shown[1].polygon)
+    assert 0 < distance.mean() < 1
+    assert half.step(frames[1]).box.shape == (4,)
+
+
+@pytest.mark.slow
+def test_compiled_tracker_gives_the_same_boxes(project, lively, frames):
+    plain, compiled = (
+        init_tracker(project / 'config.py', lively, compiled=flag) for flag in (False, True)
+    )
+    for tracker in (plain, compiled):
+        tracker.init(frames[0], BOX)
+    np.testing.assert_allclose(plain.step(frames[1]).box, compiled.step(frames[1]).box, atol=1e-2)
+
+
+def test_options_leave_the_config_of_the_caller_as_it_is(project):
+    config = Config.fromfile(project / 'config.py')
+    tracker = init_tracker(
+        config, cfg_options={'model.test_cfg.lr': 0.25, 'model.backbone.init_cfg': None}
+    )
+    assert tracker.model.params.lr == 0.25
+    assert config.model.test_cfg.lr == 0.5
 
 
 def test_a_mask_gives_the_same_target_as_its_box(tracker, frames):
