@@ -9,6 +9,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from mmpolar.structures.crop import CROP_RULES
+
+#: Boxes lie on a grid of this many steps a pixel. A crop changes by jumps with its window, so two
+#: engines whose maps differ in the last bit would else drift apart.
+BOX_STEPS = 64
+
 
 @dataclass(frozen=True)
 class TrackParams:
@@ -26,6 +32,8 @@ class TrackParams:
         small_target_share: A target below this share of the frame's area is small.
         stride: Pixels of the search crop between two locations.
         min_size: Smallest width and height of a predicted box in pixels of the frame.
+        crop: How crops are cut out: ``'exact'``, or ``'whole_pixels'`` to get the published code's
+            boxes; see :data:`mmpolar.structures.crop.CROP_RULES`.
     """
 
     penalty_k: float = 0.062
@@ -39,6 +47,7 @@ class TrackParams:
     small_target_share: float = 0.004
     stride: int = 8
     min_size: float = 10.0
+    crop: str = 'exact'
 
     def __post_init__(self) -> None:
         for name in ('window_influence', 'lr', 'score_ratio', 'small_target_share'):
@@ -51,6 +60,9 @@ class TrackParams:
                 raise ValueError(
                     f'{name} must exceed the template size {self.template_size}, got {value}'
                 )
+
+        if self.crop not in CROP_RULES:
+            raise ValueError(f'crop must be one of {", ".join(CROP_RULES)}, got {self.crop!r}')
 
     def search_size_for(self, target_area: float, frame_area: float) -> int:
         """Side of the search crop: small targets get the larger search region."""
@@ -171,7 +183,8 @@ def select_location(
 def clamp_box(box: np.ndarray, frame_size: tuple[int, int], min_size: float) -> np.ndarray:
     """Keep a box usable for the next frame.
 
-    The centre is kept inside the frame, width and height between ``min_size`` and the frame's.
+    The centre is kept inside the frame, width and height between ``min_size`` and the frame's, and
+    the sides are rounded to 1/64 pixel.
 
     Args:
         box: (4,) xyxy in pixels.
@@ -182,6 +195,7 @@ def clamp_box(box: np.ndarray, frame_size: tuple[int, int], min_size: float) -> 
         The clamped box, (4,) xyxy.
     """
     limit = np.array([frame_size[1], frame_size[0]], dtype=np.float64)
-    center = np.clip((box[:2] + box[2:]) / 2, 0, limit)
+    # Integers are pixel centres: the frame begins half a pixel before 0.
+    center = np.clip((box[:2] + box[2:]) / 2, -0.5, limit - 0.5)
     half = np.clip(box[2:] - box[:2], np.minimum(min_size, limit), limit) / 2
-    return np.concatenate([center - half, center + half])
+    return np.round(np.concatenate([center - half, center + half]) * BOX_STEPS) / BOX_STEPS

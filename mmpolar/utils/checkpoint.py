@@ -47,7 +47,7 @@ def load_weights(
         CheckpointMismatchError: If names or shapes differ from the model's. The message lists up
             to ten of each.
     """
-    checkpoint = _read(Path(path), device)
+    checkpoint = read_checkpoint(path, device)
     weights = checkpoint.get('state_dict', checkpoint)
     weights = _without_wrapper_prefix(weights)
     _check_is_weights(weights, path)
@@ -57,7 +57,23 @@ def load_weights(
     return dict(meta or {})
 
 
-def _read(path: Path, device: str | torch.device) -> Mapping[str, Any]:
+def read_checkpoint(
+    path: str | os.PathLike, device: str | torch.device = 'cpu'
+) -> Mapping[str, Any]:
+    """Read a checkpoint that may come from a stranger: no code in it runs.
+
+    Args:
+        path: Checkpoint file.
+        device: Where the file's tensors are put.
+
+    Returns:
+        What the file holds.
+
+    Raises:
+        FileNotFoundError: If there is no file at ``path``.
+        CheckpointReadError: If the file cannot be read as weights and plain values.
+    """
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
             f'no checkpoint at {path}; give the path of a .pth file that training wrote'

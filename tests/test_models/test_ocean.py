@@ -247,6 +247,15 @@ def test_test_batches_hold_one_frame():
         model.test_step(dict(inputs=dict(img=[image, image]), data_samples=[]))
 
 
+def decided_ocean(**changes):
+    """A tracker whose scores differ clearly from location to location, which untrained ones do not."""
+    model = tiny_ocean(**changes).eval()
+    with torch.no_grad():
+        for layer in (model.head.cls_pred, model.head.align_pred):
+            layer.weight.normal_(0, 20)
+    return model
+
+
 def pairs_to_score(count, search_size=255):
     """Pairs of crops that differ, collated as for a test batch."""
     rng = np.random.default_rng(5)
@@ -263,8 +272,10 @@ def pairs_to_score(count, search_size=255):
 @pytest.mark.parametrize('with_mask_head', [True, False])
 def test_pairs_are_scored_at_the_best_location_of_their_maps(search_size, with_mask_head):
     """Against a search location by location through the maps of each pair alone."""
-    changes = dict(test_cfg=dict(score_ratio=0.6)) | ({} if with_mask_head else dict(mask_head=None))
-    model = tiny_ocean(**changes).eval()
+    changes = dict(test_cfg=dict(score_ratio=0.6)) | (
+        {} if with_mask_head else dict(mask_head=None)
+    )
+    model = decided_ocean(**changes)
     data = pairs_to_score(3, search_size)
     samples = model.test_step(data)
     for index, sample in enumerate(samples):
@@ -295,7 +306,7 @@ def test_pairs_are_scored_at_the_best_location_of_their_maps(search_size, with_m
 
 
 def test_pairs_score_the_same_in_any_batch():
-    model = tiny_ocean().eval()
+    model = decided_ocean()
     data = pairs_to_score(5)
     together = [sample.pred_track_instances for sample in model.test_step(data)]
     assert len({round(float(found.scores), 7) for found in together}) == 5
@@ -326,7 +337,7 @@ def test_scores_of_a_diverged_model_are_handed_on_as_they_are():
     model = tiny_ocean().eval()
     with torch.no_grad():
         model.head.cls_pred.bias.fill_(torch.nan)
-        model.mask_head.pred.bias.fill_(torch.nan)
+        model.mask_head.radius_pred.bias.fill_(torch.nan)
     samples = model.test_step(pairs_to_score(2))
     assert all(torch.isnan(sample.pred_track_instances.scores).all() for sample in samples)
 

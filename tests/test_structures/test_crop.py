@@ -1,11 +1,13 @@
 import cv2
 import numpy as np
 import pytest
+from plain_ocean import crop_window
 
 from mmpolar.structures.crop import (
     context_size,
     crop_image,
     crop_matrix,
+    crop_whole_pixels,
     invert,
     mean_color,
     score_locations,
@@ -14,6 +16,7 @@ from mmpolar.structures.crop import (
     transform_points,
     warp_image,
     warp_mask,
+    whole_mean_color,
 )
 
 BORDER = (30, 120, 210)
@@ -223,6 +226,25 @@ def test_transform_mask_box_without_rotation_and_of_an_empty_mask():
     assert transform_mask_box(mask, np.eye(3)[:2]) is None
     mask[10:30, 20:40] = 1
     np.testing.assert_allclose(transform_mask_box(mask, np.eye(3)[:2]), (19.5, 9.5, 39.5, 29.5))
+
+
+@pytest.mark.parametrize('out_size', [127, 255])
+def test_whole_pixel_crops_equal_the_published_codes(frame, out_size):
+    rng = np.random.default_rng(3)
+    color = whole_mean_color(frame)
+    centers = np.concatenate([rng.uniform((-120, -120), (320, 270), (60, 2)), [[99.5, 75], [3, 4]]])
+    for center, side in zip(centers, [*rng.uniform(1, 300, 60), out_size, 31.5], strict=True):
+        expected = crop_window(frame, center + 0.5, out_size, int(side + 0.5), frame.mean((0, 1)))
+        got = crop_whole_pixels(frame, center, side, out_size, color)
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_whole_pixel_crops_may_be_grey_or_lie_outside(frame):
+    color = crop_whole_pixels(frame, (5, 5), 50, 63, 77)
+    grey = crop_whole_pixels(frame[..., 0], (5, 5), 50, 63, 77)
+    np.testing.assert_array_equal(grey, color[..., 0])
+    assert (crop_whole_pixels(frame, (-900, 0), 100, 63, (7, 8, 9)) == (7, 8, 9)).all()
+    assert whole_mean_color(frame[..., 0]) == (np.floor(frame[..., 0].mean()),)
 
 
 def test_mean_color_of_small_and_large_images():

@@ -97,16 +97,28 @@ def test_small_targets_get_the_larger_search_region():
 
 @pytest.mark.parametrize(
     ('field', 'value'),
-    [('lr', 1.5), ('window_influence', -0.1), ('score_ratio', 2.0), ('search_size', 100)],
+    [
+        ('lr', 1.5),
+        ('window_influence', -0.1),
+        ('score_ratio', 2.0),
+        ('search_size', 100),
+        ('crop', 'nearest'),
+    ],
 )
 def test_track_params_reject_values_out_of_range(field, value):
     with pytest.raises(ValueError, match=field):
         TrackParams(**{field: value})
 
 
+def test_clamp_box_lets_the_centre_reach_the_outer_edges_of_the_frame():
+    for corner in ((-0.5, -0.5), (199.5, 99.5)):
+        box = np.array([*corner, *corner]) + (-5, -5, 5, 5)
+        np.testing.assert_array_equal(clamp_box(box, (100, 200), 4), box)
+
+
 def test_clamp_box_keeps_the_centre_inside_and_the_size_in_bounds():
     np.testing.assert_allclose(clamp_box(np.array([-50, 10, -30, 30.0]), (100, 200), 4),
-                               [-10, 10, 10, 30])  # fmt: skip
+                               [-10.5, 10, 9.5, 30])  # fmt: skip
     np.testing.assert_allclose(clamp_box(np.array([50, 50, 51, 51.0]), (100, 200), 4),
                                [48.5, 48.5, 52.5, 52.5])  # fmt: skip
     huge = clamp_box(np.array([-500, -500, 700, 600.0]), (100, 200), 4)

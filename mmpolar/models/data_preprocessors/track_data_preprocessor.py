@@ -1,4 +1,4 @@
-"""Batching and normalisation of training pairs and of test frames."""
+"""Batching and normalisation of pairs and of test frames."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mmpolar.registry import MODELS
 
-TRAIN_KEYS = ('img', 'search_img')
+PAIR_KEYS = ('img', 'search_img')
 
 
 @MODELS.register_module()
@@ -16,7 +16,8 @@ class TrackDataPreprocessor(BaseDataPreprocessor):
     """Stack pairs and normalise them; leave test frames as they are.
 
     Images travel as uint8 and become floating point here, on the model's device. A test frame
-    stays uint8 and where it is: the tracker normalises the crops that it cuts out of it.
+    stays uint8 and where it is: the tracker normalises the crops that it cuts out of it. Test
+    batches of pairs, which have ``search_img``, are prepared as those of training are.
 
     Args:
         mean: Mean of each channel, in the order of the model's input.
@@ -46,21 +47,21 @@ class TrackDataPreprocessor(BaseDataPreprocessor):
         """Prepare a batch.
 
         Args:
-            data: ``inputs`` and ``data_samples`` as the data loader collated them. In training
+            data: ``inputs`` and ``data_samples`` as the data loader collated them. For pairs
                 ``inputs`` holds, for ``img`` and ``search_img``, N tensors of shape (1, 3, H, W);
-                in testing ``img`` holds one tensor of shape (1, 3, H, W).
+                for a test frame ``img`` holds one tensor of shape (1, 3, H, W).
             training: Whether the batch is for training.
 
         Returns:
-            The same keys: in training (N, 1, 3, H, W) normalised float tensors, in testing the
-            frame as a (1, 1, 3, H, W) uint8 tensor.
+            The same keys: for pairs (N, 1, 3, H, W) normalised float tensors, for a test frame a
+            (1, 1, 3, H, W) uint8 tensor.
 
         Raises:
             ValueError: If a test batch holds more than one frame.
         """
         inputs, samples = data['inputs'], data.get('data_samples')
-        if training:
-            inputs = self.cast_data({key: inputs[key] for key in TRAIN_KEYS})
+        if training or 'search_img' in inputs:
+            inputs = self.cast_data({key: inputs[key] for key in PAIR_KEYS})
             inputs = {key: self.normalize(_stack(images)) for key, images in inputs.items()}
             return dict(inputs=inputs, data_samples=self.cast_data(samples))
         frames = inputs['img']

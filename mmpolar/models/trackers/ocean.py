@@ -13,8 +13,8 @@ from torch import Tensor
 from mmpolar.models.heads import Kernels, OceanMaps
 from mmpolar.registry import MODELS
 from mmpolar.structures.boxes import check_box
-from mmpolar.structures.crop import context_size, crop_image, mean_color
-from mmpolar.structures.polar import decode_points, rasterize_polygon
+from mmpolar.structures.crop import CROP_RULES, context_size
+from mmpolar.structures.polar import decode_points, rasterize_polygon, ray_directions
 from mmpolar.structures.siamese import Selection, TrackParams, clamp_box, select_location
 from mmpolar.structures.track_result import TrackResult
 
@@ -81,12 +81,12 @@ class Ocean(BaseModel):
         data_samples: list[DetDataSample] | None = None,
         mode: str = 'tensor',
     ) -> dict[str, Tensor] | list[DetDataSample] | tuple[OceanMaps, Tensor | None]:
-        """Train on pairs, track a frame, or return the maps of pairs.
+        """Train on pairs, track a frame, score pairs, or return the maps of pairs.
 
         Args:
             inputs: With mode ``'loss'`` or ``'tensor'``: ``img`` (N, 1, 3, 127, 127) templates and
                 ``search_img`` (N, 1, 3, 255, 255) search crops, normalised. With ``'predict'``:
-                ``img`` (1, 1, 3, H, W), a frame in uint8 BGR.
+                the same, or ``img`` (1, 1, 3, H, W) alone, a frame in uint8 BGR.
             data_samples: Annotations, one per pair or frame.
             mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
 
@@ -156,34 +156,27 @@ class Ocean(BaseModel):
     def predict(
         self, inputs: dict[str, Tensor], data_samples: list[DetDataSample]
     ) -> list[DetDataSample]:
-        """Track one frame of a test video.
+        """Track one frame of a test video, or score a batch of pairs.
 
         Args:
             inputs: ``img``, the frame, (1, 1, 3, H, W) BGR in 0..255, uint8 or, as from MMTracking's
-                ``inference_sot``, of floating point.
+                ``inference_sot``, of floating point. Or pairs as in :meth:`forward`.
             data_samples: One sample with ``frame_id``; the first frame's has the target in
-                ``gt_instances``.
+                ``gt_instances``. Or one sample a pair.
 
         Returns:
-            The sample with ``pred_track_instances``: ``bboxes`` (1, 4), ``scores`` (1,), ``labels``
-            (1,) and, with a mask head, ``polygons`` (1, n, 2) and ``masks`` (1, H, W).
+            The samples with ``pred_track_instances``. Of a frame: ``bboxes`` (1, 4), ``scores``
+            (1,), ``labels`` (1,) and, with a mask head, ``polygons`` (1, n, 2) and ``masks``
+            (1, H, W). Of a pair: the same but ``masks``, in pixels of the search crop, at the
+            location with the highest score; no penalty and no window has a say in it.
 
         Raises:
             ValueError: If the first frame has no target, or a frame is normalised already.
         """
-        frame = _to_uint8(inputs['img'][0, 0]).permute(1, 2, 0).cpu().numpy()
+        if 'search_img' in inputs:
+            return self._score_pairs(inputs, data_samples)
         (sample,) = data_samples
-        if sample.frame_id == 0:
-            target = sample.gt_instances.bboxes
-            if len(target) == 0:
-                raise ValueError(
-                    f'the target is not in the first frame {sample.get("img_path", "")}: check its '
-                    'annotation (an empty mask?)'
-                )
-            result = self.init(frame, target[0].cpu().numpy())
-        else:
-            result = self.track(frame)
-        sample.pred_track_instances = _to_instances(result)
+        sample.pred_track_instances = self._track_frame(inputs['img'][0, 0], sample)
         return [sample]
 
     @torch.no_grad()
@@ -202,10 +195,11 @@ class Ocean(BaseModel):
         """
         box = check_box(box, frame.shape[:2])
         width, height = box[2:] - box[:2]
-        border = mean_color(frame)
+        rule = CROP_RULES[self.params.crop]
+        border = rule.border(frame)
         side = context_size(box, self.params.context_amount)
         center = (box[:2] + box[2:]) / 2
-        template = crop_image(frame, center, side, self.params.template_size, border)
+        template = rule.crop(frame, center, side, self.params.template_size, border)
         frame_area = frame.shape[0] * frame.shape[1]
         self.memo = TrackMemo(
             kernels=self.encode_template(self._to_input(template)),
@@ -235,13 +229,52 @@ class Ocean(BaseModel):
         self.memo.box = clamp_box(selection.box, frame.shape[:2], self.params.min_size)
         return _result(self.memo.box, selection.score, polygon, frame.shape[:2])
 
+    def _track_frame(self, image: Tensor, sample: DetDataSample) -> InstanceData:
+        """Take on the target of a first frame (3, H, W), or find it in a later one."""
+        frame = _to_uint8(image).permute(1, 2, 0).cpu().numpy()
+        if sample.frame_id != 0:
+            return _to_instances(self.track(frame))
+        target = sample.gt_instances.bboxes
+        if len(target) == 0:
+            raise ValueError(
+                f'the target is not in the first frame {sample.get("img_path", "")}: check its '
+                'annotation (an empty mask?)'
+            )
+        return _to_instances(self.init(frame, target[0].cpu().numpy()))
+
+    def _score_pairs(
+        self, inputs: dict[str, Tensor], data_samples: list[DetDataSample]
+    ) -> list[DetDataSample]:
+        """Best location of each pair of a batch."""
+        maps, radii = self.forward(inputs, mode='tensor')
+        scores, best = maps.scores(self.params.score_ratio).flatten(1).max(1)
+        search_size = inputs['search_img'].size(-1)
+        found = dict(
+            bboxes=_pick(self.head.boxes_in_crop(maps.ltrb, search_size), best)[:, None],
+            scores=scores[:, None],
+        )
+        if radii is not None:
+            x, y = self.head.locations(maps.ltrb, search_size)
+            poles = torch.stack([x[best % len(x)], y[best // len(x), 0]], -1)
+            directions = torch.tensor(ray_directions(radii.size(1))).to(poles)
+            outlines = poles[:, None] + _pick(radii.float(), best)[..., None] * directions
+            found['polygons'] = outlines[:, None]
+        found = {key: value.cpu() for key, value in found.items()}
+        for index, sample in enumerate(data_samples):
+            sample.pred_track_instances = InstanceData(
+                **{key: value[index] for key, value in found.items()},
+                labels=torch.zeros(1, dtype=torch.long),
+            )
+        return data_samples
+
     def _locate(self, frame: NDArray[np.uint8]) -> tuple[Selection, NDArray[np.float32] | None]:
         """Search around the last box; the elected location and the outline there."""
         memo, params = self.memo, self.params
         center = (memo.box[:2] + memo.box[2:]) / 2
         side = context_size(memo.box, params.context_amount)
         scale = params.template_size / side
-        crop = crop_image(frame, center, memo.search_size / scale, memo.search_size, memo.border)
+        cut_out = CROP_RULES[params.crop].crop
+        crop = cut_out(frame, center, memo.search_size / scale, memo.search_size, memo.border)
         maps, radii = self.search(memo.kernels, self._to_input(crop))
         score, ltrb, radii = _fetch(maps.scores(params.score_ratio), maps.ltrb, radii)
         selection = select_location(score, ltrb, memo.box, scale, memo.search_size, params)
@@ -265,6 +298,12 @@ def _to_uint8(frame: Tensor) -> Tensor:
             'file: the tracker normalises it'
         )
     return frame.round().to(torch.uint8)
+
+
+def _pick(maps: Tensor, location: Tensor) -> Tensor:
+    """Values (N, C) of maps (N, C, S, S) at one location of each, counted row by row (N,)."""
+    flat = maps.flatten(2)
+    return flat.gather(2, location[:, None, None].expand(-1, flat.size(1), 1))[..., 0]
 
 
 def _fetch(
