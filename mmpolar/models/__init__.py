@@ -3,6 +3,7 @@ from mmpolar.models.data_preprocessors import TrackDataPreprocessor
 from mmpolar.models.heads import OceanHead, PolarContourHead
 from mmpolar.models.losses import BalancedBCELoss, LTRBIoULoss, PolarIoULoss
 from mmpolar.models.necks import AdjustNeck
+from mmpolar.models.task_modules import MaxDetectionScore, MaxTrackScore
 from mmpolar.models.trackers import Ocean
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     'BalancedBCELoss',
     'EfficientNetLite0',
     'LTRBIoULoss',
+    'MaxDetectionScore',
+    'MaxTrackScore',
     'Ocean',
     'OceanHead',
     'PolarContourHead',

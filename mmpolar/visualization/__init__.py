@@ -1,6 +1,8 @@
-"""Overlays, contact sheets, videos and training curves."""
+"""Overlays, contact sheets, videos, training curves and precision-recall curves."""
 
-from mmpolar.visualization.curves import plot_training_curves, read_training_curves
+from importlib import import_module
+from typing import Any
+
 from mmpolar.visualization.draw import (
     GROUND_TRUTH_COLOR,
     PREDICTION_COLOR,
@@ -25,6 +27,21 @@ __all__ = [
     'draw_polygon',
     'draw_result',
     'fit_to_size',
+    'plot_pr_curves',
     'plot_training_curves',
     'read_training_curves',
 ]
+
+# Matplotlib is loaded with the first plot: the runtime draws its overlays without it.
+_PLOTS = {
+    'plot_pr_curves': 'pr_curves',
+    'plot_training_curves': 'curves',
+    'read_training_curves': 'curves',
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The functions that plot."""
+    if name not in _PLOTS:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(import_module(f'{__name__}.{_PLOTS[name]}'), name)

@@ -1,0 +1,72 @@
+"""Precision-recall curves of image-level decisions, with the false alarms that they cost."""
+
+import os
+from collections.abc import Mapping
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from mmpolar.evaluation.functional import OperatingPoint, PRCurve
+
+_FIGURE_INCHES = (11.0, 4.6)
+_MAX_ALARMS = 10_000
+_MARKERS = 'osD^vP*X'
+
+
+def plot_pr_curves(
+    curves: Mapping[str, PRCurve],
+    out: str | os.PathLike,
+    marks: Mapping[str, OperatingPoint] | None = None,
+) -> None:
+    """Draw precision, and false alarms per 10,000 negatives, over recall.
+
+    Args:
+        curves: Name of a model to its curve, at least one; an only one may have the name ''.
+        out: Picture to write, .png; its folder is made.
+        marks: Name of a point to the point, each marked in both panels.
+
+    Raises:
+        ValueError: If there is no curve.
+    """
+    if not curves:
+        raise ValueError('there is no curve to draw')
+    figure = Figure(figsize=_FIGURE_INCHES, layout='constrained')
+    FigureCanvasAgg(figure)
+    precision_axis, alarm_axis = figure.subplots(1, 2, sharex=True)
+    for name, curve in curves.items():
+        _draw(precision_axis, curve.recall, curve.precision, name)
+        _draw(alarm_axis, curve.recall, curve.false_alarms_per_10k, name)
+    for marker, (name, point) in zip(cycle(_MARKERS), (marks or {}).items(), strict=False):
+        style = dict(
+            marker=marker, ls='', ms=7, mfc='none', mew=1.6, label=name, zorder=3, clip_on=False
+        )
+        precision_axis.plot(point.recall, point.precision, **style)
+        alarm_axis.plot(point.recall, point.false_alarms_per_10k, **style)
+    _label(precision_axis, 'precision')
+    precision_axis.set_ylim(0, 1.02)
+    _label(alarm_axis, 'false alarms per 10,000 negatives')
+    # Logarithmic, yet with room for none at all.
+    alarm_axis.set_yscale('symlog', linthresh=1)
+    alarm_axis.set_ylim(0, _MAX_ALARMS * 1.2)
+    handles, labels = precision_axis.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, fontsize='small', loc='outside right upper')
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120)
+
+
+def _draw(axis: Axes, recall: np.ndarray, values: np.ndarray, name: str) -> None:
+    # A value holds over the step that leads to its recall, as average precision counts it.
+    axis.step([0.0, *recall], [values[0], *values], where='pre', label=name or None)
+
+
+def _label(axis: Axes, quantity: str) -> None:
+    axis.set_xlabel('recall')
+    axis.set_ylabel(quantity)
+    axis.set_xlim(0, 1.02)
+    axis.grid(alpha=0.3)
