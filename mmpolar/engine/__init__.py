@@ -1,7 +1,14 @@
 """What runs around the model: hooks of the training and test loops, optimizer wrappers."""
 
 from mmpolar.engine.atomic_local_backend import AtomicLocalBackend
-from mmpolar.engine.hooks import AtomicCheckpointHook, BackboneUnfreezeHook, TrackVisualizationHook
+from mmpolar.engine.hooks import (
+    AtomicCheckpointHook,
+    BackboneUnfreezeHook,
+    ConvergenceHook,
+    HardNegativeMiningHook,
+    TrackVisualizationHook,
+)
+from mmpolar.engine.loops import GroupTrainLoop
 from mmpolar.engine.optim_wrappers import Bfloat16OptimWrapper
 
 __all__ = [
@@ -9,5 +16,8 @@ __all__ = [
     'AtomicLocalBackend',
     'BackboneUnfreezeHook',
     'Bfloat16OptimWrapper',
+    'ConvergenceHook',
+    'GroupTrainLoop',
+    'HardNegativeMiningHook',
     'TrackVisualizationHook',
 ]

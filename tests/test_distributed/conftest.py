@@ -19,9 +19,9 @@ TIMEOUT = 300
 
 def environment(**more: str) -> dict[str, str]:
     """The environment of a child, in which the package and the helpers of the tests import."""
-    paths = [str(ROOT), str(HERE), str(TOY), os.environ.get('PYTHONPATH', '')]
+    paths = [ROOT, HERE, TOY, ROOT / 'tests/support', os.environ.get('PYTHONPATH', '')]
     fixed = dict(
-        PYTHONPATH=os.pathsep.join(filter(None, paths)),
+        PYTHONPATH=os.pathsep.join(str(path) for path in paths if path),
         PYTHON=sys.executable,
         OMP_NUM_THREADS='1',
         CUDA_VISIBLE_DEVICES='',

@@ -2,6 +2,14 @@
 
 from mmpolar.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
 from mmpolar.engine.hooks.backbone_unfreeze_hook import BackboneUnfreezeHook
+from mmpolar.engine.hooks.convergence_hook import ConvergenceHook
+from mmpolar.engine.hooks.hard_negative_mining_hook import HardNegativeMiningHook
 from mmpolar.engine.hooks.track_visualization_hook import TrackVisualizationHook
 
-__all__ = ['AtomicCheckpointHook', 'BackboneUnfreezeHook', 'TrackVisualizationHook']
+__all__ = [
+    'AtomicCheckpointHook',
+    'BackboneUnfreezeHook',
+    'ConvergenceHook',
+    'HardNegativeMiningHook',
+    'TrackVisualizationHook',
+]
