@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 
 from mmpolar.models.losses import BalancedBCELoss, LTRBIoULoss, ltrb_iou
@@ -35,6 +36,31 @@ def test_balanced_bce_weighs_positives_and_negatives_alike():
 
     expected = 0.5 * bce(0.0, 1) + 0.5 * (bce(2.0, 0) + bce(-1.0, 0) + bce(3.0, 0)) / 3
     assert math.isclose(BalancedBCELoss()(logits, labels).item(), expected, rel_tol=1e-6)
+
+
+@pytest.mark.parametrize('focus', [0.0, 1.0, 2.0])
+def test_focus_weighs_negatives_by_their_score(focus):
+    logits = torch.tensor([0.5, 2.0, -1.0, 3.0], requires_grad=True)
+    labels = torch.tensor([1.0, 0.0, 0.0, 0.0])
+    score = logits.detach().sigmoid().tolist()
+    shares = [p**focus / sum(q**focus for q in score[1:]) for p in score[1:]]
+    losses = [-math.log(1 - p) for p in score[1:]]
+    expected = -0.5 * math.log(score[0]) + 0.5 * sum(
+        share * loss for share, loss in zip(shares, losses, strict=True)
+    )
+    loss = BalancedBCELoss(focus=focus)(logits, labels)
+    assert math.isclose(loss.item(), expected, rel_tol=1e-6)
+    loss.backward()
+    # The weights are constants: what is left is the gradient of the cross entropy.
+    expected = torch.tensor(
+        [-0.5 * (1 - score[0])] + [0.5 * w * p for w, p in zip(shares, score[1:], strict=True)]
+    )
+    torch.testing.assert_close(logits.grad, expected)
+
+
+def test_focus_must_not_be_negative():
+    with pytest.raises(ValueError, match='got -1'):
+        BalancedBCELoss(focus=-1)
 
 
 def test_balanced_bce_without_positives_is_half_the_mean_over_negatives():
