@@ -4,7 +4,11 @@ from mmpolar.datasets import samplers, transforms  # noqa: F401  (registers thei
 from mmpolar.datasets.base_track_dataset import BaseTrackDataset
 from mmpolar.datasets.box_track_dataset import BoxTrackDataset
 from mmpolar.datasets.coco_track_dataset import CocoTrackDataset
+from mmpolar.datasets.composite_dataset import CompositeDataset
 from mmpolar.datasets.davis_dataset import DavisDataset
+from mmpolar.datasets.image_folder_dataset import ImageFolderDataset
+from mmpolar.datasets.mined_negatives import MinedNegatives
+from mmpolar.datasets.negative_pair_dataset import NegativePairDataset
 from mmpolar.datasets.synthetic_dataset import SyntheticDataset
 from mmpolar.datasets.track_pair_dataset import TrackPairDataset
 
@@ -12,7 +16,11 @@ __all__ = [
     'BaseTrackDataset',
     'BoxTrackDataset',
     'CocoTrackDataset',
+    'CompositeDataset',
     'DavisDataset',
+    'ImageFolderDataset',
+    'MinedNegatives',
+    'NegativePairDataset',
     'SyntheticDataset',
     'TrackPairDataset',
 ]

@@ -1,24 +1,17 @@
 """Training pairs of a template and a search frame, drawn from several track datasets."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from operator import index as as_int
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from mmengine.dataset import Compose
-from torch.utils.data import Dataset
 
-from mmpolar.datasets.base_track_dataset import BaseTrackDataset, build_transforms
+from mmpolar.datasets.base_pair_dataset import BasePairDataset, checked_index, view
+from mmpolar.datasets.base_track_dataset import BaseTrackDataset
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
 
-#: Random draws (of frames, or of tracks) before giving up, or turning to a search in order.
-MAX_DRAWS = 20
-
 
 @DATASETS.register_module()
-class TrackPairDataset(Dataset):
+class TrackPairDataset(BasePairDataset):
     """Training pairs of a template and a search frame, drawn from several track datasets.
 
     Everything random about a pair, its augmentation included, depends on ``seed`` and its index
@@ -41,8 +34,12 @@ class TrackPairDataset(Dataset):
         lazy_init: Whether to put off indexing until :meth:`full_init` or the first pair.
 
     Raises:
-        ValueError: If an option is out of its range or does not fit the number of datasets.
+        ValueError: If an option is out of its range or does not fit the number of datasets, or
+            negative pairs are wanted of a single track.
     """
+
+    #: Whether an index beyond the length stands for a later epoch.
+    index_carries_epoch = True
 
     def __init__(
         self,
@@ -55,53 +52,15 @@ class TrackPairDataset(Dataset):
         seed: int = 0,
         lazy_init: bool = False,
     ) -> None:
-        self.datasets = [DATASETS.build(d) if isinstance(d, Mapping) else d for d in datasets]
+        if samples_per_epoch < 1:
+            raise ValueError(f'samples_per_epoch must be at least 1, got {samples_per_epoch}')
+        if not 0 <= negative_prob <= 1:
+            raise ValueError(f'negative_prob must lie in 0..1, got {negative_prob}')
         self.samples_per_epoch = samples_per_epoch
-        self.quotas = quotas
         self.negative_prob = negative_prob
-        is_common = isinstance(frame_range, int)
-        self.frame_ranges = [frame_range] * len(self.datasets) if is_common else list(frame_range)
-        self.seed = seed
-        self._check_options()
-        self.pipeline = Compose(build_transforms(pipeline))
-        self._fully_initialized = False
-        if not lazy_init:
-            self.full_init()
-
-    @property
-    def metainfo(self) -> dict:
-        """Meta information of the first dataset."""
-        return self.datasets[0].metainfo
-
-    def full_init(self) -> None:
-        """Index the datasets and give each position of an epoch to one of them, once.
-
-        Raises:
-            ValueError: If negative pairs are wanted of a single track.
-        """
-        if self._fully_initialized:
-            return
-        for dataset in self.datasets:
-            dataset.full_init()
-        self._num_tracks = np.array([dataset.num_videos for dataset in self.datasets])
-        if self.negative_prob > 0 and self._num_tracks.sum() < 2:
-            raise ValueError(
-                'negative pairs need two tracks, but the datasets have one; '
-                'add data or set negative_prob=0'
-            )
-        shares = self._num_tracks if self.quotas is None else np.asarray(self.quotas)
-        self._counts = apportion(self.samples_per_epoch, shares)
-        self._cumulative_shares = np.cumsum(self._counts) / self.samples_per_epoch
-        self._dataset_of, self._turn_of = interleave(self._counts)
-        self._fully_initialized = True
-
-    def __len__(self) -> int:
-        """Number of pairs in an epoch."""
-        return self.samples_per_epoch
-
-    def __getitem__(self, index: int) -> Any:
-        """Draw a pair and run the pipeline on it; see :meth:`get_pair`."""
-        return self.pipeline(self.get_pair(index))
+        super().__init__(
+            datasets, samples_per_epoch, quotas, frame_range, pipeline, seed, lazy_init
+        )
 
     def get_pair(self, index: int) -> dict:
         """Draw a pair.
@@ -111,18 +70,17 @@ class TrackPairDataset(Dataset):
 
         Returns:
             ``template`` and ``search``, dictionaries with ``img_path``, ``box`` ((4,) float32
-            xyxy) and ``mask`` ((H, W) uint8 or None); ``label``, 1, or 0 where the search frame
-            shows another target; ``rng``, the generator for the augmentation; ``sample_idx``, the
-            index; ``dataset_name``, that of the template.
+            xyxy), ``mask`` ((H, W) uint8 or None) and ``video`` (path of the video's first image);
+            ``label``, 1, or 0 where the search frame shows another target; ``rng``, the generator
+            for the augmentation; ``sample_idx``, the index; ``dataset_name``, that of the
+            template.
 
         Raises:
             IndexError: If the index is negative.
             RuntimeError: If no frame with a target, or no other video for a negative, was found.
         """
         self.full_init()
-        index = as_int(index)
-        if index < 0:
-            raise IndexError(f'pair index must be at least 0, got {index}')
+        index = checked_index(index)
         rng = np.random.default_rng([self.seed, index])
         number, track_id = self._scheduled_track(*divmod(index, len(self)))
         track, frame, target = self._draw_template(rng, number, track_id)
@@ -133,145 +91,27 @@ class TrackPairDataset(Dataset):
             search = self._draw_search(rng, number, track, frame) or (frame, target)
             search = (track, *search)
         return dict(
-            template=_view(track, frame, target),
-            search=_view(*search),
+            template=view(track, frame, target),
+            search=view(*search),
             label=int(not is_negative),
             rng=rng,
             sample_idx=index,
             dataset_name=self.datasets[number].name,
         )
 
-    def _check_options(self) -> None:
-        count = len(self.datasets)
-        if count == 0:
-            raise ValueError('datasets is empty; give at least one track dataset')
-        if self.samples_per_epoch < 1:
-            raise ValueError(f'samples_per_epoch must be at least 1, got {self.samples_per_epoch}')
-        if not 0 <= self.negative_prob <= 1:
-            raise ValueError(f'negative_prob must lie in 0..1, got {self.negative_prob}')
-        if self.seed < 0:
-            raise ValueError(f'seed must be at least 0, got {self.seed}')
-        if len(self.frame_ranges) != count or min(self.frame_ranges) < 0:
+    def _check_tracks(self) -> None:
+        if self.negative_prob > 0 and self._num_tracks.sum() < 2:
             raise ValueError(
-                f'frame_range must be one number or {count}, each at least 0, '
-                f'got {self.frame_ranges}'
+                'negative pairs need two tracks, but the datasets have one; '
+                'add data or set negative_prob=0'
             )
-        if self.quotas is not None and (len(self.quotas) != count or not min(self.quotas) > 0):
-            raise ValueError(f'quotas must be {count} positive numbers, got {self.quotas}')
-
-    def _scheduled_track(self, epoch: int, position: int) -> tuple[int, int]:
-        """Dataset and track that a position of an epoch walks to."""
-        number = int(self._dataset_of[position])
-        turn = epoch * int(self._counts[number]) + int(self._turn_of[position])
-        num_tracks = int(self._num_tracks[number])
-        tour, step = divmod(turn, num_tracks)
-        return number, int(_tour(num_tracks, self.seed, number, tour)[step])
-
-    def _draw_template(
-        self, rng: np.random.Generator, number: int, track_id: int
-    ) -> tuple[dict, int, Target]:
-        """A frame of the track in which the target shows; of another track if there is none."""
-        dataset = self.datasets[number]
-        for _ in range(MAX_DRAWS):
-            track = dataset.get_track(track_id)
-            found = _first_with_target(dataset, track, rng.permutation(_annotated_frames(track)))
-            if found is not None:
-                return track, *found
-            track_id = int(rng.integers(dataset.num_videos))
-        raise RuntimeError(
-            f'dataset "{dataset.name}": no target in {MAX_DRAWS} tracks, the last of them '
-            f'"{track["video_name"]}"; leave out tracks without targets or lower min_area'
-        )
-
-    def _draw_search(
-        self, rng: np.random.Generator, number: int, track: dict, template_frame: int
-    ) -> tuple[int, Target] | None:
-        """Another frame of the track near the template's, if the target shows in one."""
-        frames = _annotated_frames(track)
-        distance = np.abs(frames - template_frame)
-        near = frames[(distance > 0) & (distance <= self.frame_ranges[number])]
-        return _first_with_target(self.datasets[number], track, rng.permutation(near))
 
     def _draw_negative(self, rng: np.random.Generator, track: dict) -> tuple[dict, int, Target]:
         """A frame with a target of a video that shares no image with the track."""
-        own_images = set(track['frames'])
-        for number, other_id in self._other_tracks(rng):
-            dataset = self.datasets[number]
-            other = dataset.get_track(other_id)
-            if not own_images.isdisjoint(other['frames']):
-                continue
-            found = _first_with_target(dataset, other, rng.permutation(_annotated_frames(other)))
-            if found is not None:
-                return other, *found
-        raise RuntimeError(
-            f'no video other than that of "{track["video_name"]}" for a negative pair; '
-            'add data or set negative_prob=0'
-        )
-
-    def _other_tracks(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-        """Datasets and tracks at random, by the datasets' shares; after that all in order."""
-        for _ in range(MAX_DRAWS):
-            number = int(np.searchsorted(self._cumulative_shares, rng.random(), side='right'))
-            yield number, int(rng.integers(self._num_tracks[number]))
-        for number, num_tracks in enumerate(self._num_tracks):
-            yield from ((number, track_id) for track_id in range(num_tracks))
-
-
-def apportion(total: int, shares: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Split a number by shares, by the method of the largest remainder.
-
-    Args:
-        total: The number to split.
-        shares: Positive shares in any unit, shape (D,).
-
-    Returns:
-        Whole numbers of shape (D,) that add up to ``total``, each less than 1 off its share.
-    """
-    exact = total * np.asarray(shares, dtype=np.float64) / np.sum(shares)
-    counts = np.floor(exact).astype(np.int64)
-    largest_remainders = np.argsort(counts - exact, kind='stable')
-    counts[largest_remainders[: total - counts.sum()]] += 1
-    return counts
-
-
-def interleave(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Spread the turns of several datasets evenly over the positions of an epoch.
-
-    Args:
-        counts: Number of turns of each dataset, shape (D,).
-
-    Returns:
-        The dataset of each position, and which of that dataset's turns it is, shape (sum,) each.
-    """
-    numbers = np.repeat(np.arange(len(counts)), counts)
-    turns = np.concatenate([np.arange(count) for count in counts])
-    order = np.argsort((turns + 0.5) / counts[numbers], kind='stable')
-    return numbers[order].astype(np.int32), turns[order].astype(np.int32)
-
-
-@lru_cache(maxsize=16)
-def _tour(num_tracks: int, seed: int, number: int, tour: int) -> np.ndarray:
-    """Order in which one walk through all tracks of a dataset takes them."""
-    return np.random.default_rng([seed, number, tour]).permutation(num_tracks)
-
-
-def _annotated_frames(track: dict) -> np.ndarray:
-    """Frames that may show the target: those with a box, or all where only masks can tell."""
-    if track['boxes'] is None:
-        return np.arange(len(track['frames']))
-    return np.flatnonzero([box is not None for box in track['boxes']])
-
-
-def _first_with_target(
-    dataset: BaseTrackDataset, track: dict, frames: np.ndarray
-) -> tuple[int, Target] | None:
-    """The first of some frames (at most ``MAX_DRAWS``) in which the target shows."""
-    for frame in frames[:MAX_DRAWS].tolist():
-        target = dataset.read_target(track, frame)
-        if target is not None:
-            return frame, target
-    return None
-
-
-def _view(track: dict, frame: int, target: Target) -> dict:
-    return dict(img_path=track['frames'][frame], box=target.box, mask=target.mask)
+        found = self._draw_other(rng, track)
+        if found is None:
+            raise RuntimeError(
+                f'no video other than that of "{track["video_name"]}" for a negative pair; '
+                'add data or set negative_prob=0'
+            )
+        return found

@@ -3,10 +3,13 @@
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from PIL import Image
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 #: Endings of image files, in lower case.
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
@@ -14,6 +17,8 @@ IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 _SIXTEEN_TO_EIGHT_BITS = 65535 / 255
 #: Channel value above which a pixel of a colour mask belongs to the object.
 _COLOUR_MASK_THRESHOLD = 127
+#: EXIF orientations that swap rows and columns.
+_TURNED_ORIENTATIONS = (5, 6, 7, 8)
 #: Value of the foreground in a mask written as black and white.
 _WHITE = 255
 
@@ -50,6 +55,34 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         return to_bgr_uint8(image)
     except TypeError as error:
         raise ImageReadError(f'image file {path}: {error}') from error
+
+
+def read_image_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Size of an image file as :func:`read_image` would read it, from the file's head alone.
+
+    Args:
+        path: Image file of any format that Pillow knows.
+
+    Returns:
+        Height and width in pixels.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ImageReadError: If the file is not an image.
+    """
+    from PIL import ExifTags, Image  # the runtime reads images without it
+
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'image file {path} does not exist')
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            is_turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED_ORIENTATIONS
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageReadError(
+            f'image file {path} cannot be decoded ({error}); replace it'
+        ) from error
+    return (width, height) if is_turned else (height, width)
 
 
 def list_images(folder: str | os.PathLike) -> list[str]:
@@ -112,6 +145,8 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
         FileNotFoundError: If there is no such file.
         ImageReadError: If the file is empty, cut short, not an image, or has ids above 255.
     """
+    from PIL import Image  # the runtime reads no masks
+
     if not os.path.isfile(path):
         raise FileNotFoundError(f'mask file {path} does not exist')
     try:
@@ -168,6 +203,6 @@ def _jpeg_scan_offset(data: bytes) -> int:
     return offset
 
 
-def _without_alpha(image: Image.Image) -> Image.Image:
+def _without_alpha(image: 'Image.Image') -> 'Image.Image':
     opaque = {'RGBA': 'RGB', 'LA': 'L', 'PA': 'P'}
     return image.convert(opaque[image.mode]) if image.mode in opaque else image

@@ -231,3 +231,39 @@ def test_crop_pair_names_the_image_of_a_box_without_area():
 def test_crop_pair_refuses_values_out_of_range(name, value):
     with pytest.raises(ValueError, match=name):
         build(**{name: value})
+
+
+def test_crop_pair_crops_around_the_region_where_there_is_one():
+    pair, framed = make_pair(4), make_pair(4)
+    region = np.array([100, 60, 160, 130], np.float32)
+    pair['search']['region'] = region
+    framed['search'] |= dict(box=region, mask=None)
+    crop, expected = (build().transform(p)['search'] for p in (pair, framed))
+    np.testing.assert_array_equal(crop['img'], expected['img'])
+    np.testing.assert_allclose(crop['box'], box_of(crop['mask']), atol=1.01)
+    np.testing.assert_allclose(crop['region'], expected['box'], atol=1e-3)
+
+
+@pytest.mark.parametrize('rotate', [0, 40])
+def test_crop_pair_never_shows_what_is_to_be_avoided(rotate):
+    """The ellipse is what is avoided, and the only bright thing in the frame."""
+    transform = build(flip_prob=0.5, rotate=rotate)
+    is_still = []
+    for seed in range(60):
+        pair = make_pair(seed)
+        pair['search'] |= dict(
+            box=np.array([50, 50, 84, 84], np.float32), mask=None, avoid=pair['search']['box']
+        )
+        crop = transform.transform(pair)['search']
+        assert crop['img'].max() < 80
+        x1, y1, x2, y2 = crop['avoid']
+        assert max(x1 - 254.5, y1 - 254.5, -0.5 - x2, -0.5 - y2) >= 0
+        is_still.append(np.allclose(center_of(crop['box']), 127, atol=1e-3))
+    assert 0 < np.mean(is_still) < 1
+
+
+def test_crop_pair_says_so_where_nothing_helps_to_avoid_the_target():
+    pair = make_pair()
+    pair['search']['avoid'] = pair['search']['box']
+    with pytest.raises(ValueError, match=r'frame\.png: the search crop .* shows its target'):
+        build().transform(pair)

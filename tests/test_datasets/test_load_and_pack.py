@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 
 from mmpolar.datasets import DavisDataset, TrackPairDataset
 from mmpolar.datasets.transforms import (
+    CropPair,
     LoadPairImages,
     LoadTrackFrame,
     PackPairInputs,
@@ -92,6 +93,12 @@ def test_pack_pair_inputs(pair):
         dataset_name='davis',
         sample_idx=0,
     )
+
+
+def test_pack_pair_inputs_tells_where_the_search_crop_lies_in_its_frame(pair):
+    cropped = CropPair()(LoadPairImages()(pair))
+    sample = PackPairInputs()(cropped)['data_samples']
+    np.testing.assert_array_equal(sample.search_matrix, cropped['search']['matrix'])
 
 
 def test_pack_pair_inputs_of_a_negative_without_masks(pair):

@@ -10,9 +10,9 @@ from mmpolar.datasets import (
     DavisDataset,
     TrackPairDataset,
 )
+from mmpolar.datasets.base_pair_dataset import apportion, interleave
 from mmpolar.datasets.samplers import EpochPairSampler
 from mmpolar.datasets.samplers.epoch_pair_sampler import epoch_indices, shard
-from mmpolar.datasets.track_pair_dataset import apportion, interleave
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import ImageReadError
 
@@ -75,7 +75,7 @@ def test_results_have_the_keys_and_types_of_the_contract(mixed):
         assert pair['dataset_name'] in {'davis', 'boxes', 'coco'}
         assert isinstance(pair['rng'], np.random.Generator)
         for view in (pair['template'], pair['search']):
-            assert set(view) == {'img_path', 'box', 'mask'}
+            assert set(view) == {'img_path', 'box', 'mask', 'video'}
             assert (view['box'].shape, view['box'].dtype) == ((4,), np.float32)
             assert (view['mask'] is None) == ('/boxes/' in view['img_path'])
     assert {pair['label'] for pair in pairs} == {0, 1}

@@ -27,6 +27,29 @@ train_dataloader = dict(
             dict(type='GeneratePolarTarget', n_rays=12),
             dict(type='PackPairInputs')]))
 """
+COMPOSITES = """
+_base_ = '{base}'
+pairs = _base_.train_dataloader.dataset
+crops = pairs.pipeline[:2]
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='CompositeDataset',
+        num_composites=20,
+        num_positives=1,
+        num_negatives=1,
+        positives=dict(
+            type='TrackPairDataset',
+            samples_per_epoch=20,
+            negative_prob=0,
+            datasets=pairs.datasets,
+            pipeline=crops),
+        negatives=dict(
+            type='NegativePairDataset', length=20, datasets=pairs.datasets, pipeline=crops),
+        pipeline=[
+            dict(type='PairComposite', probs=dict(stitch=0.5, negative=0.5)),
+            *pairs.pipeline[2:]]))
+"""
 
 
 def load_tool():
@@ -138,6 +161,14 @@ def test_browse_works_without_masks_to_learn_from(tool, config, tmp_path):
     for picture in pictures.values():
         assert count(picture, 1, tool.BOX_COLOR) > 200
         assert count(picture, 1, tool.RAY_COLORS[0], tolerance=60) == 0
+
+
+def test_browse_draws_composites_of_pairs(tool, config, tmp_path):
+    other = tmp_path / 'composites.py'
+    other.write_text(COMPOSITES.format(base=config))
+    pictures, _ = run(tool, other, tmp_path / 'out', '--num', '8', '--show-negatives')
+    is_negative = [count(picture, 1, tool.OTHER_COLOR) > 100 for picture in pictures.values()]
+    assert 1 <= sum(is_negative) <= 7
 
 
 @pytest.mark.parametrize(

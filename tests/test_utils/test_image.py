@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmpolar.utils.image import ImageReadError, read_image, read_mask, to_bgr_uint8
+from mmpolar.utils.image import (
+    ImageReadError,
+    read_image,
+    read_image_size,
+    read_mask,
+    to_bgr_uint8,
+)
 
 
 @pytest.fixture
@@ -105,6 +111,29 @@ def test_read_image_follows_exif_orientation(tmp_path, texture):
     exif[274] = 6
     Image.fromarray(texture).save(tmp_path / 'a.jpg', exif=exif)
     assert read_image(tmp_path / 'a.jpg').shape == (40, 30, 3)
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_read_image_size_is_that_of_the_image_read(tmp_path, texture, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(texture).save(tmp_path / 'a.jpg', exif=exif)
+    assert read_image_size(tmp_path / 'a.jpg') == read_image(tmp_path / 'a.jpg').shape[:2]
+
+
+@pytest.mark.parametrize('mode', ['L', 'P', 'RGBA', 'I;16'])
+@pytest.mark.parametrize('suffix', ['png', 'tif'])
+def test_read_image_size_of_any_kind_of_image(tmp_path, mode, suffix):
+    Image.new(mode, (17, 9)).save(tmp_path / f'a.{suffix}')
+    assert read_image_size(tmp_path / f'a.{suffix}') == (9, 17)
+
+
+def test_read_image_size_names_what_cannot_be_read(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'none\.jpg'):
+        read_image_size(tmp_path / 'none.jpg')
+    (tmp_path / 'text.jpg').write_text('no picture')
+    with pytest.raises(ImageReadError, match=r'text\.jpg'):
+        read_image_size(tmp_path / 'text.jpg')
 
 
 def test_to_bgr_uint8_returns_proper_image_itself(texture):

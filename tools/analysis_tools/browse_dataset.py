@@ -34,6 +34,7 @@ from mmpolar.visualization.draw import (
 SEARCH_ZOOM = 3  # screen pixels a crop pixel, so that thin lines do not hide what they mark
 TEMPLATE_ZOOM = 6  # the template crop is half as wide; shown as large as the search crop
 SHEET_COLUMNS = 2
+PAIR_DATASETS = ('TrackPairDataset', 'NegativePairDataset')
 Color = tuple[int, int, int]
 BOX_COLOR = (255, 200, 0)
 OTHER_COLOR = (60, 60, 230)  # the object of a negative pair, which is not the target
@@ -120,7 +121,7 @@ def build_dataset(args: argparse.Namespace) -> Any:
         cfg.merge_from_dict(args.cfg_options)
     require_sections(cfg, args.config, ('train_dataloader',), 'drawing training pairs')
     dataset_cfg = cfg.train_dataloader.dataset
-    if dataset_cfg.type.split('.')[-1] != 'TrackPairDataset':
+    if not gives_pairs(dataset_cfg):
         usage_error(
             f'{args.config} trains on a {dataset_cfg.type}, and this tool draws the pairs of a '
             'TrackPairDataset; for detection data use "mim run mmdet browse_dataset"'
@@ -129,6 +130,14 @@ def build_dataset(args: argparse.Namespace) -> Any:
         dataset_cfg.seed = args.seed
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpolar')):
         return DATASETS.build(dataset_cfg)
+
+
+def gives_pairs(dataset_cfg: dict[str, Any]) -> bool:
+    """Whether a dataset gives pairs, be it composites of pairs."""
+    name = dataset_cfg['type'].split('.')[-1]
+    return name in PAIR_DATASETS or (
+        name == 'CompositeDataset' and gives_pairs(dataset_cfg['positives'])
+    )
 
 
 def find_locations(dataset: Any) -> NDArray[np.float32] | None:

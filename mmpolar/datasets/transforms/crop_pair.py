@@ -36,7 +36,9 @@ class CropPair(BaseTransform):
 
     Reads ``rng``, and ``img``, ``box``, ``mask`` of ``template`` and ``search``. Replaces these
     three, so that all of them are in crop pixels, and adds ``matrix``, the (2, 3) map from the
-    frame to the crop.
+    frame to the crop. Negative pairs may have ``region``, a box to crop around in place of
+    ``box``, and ``avoid``, a box that the crop must not show: a shift, scale or angle that would
+    show it is not applied.
 
     Args:
         template_size: Side of the template crop in pixels.
@@ -53,7 +55,8 @@ class CropPair(BaseTransform):
             ``-rotate .. rotate`` degrees.
 
     Raises:
-        ValueError: If an argument is outside its range, or a target's box has no area.
+        ValueError: If an argument is outside its range, a target's box has no area, or a crop
+            shows ``avoid`` even without augmentation.
     """
 
     def __init__(
@@ -109,14 +112,17 @@ class CropPair(BaseTransform):
             ('template', self.template_size, self.template_shift, self.template_scale),
             ('search', self.search_size, self.search_shift, self.search_scale),
         ):
-            matrix = self._window(results[key], size)
-            matrix = _augmentation(rng, size, shift, scale, self.rotate, flip) @ matrix
+            window = self._window(results[key], size)
+            matrix = _augmentation(rng, size, shift, scale, self.rotate, flip) @ window
+            if _shows_avoided(results[key], matrix[:2], size):
+                matrix = _augmentation(rng, size, 0, 0, 0, flip) @ window
+                self._check_avoided(results[key], matrix[:2], size)
             results[key] = _crop(results[key], matrix[:2], size)
         return results
 
     def _window(self, frame: dict[str, Any], size: int) -> NDArray[np.float64]:
         """(3, 3) matrix of the crop around the target, before augmentation."""
-        box = np.asarray(frame['box'], dtype=np.float64)
+        box = np.asarray(frame.get('region', frame['box']), dtype=np.float64)
         try:
             side = context_size(box, self.context_amount)
         except ValueError as error:
@@ -124,6 +130,14 @@ class CropPair(BaseTransform):
         center = (box[:2] + box[2:]) / 2
         matrix = crop_matrix(center, side * size / self.template_size, size)
         return np.vstack([matrix, [0, 0, 1]])
+
+    def _check_avoided(self, frame: dict[str, Any], matrix: NDArray[np.float64], size: int) -> None:
+        if _shows_avoided(frame, matrix, size):
+            raise ValueError(
+                f'{frame["img_path"]}: the search crop of a negative pair shows its target; '
+                'template_size, search_size and context_amount must be the same in '
+                f'NegativePairDataset as in {self}'
+            )
 
     def __repr__(self) -> str:
         values = ', '.join(f'{key}={value}' for key, value in vars(self).items())
@@ -152,11 +166,22 @@ def _augmentation(
     return matrix
 
 
+def _shows_avoided(frame: dict[str, Any], matrix: NDArray[np.float64], size: int) -> bool:
+    """Whether the crop shows a part of the box that it must not show."""
+    if 'avoid' not in frame:
+        return False
+    x1, y1, x2, y2 = transform_box(frame['avoid'], matrix)
+    edge = size - 0.5
+    return bool(x1 < edge and y1 < edge and x2 > -0.5 and y2 > -0.5)
+
+
 def _crop(frame: dict[str, Any], matrix: NDArray[np.float64], size: int) -> dict[str, Any]:
     img, mask = frame['img'], frame['mask']
     box = None if mask is None else transform_mask_box(mask, matrix)
+    boxes = {key: transform_box(frame[key], matrix) for key in ('region', 'avoid') if key in frame}
     return {
         **frame,
+        **boxes,
         'img': warp_image(img, matrix, size, border=mean_color(img)),
         'mask': None if mask is None else warp_mask(mask, matrix, size),
         'box': transform_box(frame['box'], matrix) if box is None else box,

@@ -16,7 +16,8 @@ class PackPairInputs(BaseTransform):
     """Pack a training pair for the model.
 
     Required keys: ``template`` and ``search``, with ``img_path``, ``img``, ``box`` and ``mask``;
-    ``label``; ``dataset_name``; ``sample_idx``. Optional: ``polar``, the dense targets.
+    ``label``; ``dataset_name``; ``sample_idx``. Optional: ``polar``, the dense targets, and
+    ``matrix`` of ``search``, which ``CropPair`` makes.
     """
 
     def transform(self, results: dict) -> dict:
@@ -30,7 +31,8 @@ class PackPairInputs(BaseTransform):
             BGR tensors that share memory with the crops; ``data_samples``, a ``DetDataSample``
             with ``gt_instances`` and ``search_gt_instances`` (``bboxes`` (1, 4), ``labels`` (1,):
             1, or 0 in the search region of a negative pair, and ``masks`` where there are any),
-            and with ``polar_targets`` where the dense targets were made.
+            and with ``polar_targets`` where the dense targets were made. Its meta information
+            has ``search_matrix``, the (2, 3) map from search frame to search crop, if it is known.
         """
         template, search = results['template'], results['search']
         sample = DetDataSample(
@@ -43,6 +45,8 @@ class PackPairInputs(BaseTransform):
         )
         sample.gt_instances = to_instances(template['box'], 1, template['mask'])
         sample.search_gt_instances = to_instances(search['box'], results['label'], search['mask'])
+        if 'matrix' in search:
+            sample.set_metainfo(dict(search_matrix=search['matrix'].tolist()))
         if 'polar' in results:
             targets = {key: torch.from_numpy(value) for key, value in results['polar'].items()}
             sample.polar_targets = BaseDataElement(**targets)
