@@ -83,13 +83,23 @@ setup(
     packages=find_packages(include=['mmpolar', 'mmpolar.*']),
     include_package_data=True,
     python_requires='>=3.10',
-    install_requires=requirements('runtime'),
+    # Training and the runtime want different builds of OpenCV, and pip takes nothing away.
+    install_requires=['numpy'],
     extras_require={
-        'all': requirements('runtime') + requirements('optional') + requirements('tests'),
+        'runtime': requirements('runtime'),
+        'train': requirements('train'),
+        'export': requirements('export'),
+        'all': [
+            requirement
+            for name in ('train', 'export', 'optional', 'tests')
+            for requirement in requirements(name)
+        ],
         'tests': requirements('tests'),
         'optional': requirements('optional'),
-        'mim': requirements('mminstall'),
+        # mim installs these whatever extras are asked for.
+        'mim': requirements('mminstall') + requirements('train'),
     },
+    entry_points={'console_scripts': ['mmpolar-track = mmpolar.runtime.cli:main']},
     classifiers=[
         'Intended Audience :: Science/Research',
         'Programming Language :: Python :: 3',

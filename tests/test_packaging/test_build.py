@@ -66,10 +66,13 @@ def test_wheel_holds_package_and_mim_folder(source):
 
     required = re.findall(r'^Requires-Dist: ([\w-]+)[^;\n]*(;.*)?$', metadata, re.MULTILINE)
     plain = {name for name, condition in required if 'extra' not in condition}
-    assert {'numpy', 'pycocotools'} <= plain
-    assert not plain & {'torch', 'mmcv', 'mmengine', 'mmdet', 'mmtrack'}
+    assert plain == {'numpy'}
+    runtime = {
+        name for name, condition in required if "extra == 'runtime'" in condition.replace('"', "'")
+    }
+    assert runtime == {'numpy', 'onnxruntime', 'opencv-python-headless'}
     extras = re.findall(r'^Provides-Extra: (.+)$', metadata, re.MULTILINE)
-    assert {'all', 'mim', 'optional', 'tests'} == set(extras)
+    assert {'all', 'export', 'mim', 'optional', 'runtime', 'tests', 'train'} == set(extras)
 
 
 def test_source_archive_builds_the_same_wheel(source):

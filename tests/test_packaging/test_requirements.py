@@ -21,7 +21,9 @@ def lock():
     return {canonicalize_name(entry.name): entry for entry in entries('lock')}
 
 
-@pytest.mark.parametrize('name', ['build', 'mminstall', 'runtime', 'optional', 'tests'])
+@pytest.mark.parametrize(
+    'name', ['build', 'mminstall', 'train', 'export', 'runtime', 'optional', 'tests']
+)
 def test_lock_pins_every_requirement_within_its_bounds(lock, name):
     for entry in entries(name):
         pinned = lock[canonicalize_name(entry.name)]

@@ -1,0 +1,67 @@
+"""Tracking a data set with a tracker of any kind, and how well that went."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmpolar.datasets import BaseTrackDataset
+from mmpolar.evaluation.functional import box_iou, region_similarity
+from mmpolar.structures.track_result import TrackResult
+from mmpolar.utils.image import read_image
+
+Init = Callable[[NDArray[np.uint8], NDArray], TrackResult]
+Step = Callable[[NDArray[np.uint8]], TrackResult]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Means over the sequences of a data set, first frames left out.
+
+    Attributes:
+        iou: Overlap of the boxes, in [0, 1].
+        region: Region similarity J of the masks, in [0, 1]; None if the tracker draws none.
+        sequences: Number of sequences.
+    """
+
+    iou: float
+    region: float | None
+    sequences: int
+
+
+def evaluate(init: Init, step: Step, dataset: BaseTrackDataset) -> Figures:
+    """Track every sequence from its first box and compare with the truth.
+
+    Frames without the target do not count.
+
+    Args:
+        init: Takes a frame and a box (4,).
+        step: Takes the next frame.
+        dataset: Sequences with masks.
+    """
+    overlaps, regions = [], []
+    for track_id in range(dataset.num_videos):
+        pairs = list(_follow(init, step, dataset, track_id))
+        boxes = np.stack([result.box for result, _ in pairs])
+        truth = np.stack([target.box for _, target in pairs])
+        overlaps.append(box_iou(boxes, truth).mean())
+        if pairs[0][0].mask is not None:
+            values = [region_similarity(result.mask, target.mask) for result, target in pairs]
+            regions.append(np.mean(values))
+    region = float(np.mean(regions)) if regions else None
+    return Figures(float(np.mean(overlaps)), region, len(overlaps))
+
+
+def _follow(init: Init, step: Step, dataset: BaseTrackDataset, track_id: int) -> Iterator[tuple]:
+    """Result and truth of each frame but the first that shows the target."""
+    track = dataset.get_track(track_id)
+    for number, path in enumerate(track['frames']):
+        frame = read_image(path)
+        target = dataset.read_target(track, number)
+        if number == 0:
+            init(frame, target.box)
+            continue
+        result = step(frame)
+        if target is not None:
+            yield result, target

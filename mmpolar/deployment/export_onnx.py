@@ -1,0 +1,218 @@
+"""Write a tracker as a model folder for :mod:`mmpolar.runtime`, and check what was written."""
+
+import copy
+import hashlib
+import itertools
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mmpolar.deployment.ocean_graphs import SearchGraph, TemplateGraph, prepare, to_input
+from mmpolar.models.trackers import Ocean
+from mmpolar.runtime.model_folder import ANY_SIZE, ModelManifest, file_sha256
+from mmpolar.runtime.tracker import SEARCH_INPUT, TEMPLATE_INPUT
+
+#: Largest difference from PyTorch, absolute below 1 and relative above.
+TOLERANCE = 1e-4
+OPSET = 17
+TEMPLATE_FILE = 'template.onnx'
+# Other numbers of targets than the one that is traced, so that what is left open is tried.
+_TARGETS_TO_TRACE = 2
+_TARGETS_TO_CHECK = (1, 3)
+_NAMES = ('scores', 'ltrb', 'radii')
+
+
+class ExportMismatchError(RuntimeError):
+    """An exported graph computes something else than the tracker."""
+
+
+def export_onnx(model: Ocean, folder: str | os.PathLike, static: bool = False) -> ModelManifest:
+    """Write the template branch and the search branch of a tracker as ONNX graphs.
+
+    ``template.onnx`` takes template crops and gives correlation kernels; ``search.onnx`` takes
+    search crops and kernels and gives scores, boxes and radii. Both take uint8 BGR crops
+    (T, X, X, 3) of any number of targets; normalisation is inside, batch norm is folded. The graphs
+    are run in ONNX Runtime beside the tracker before ``model.json`` is written.
+
+    Args:
+        model: The tracker. It is not changed.
+        folder: Folder to write to; it is made. Files of an earlier export are replaced.
+        static: Whether to write one search graph for each size of the search crop, named
+            ``search_<side>.onnx``, for engines that want fixed sizes. By default one graph takes
+            all of them.
+
+    Returns:
+        What ``model.json`` says.
+
+    Raises:
+        ExportMismatchError: If a graph differs from the tracker by more than ``TOLERANCE``. The
+            folder has no ``model.json`` then, so that nothing tracks with it.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in (folder / 'model.json', *folder.glob('*.onnx')):
+        old.unlink(missing_ok=True)
+    prepared = prepare(model)
+    params = model.params
+    sizes = sorted({params.search_size, params.small_target_search_size})
+    kernels = _export_template(prepared, folder / TEMPLATE_FILE)
+    files = {str(size): f'search_{size}.onnx' for size in sizes}
+    if not static:
+        files = {ANY_SIZE: 'search.onnx'}
+    for size, name in files.items():
+        _export_search(prepared, kernels, size, folder / name)
+    preprocessor = model.data_preprocessor
+    manifest = ModelManifest(
+        params=params,
+        n_rays=model.mask_head.n_rays if model.mask_head is not None else None,
+        normalization=dict(
+            mean=preprocessor.mean.flatten().tolist(),
+            std=preprocessor.std.flatten().tolist(),
+            bgr_to_rgb=preprocessor.bgr_to_rgb,
+        ),
+        precision='float32',
+        kernels=tuple(kernels),
+        template=TEMPLATE_FILE,
+        search=files,
+        weights_sha256=weights_sha256(model),
+        file_sha256={name: file_sha256(folder / name) for name in (TEMPLATE_FILE, *files.values())},
+    )
+    check_graphs(model, folder, manifest)
+    manifest.write(folder)
+    return manifest
+
+
+def check_graphs(model: Ocean, folder: Path, manifest: ModelManifest) -> float:
+    """Compare the graphs in a folder with the tracker that they come from, on random crops.
+
+    Every size of the search crop is tried with one target and with three.
+
+    Returns:
+        The largest difference.
+
+    Raises:
+        ExportMismatchError: If it is above ``TOLERANCE``.
+    """
+    model = copy.deepcopy(model).cpu().eval()
+    template = _session(folder / manifest.template)
+    sizes = {model.params.search_size, model.params.small_target_search_size}
+    generator = torch.Generator().manual_seed(0)
+    worst = 0.0
+    for size, targets in itertools.product(sorted(sizes), _TARGETS_TO_CHECK):
+        crops = [
+            _random_crops(targets, side, generator) for side in (model.params.template_size, size)
+        ]
+        kernels = template.run(list(manifest.kernels), {TEMPLATE_INPUT: crops[0].numpy()})
+        feed = {SEARCH_INPUT: crops[1].numpy(), **dict(zip(manifest.kernels, kernels, strict=True))}
+        name = manifest.search_file(size)
+        maps = _session(folder / name).run(None, feed)
+        for kind, got, expected in zip(_NAMES, maps, _reference(model, *crops), strict=False):
+            difference = largest_difference(got, expected.numpy())
+            if not difference <= TOLERANCE:
+                raise ExportMismatchError(
+                    f'{folder / name} differs from the tracker: {kind} by {difference:.2g} for '
+                    f'{targets} search crops of {size} px, where {TOLERANCE:g} is allowed; nothing '
+                    'can be tracked with this folder. Does the model have layers that depend on '
+                    'the data (training mode, branches in Python)?'
+                )
+            worst = max(worst, difference)
+    return worst
+
+
+def largest_difference(got: NDArray[np.floating], expected: NDArray[np.floating]) -> float:
+    """Largest difference of two arrays, relative where the second is above 1; NaN if either is."""
+    if got.shape != expected.shape:
+        return float('inf')
+    return float((np.abs(got - expected) / np.maximum(np.abs(expected), 1)).max())
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """Hash of a model's weights: names, shapes and values."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f'{name} {tuple(value.shape)} '.encode())
+        digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _export_template(model: Ocean, path: Path) -> dict[str, Tensor]:
+    """Write the template graph; the kernels of its example by name."""
+    crops = _random_crops(_TARGETS_TO_TRACE, model.params.template_size)
+    graph = TemplateGraph(model)
+    kernels = graph(crops)
+    named = {f'kernel_{index}': kernel for index, kernel in enumerate(kernels)}
+    axes = {name: {0: 'targets'} for name in (TEMPLATE_INPUT, *named)}
+    _trace(graph, (crops,), path, [TEMPLATE_INPUT], list(named), axes)
+    return named
+
+
+def _export_search(model: Ocean, kernels: Mapping[str, Tensor], size: str, path: Path) -> None:
+    side = model.params.search_size if size == ANY_SIZE else int(size)
+    crops = _random_crops(_TARGETS_TO_TRACE, side)
+    outputs = _NAMES if model.mask_head is not None else _NAMES[:2]
+    axes = {name: {0: 'targets'} for name in (SEARCH_INPUT, *kernels, *outputs)}
+    if size == ANY_SIZE:
+        axes[SEARCH_INPUT] |= {1: 'side', 2: 'side'}
+        for name in outputs:
+            rank = 3 if name == 'scores' else 4
+            axes[name] |= {rank - 2: 'cells', rank - 1: 'cells'}
+    _trace(
+        SearchGraph(model),
+        (crops, tuple(kernels.values())),
+        path,
+        [SEARCH_INPUT, *kernels],
+        list(outputs),
+        axes,
+    )
+
+
+def _trace(
+    graph: nn.Module,
+    example: tuple,
+    path: Path,
+    inputs: list[str],
+    outputs: list[str],
+    axes: dict[str, dict[int, str]],
+) -> None:
+    with warnings.catch_warnings():
+        # Shapes become Python numbers here and there; check_graphs tries other shapes.
+        warnings.filterwarnings('ignore', category=torch.jit.TracerWarning)
+        warnings.filterwarnings('ignore', category=DeprecationWarning)
+        warnings.filterwarnings('ignore', message='Constant folding - Only steps=1')
+        # The exporter that traces takes seconds. The one over torch.export takes a minute or two
+        # with sizes left open, for the same graph.
+        torch.onnx.export(
+            graph,
+            example,
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes=axes,
+        )
+
+
+@torch.no_grad()
+def _reference(model: Ocean, template: Tensor, search: Tensor) -> tuple[Tensor, ...]:
+    maps, radii = model.correlate(to_input(model, template), to_input(model, search))
+    scores = maps.scores(model.params.score_ratio)
+    return (scores, maps.ltrb) if radii is None else (scores, maps.ltrb, radii)
+
+
+def _random_crops(count: int, side: int, generator: torch.Generator | None = None) -> Tensor:
+    """Crops (T, X, X, 3) of smooth random colours, which look more like pictures than noise does."""
+    coarse = torch.rand(count, 3, 12, 12, generator=generator) * 255
+    crops = nn.functional.interpolate(coarse, size=(side, side), mode='bicubic').clamp(0, 255)
+    return crops.permute(0, 2, 3, 1).round().to(torch.uint8).contiguous()
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])

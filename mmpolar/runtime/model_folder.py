@@ -1,0 +1,135 @@
+"""The folder of an exported tracker: its ONNX graphs, and ``model.json`` that describes them."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmpolar.structures.siamese import TrackParams
+from mmpolar.version import __version__
+
+MANIFEST_NAME = 'model.json'
+FORMAT = 'mmpolar-onnx'
+#: Raised whenever a reader of the older version would misunderstand a folder.
+FORMAT_VERSION = 1
+#: Key of the search graph that takes crops of any size.
+ANY_SIZE = 'any'
+
+_HOW_TO_EXPORT = (
+    'write a model folder with: python tools/deployment/export_onnx.py CONFIG CHECKPOINT --out DIR'
+)
+
+
+class ModelFolderError(ValueError):
+    """A folder is no exported tracker, is damaged, or is of another version."""
+
+
+@dataclass(frozen=True)
+class ModelManifest:
+    """What ``model.json`` says.
+
+    Attributes:
+        params: Hyper-parameters of tracking; ``score_ratio`` is part of the search graph.
+        n_rays: Points of the outline; None for a tracker of boxes only.
+        normalization: ``mean``, ``std`` and ``bgr_to_rgb``; part of both graphs, which take uint8
+            BGR crops.
+        precision: ``'float32'`` or ``'int8'``.
+        kernels: Names of the template graph's outputs, which the search graph takes.
+        template: File of the template graph.
+        search: Files of the search graphs by side of the search crop in pixels, as text, or one
+            for any side under ``'any'``.
+        weights_sha256: Hash of the weights that were exported.
+        file_sha256: Hash of each graph's file.
+        mmpolar_version: Release that wrote the folder.
+    """
+
+    params: TrackParams
+    n_rays: int | None
+    normalization: dict[str, Any]
+    precision: str
+    kernels: tuple[str, ...]
+    template: str
+    search: dict[str, str]
+    weights_sha256: str
+    file_sha256: dict[str, str]
+    mmpolar_version: str = __version__
+
+    def search_file(self, size: int) -> str:
+        """File of the graph for search crops of that side."""
+        return self.search.get(str(size)) or self.search[ANY_SIZE]
+
+    def write(self, folder: str | os.PathLike) -> None:
+        """Write ``model.json``, last of all files: a folder that has it is complete."""
+        content = dict(format=FORMAT, format_version=FORMAT_VERSION) | dataclasses.asdict(self)
+        content['stride'] = self.params.stride
+        path = Path(folder, MANIFEST_NAME)
+        unfinished = path.with_suffix('.partial')
+        unfinished.write_text(json.dumps(content, indent=2) + '\n')
+        unfinished.replace(path)
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike) -> 'ModelManifest':
+        """Read and check a model folder.
+
+        Raises:
+            FileNotFoundError: If there is no such folder, or it lacks a file.
+            ModelFolderError: If it was written in another version of the format, its description
+                cannot be read, or a graph is not the one that was written.
+        """
+        folder = Path(folder)
+        content = _read_json(folder)
+        if content.get('format') != FORMAT:
+            raise ModelFolderError(
+                f'{folder / MANIFEST_NAME} describes no tracker; {_HOW_TO_EXPORT}'
+            )
+        if content.get('format_version') != FORMAT_VERSION:
+            raise ModelFolderError(
+                f'{folder} has version {content.get("format_version")} of the format (written by '
+                f'mmpolar {content.get("mmpolar_version")}), and mmpolar {__version__} reads version '
+                f'{FORMAT_VERSION}: export the tracker again with this mmpolar, or install that one'
+            )
+        try:
+            names = [field.name for field in dataclasses.fields(cls)]
+            manifest = cls(**{name: content[name] for name in names})
+            params = TrackParams(**manifest.params)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFolderError(
+                f'{folder / MANIFEST_NAME} is incomplete or was edited ({error}); {_HOW_TO_EXPORT}'
+            ) from error
+        manifest = dataclasses.replace(manifest, params=params, kernels=tuple(manifest.kernels))
+        for name, digest in manifest.file_sha256.items():
+            _check_file(folder / name, digest)
+        return manifest
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+    """Hash of a file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _read_json(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise FileNotFoundError(f'there is no model folder {folder}; {_HOW_TO_EXPORT}')
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{folder} is no model folder, it has no {path.name}; {_HOW_TO_EXPORT}'
+        )
+    try:
+        content = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelFolderError(f'{path} cannot be read ({error}); {_HOW_TO_EXPORT}') from error
+    return content if isinstance(content, dict) else {}
+
+
+def _check_file(path: Path, digest: str) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(f'model folder {path.parent} lacks {path.name}; copy it again')
+    if file_sha256(path) != digest:
+        raise ModelFolderError(
+            f'{path} is not the file that was exported, it is damaged or replaced; copy it again, '
+            f'or {_HOW_TO_EXPORT}'
+        )

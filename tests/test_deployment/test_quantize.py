@@ -1,0 +1,105 @@
+"""Quantised folders: integer convolutions, nearly the same maps, and calibration data checked."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from small_export import small_model_folder
+
+from mmpolar.datasets import SyntheticDataset
+from mmpolar.deployment.comparison import evaluate
+from mmpolar.deployment.quantize import CalibrationError, quantize_folder, record_feeds
+from mmpolar.runtime import ModelManifest, RuntimeTracker
+
+
+@pytest.fixture(scope='module')
+def dataset(tmp_path_factory):
+    root = str(tmp_path_factory.mktemp('videos'))
+    return SyntheticDataset(data_root=root, num_train=2, frames=5, size=(160, 120))
+
+
+@pytest.fixture(scope='module')
+def quantized(dataset, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('int8') / 'model'
+    quantize_folder(small_model_folder(), folder, dataset, crops=8)
+    return folder
+
+
+def kinds(path):
+    return [node.op_type for node in onnx.load(path).graph.node]
+
+
+def test_convolutions_take_integers_but_the_last_of_each_branch(quantized):
+    graph = onnx.load(quantized / 'search.onnx').graph
+    made_by = {name: node.op_type for node in graph.node for name in node.output}
+    convolutions = [node for node in graph.node if node.op_type == 'Conv']
+    plain = [node for node in convolutions if made_by.get(node.input[0]) != 'DequantizeLinear']
+    assert len(plain) == 4  # scores, boxes, radii, aligned scores
+    assert len(convolutions) > 20
+    weights = {entry.name: entry.data_type for entry in graph.initializer}
+    assert list(weights.values()).count(onnx.TensorProto.INT8) >= len(convolutions) - len(plain)
+    assert kinds(quantized / 'template.onnx') == kinds(small_model_folder() / 'template.onnx')
+
+
+def test_maps_stay_close_to_float32(quantized, dataset):
+    [feeds] = record_feeds(small_model_folder(), dataset, crops=4).values()
+    graphs = [
+        onnxruntime.InferenceSession(folder / 'search.onnx')
+        for folder in (small_model_folder(), quantized)
+    ]
+    for feed in feeds:
+        exact, rounded = (graph.run(['scores'], feed)[0] for graph in graphs)
+        assert np.abs(exact - rounded).max() > 0
+        assert np.corrcoef(exact.ravel(), rounded.ravel())[0, 1] > 0.9
+
+
+def test_quantised_folder_is_tracked_with_and_says_so(quantized, dataset):
+    tracker = RuntimeTracker(quantized)
+    assert tracker.manifest.precision == 'int8'
+    source = ModelManifest.read(small_model_folder())
+    assert tracker.manifest.weights_sha256 == source.weights_sha256
+    figures = evaluate(tracker.init, tracker.track, dataset)
+    assert figures.sequences == 2
+    assert 0 < figures.iou <= 1
+    assert 0 < figures.region <= 1
+
+
+def test_feeds_are_what_tracking_gives_the_search_graph(dataset):
+    [feeds] = record_feeds(small_model_folder(), dataset, crops=6).values()
+    assert 6 <= len(feeds) <= 10
+    assert all(feed['search'].shape[0] == 1 for feed in feeds)
+    assert any((feed['kernel_0'] != feeds[0]['kernel_0']).any() for feed in feeds)
+
+
+def test_a_folder_is_not_quantised_twice_or_in_place(quantized, dataset, tmp_path):
+    with pytest.raises(ValueError, match='int8 already'):
+        quantize_folder(quantized, tmp_path, dataset)
+    with pytest.raises(ValueError, match='in place'):
+        quantize_folder(quantized, quantized, dataset)
+
+
+def test_perfect_and_resting_trackers_get_what_they_deserve(dataset):
+    """A tracker that knows the truth has overlap and J of one."""
+
+    class Oracle:
+        def __init__(self):
+            self.track_id, self.frame = -1, 0
+
+        def init(self, frame, box):
+            self.track_id, self.frame = self.track_id + 1, 0
+
+        def step(self, frame):
+            self.frame += 1
+            target = dataset.load_target(self.track_id, self.frame)
+            return target or dataset.load_target(self.track_id, 0)
+
+    oracle = Oracle()
+    figures = evaluate(oracle.init, oracle.step, dataset)
+    assert figures.iou == pytest.approx(1)
+    assert figures.region == 1
+
+
+def test_calibration_without_a_target_is_named(dataset, monkeypatch):
+    monkeypatch.setattr(type(dataset), 'read_target', lambda *_: None)
+    with pytest.raises(CalibrationError, match='must show the target'):
+        record_feeds(small_model_folder(), dataset, crops=4)

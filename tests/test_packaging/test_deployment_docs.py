@@ -1,0 +1,56 @@
+"""The code on docs/deployment.md runs as it stands there, and its table names what exists."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scripts import load_script
+from small_export import small_model_folder, video
+
+from mmpolar.runtime import ModelManifest
+from mmpolar.runtime.cli import parse_args
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / 'docs' / 'deployment.md').read_text()
+
+
+def blocks(language):
+    return re.findall(rf'^```{language}\n(.*?)^```', PAGE, re.M | re.S)
+
+
+def commands():
+    lines = '\n'.join(blocks('bash')).replace('\\\n', ' ').splitlines()
+    return [line.partition('#')[0].split() for line in lines]
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """The folder ``model`` in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(small_model_folder(), tmp_path / 'model')
+
+
+def test_python_blocks_run_one_after_the_other(model):
+    names = dict(frames=video())
+    for block in blocks('python'):
+        exec(block, names)
+    assert names['result'].mask.shape == (240, 320)
+    np.testing.assert_allclose(names['first'].box, [100, 80, 160, 120])
+    assert len(names['results']) == 3
+    assert names['tracker'].ids == (0, 1)
+
+
+def test_commands_are_understood():
+    tool = load_script(ROOT / 'tools' / 'deployment' / 'export_onnx.py')
+    exports = [words[2:] for words in commands() if words[:1] == ['python']]
+    assert [tool.parse_args(words).int8 for words in exports] == [False, True]
+    [track] = [words[1:] for words in commands() if words[:1] == ['mmpolar-track']]
+    assert parse_args(track).box == [[100, 80, 60, 40]]
+
+
+def test_table_names_the_files_and_kernels_of_a_folder():
+    manifest = ModelManifest.read(small_model_folder())
+    for name in [*manifest.file_sha256, 'model.json', manifest.kernels[0], manifest.kernels[-1]]:
+        assert f'`{name}`' in PAGE

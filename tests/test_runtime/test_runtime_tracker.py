@@ -1,0 +1,139 @@
+"""The runtime against the tracker that it was exported from, alone and with several targets."""
+
+import numpy as np
+import pytest
+from small_export import small_model_folder, small_tracker, video
+
+from mmpolar.evaluation.functional import box_iou
+from mmpolar.runtime import RuntimeTracker
+
+#: Two usual targets, and one that is small enough for the larger search crop.
+BOXES = [[100.0, 80, 160, 130], [200, 40, 250, 120], [60, 60, 74, 75]]
+
+
+@pytest.fixture
+def tracker():
+    return RuntimeTracker(small_model_folder(), threads=1)
+
+
+def follow(tracker, box, frames):
+    return [tracker.init(frames[0], box), *(tracker.track(frame) for frame in frames[1:])]
+
+
+def assert_same(got, expected):
+    overlaps = box_iou(np.stack([r.box for r in got]), np.stack([r.box for r in expected]))
+    assert overlaps.min() > 0.99
+    for one, other in zip(got, expected, strict=True):
+        assert one.score == pytest.approx(other.score, abs=1e-3)
+        np.testing.assert_allclose(one.polygon, other.polygon, atol=0.1)
+        assert one.mask.shape == other.mask.shape
+
+
+def test_same_results_as_pytorch_frame_by_frame(tracker):
+    frames = video()
+    plain = small_tracker()
+    expected = [plain.init(frames[0], BOXES[0]), *(plain.step(frame) for frame in frames[1:])]
+    assert_same(follow(tracker, BOXES[0], frames), expected)
+
+
+@pytest.mark.parametrize('box', BOXES)
+def test_same_results_as_pytorch_from_the_same_last_box(tracker, box):
+    """Random weights magnify what rounding changes, so each frame starts from one box here."""
+    frames = video()
+    plain = small_tracker()
+    expected, got = [plain.init(frames[0], box)], [tracker.init(frames[0], box)]
+    for frame in frames[1:]:
+        tracker._targets[0].box = plain.model.memo.box
+        expected.append(plain.step(frame))
+        got.append(tracker.track(frame))
+    assert_same(got, expected)
+    assert np.ptp([result.box[0] for result in expected]) > 1  # it does move
+
+
+def test_several_targets_are_found_as_each_alone(tracker):
+    frames = video()
+    alone = [follow(tracker, box, frames) for box in BOXES]
+    together = list(zip(*follow(tracker, BOXES, frames), strict=True))
+    assert tracker.ids == (0, 1, 2)
+    for got, expected in zip(together, alone, strict=True):
+        assert_same(got, expected)
+
+
+def test_targets_of_one_size_share_a_call(tracker, monkeypatch):
+    calls = []
+    search = RuntimeTracker._search
+
+    def counted(self, size, crops, kernels):
+        calls.append((size, len(crops)))
+        return search(self, size, crops, kernels)
+
+    monkeypatch.setattr(RuntimeTracker, '_search', counted)
+    frames = video()
+    tracker.init(frames[0], BOXES)
+    calls.clear()
+    tracker.track(frames[1])
+    assert sorted(calls) == [(255, 2), (287, 1)]
+
+
+def test_targets_come_and_go_without_touching_the_others(tracker):
+    frames = video()
+    expected = follow(tracker, BOXES[0], frames)
+    late = follow(tracker, BOXES[1], frames[2:])
+
+    tracker.init(frames[0], BOXES[0])
+    tracker.track(frames[1])
+    tracker.track(frames[2])
+    added = tracker.add(frames[2], BOXES[1])
+    assert tracker.ids == (0, added)
+    first, second = zip(*(tracker.track(frame) for frame in frames[3:6]), strict=True)
+    assert_same(first, expected[3:6])
+    assert_same(second, late[1:4])
+
+    tracker.remove(added)
+    assert tracker.ids == (0,)
+    [last] = tracker.track(frames[6])
+    assert_same([last], expected[6:7])
+    assert tracker.add(frames[6], BOXES[1]) == added + 1
+    with pytest.raises(KeyError, match='no target 9'):
+        tracker.remove(9)
+
+
+def test_init_answers_with_the_given_box(tracker):
+    result = tracker.init(video()[0], [-50, 10, 90, 100])
+    np.testing.assert_allclose(result.box, [-0.5, 10, 90, 100])
+    assert result.score == 1.0
+    assert result.polygon.shape == (36, 2)
+    [one] = tracker.init(video()[0], [BOXES[0]])
+    np.testing.assert_allclose(one.box, BOXES[0])
+
+
+def test_grey_and_16_bit_frames_are_taken(tracker):
+    frames = [frame[..., 0].astype(np.uint16) * 257 for frame in video()[:2]]
+    assert follow(tracker, BOXES[0], frames)[1].mask.shape == (240, 320)
+
+
+@pytest.mark.parametrize(
+    ('target', 'message'),
+    [
+        ([400, 40, 460, 80], 'outside the frame of 320x240'),
+        ([BOXES[0], [60, 40, 50, 80]], 'no positive width'),
+        (np.zeros((0, 4)), 'no target'),
+        ([1, 2, 3], 'four finite numbers'),
+    ],
+)
+def test_unusable_targets_are_named_and_the_old_ones_kept(tracker, target, message):
+    tracker.init(video()[0], BOXES[0])
+    with pytest.raises(ValueError, match=message):
+        tracker.init(video()[0], target)
+    assert tracker.ids == (0,)
+    assert tracker.track(video()[1]).box.shape == (4,)
+
+
+def test_tracking_needs_a_target(tracker):
+    with pytest.raises(RuntimeError, match='no target'):
+        tracker.track(video()[0])
+
+
+def test_threads_are_checked():
+    with pytest.raises(ValueError, match='threads must be at least 1, got 0'):
+        RuntimeTracker(small_model_folder(), threads=0)

@@ -1,0 +1,60 @@
+"""tools/deployment/export_onnx.py with a small tracker."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from scripts import load_script
+from small_export import CONFIG, small_tracker
+
+from mmpolar.runtime import RuntimeTracker
+from mmpolar.utils.synthetic import generate_dataset
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope='module')
+def tool():
+    return load_script(ROOT / 'tools' / 'deployment' / 'export_onnx.py')
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp('checkpoint') / 'weights.pth'
+    torch.save(dict(state_dict=small_tracker().model.state_dict(), meta={}), path)
+    return path
+
+
+def test_tool_writes_int8_and_says_what_it_costs(tool, checkpoint, tmp_path, capsys):
+    data = generate_dataset(tmp_path / 'data', 0, 2, frames=4, size=(160, 120), progress=False)
+    out = tmp_path / 'model'
+    options = ['--int8', '--calibration', str(data), '--eval', str(data), '--crops', '4']
+    tool.main([str(CONFIG), str(checkpoint), '--out', str(out), *options])
+    printed = capsys.readouterr().out
+    assert 'the graphs equal the tracker' in printed
+    lines = [line for line in printed.splitlines() if 'box IoU' in line]
+    names = [line.split('box IoU')[0].strip() for line in lines]
+    assert names == ['PyTorch', 'ONNX Runtime, float32', 'ONNX Runtime, int8']
+    plain, exact, _ = (line.split('box IoU')[1] for line in lines)
+    assert float(plain.split()[0]) == pytest.approx(float(exact.split()[0]), abs=0.01)
+    assert RuntimeTracker(out).manifest.precision == 'int8'
+
+
+@pytest.mark.parametrize(
+    ('config', 'weights', 'message'),
+    [('nowhere.py', None, 'no config nowhere.py'), (None, 'nowhere.pth', 'nowhere.pth')],
+)
+def test_tool_names_what_is_missing(tool, checkpoint, tmp_path, capsys, config, weights, message):
+    with pytest.raises(SystemExit) as error:
+        tool.main([config or str(CONFIG), weights or str(checkpoint), '--out', str(tmp_path)])
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_tool_help_teaches(tool, capsys):
+    with pytest.raises(SystemExit) as error:
+        tool.main(['--help'])
+    assert error.value.code == 0
+    printed = capsys.readouterr().out
+    assert 'layout of DAVIS' in printed
+    assert '--static' in printed
