@@ -1,32 +1,66 @@
 """What all track datasets share: one item a track, targets read on demand, frames in order."""
 
+import logging
+import os
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from operator import index as as_int
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.dataset import BaseDataset
+from filelock import FileLock
+from mmengine.dataset import BaseDataset, force_full_init
 from mmengine.logging import print_log
 
+from mmpolar.datasets.track_index import (
+    TrackIndex,
+    decode_track,
+    encode_tracks,
+    fingerprint_paths,
+    index_file_name,
+    open_index_file,
+    pack_index_file,
+)
 from mmpolar.registry import TRANSFORMS
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.target import Target
 from mmpolar.utils.image import read_mask
+from mmpolar.version import __version__
 
 #: Value of pixels that are neither object nor background in masks with several object ids.
 VOID_ID = 255
+#: Folder below ``data_root`` for the index file of ``index_cache=True``.
+INDEX_FOLDER = '.mmpolar_index'
+#: Attributes that do not change what the index says.
+_NOT_INDEXED = frozenset(
+    (
+        'name',
+        'faults',
+        'index_cache',
+        'data_list',
+        'data_root',
+        'pipeline',
+        'max_refetch',
+        'serialize_data',
+    )
+)
 
 
 class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
     """A list of tracks; a track is one target in one video.
 
     An item of the data list has the keys that :func:`make_track` sets. Annotations are indexed
-    once; masks are decoded only when a frame is used. ``TrackPairDataset`` draws training pairs
-    from such datasets. In test mode the dataset yields the frames of all tracks in order: its
-    length is the number of frames, and an index is a frame counted through all tracks or a pair
-    ``(track, frame)`` as the ``VideoSampler`` gives it.
+    once, into one block of bytes that worker processes share; masks are decoded only when a frame
+    is used. ``TrackPairDataset`` draws training pairs from such datasets. In test mode the dataset
+    yields the frames of all tracks in order: its length is the number of frames, and an index is a
+    frame counted through all tracks or a pair ``(track, frame)`` as the ``VideoSampler`` gives it.
+
+    With ``index_cache`` the index is kept in a file and mapped into memory from there: the next
+    start, and every other process of the machine, reads no annotation. The file is built anew when
+    an option changes, a list or JSON file is written, or an entry comes or goes in one of the
+    folders of :meth:`index_sources`. A change deeper down goes unnoticed: delete the file then.
 
     Args:
         data_root: Folder that relative paths start from.
@@ -37,13 +71,18 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         min_area: Targets of fewer square pixels count as absent.
         pipeline: Transforms, in order; used in test mode.
         test_mode: Whether to yield frames for tracking.
+        index_cache: Folder for the index file; True for ``.mmpolar_index`` below ``data_root``;
+            False to index at every start.
         **kwargs: Further arguments of :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
-        ValueError: If no track is left, or a track has no target in its first frame in test mode.
+        ValueError: If no track is left, a track has no target in its first frame in test mode, or
+            ``index_cache`` is used without ``serialize_data``.
     """
 
     METAINFO = dict(classes=('target',))
+    #: While it is a list, what cannot be indexed is told there instead of being raised.
+    faults: list[str] | None = None
     #: Makes samplers that know MMTracking's datasets go through whole videos.
     load_as_video = True
 
@@ -56,11 +95,16 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         min_area: float = 1.0,
         pipeline: Sequence[dict | Callable] = (),
         test_mode: bool = False,
+        index_cache: bool | str = False,
         **kwargs,
     ) -> None:
+        if index_cache and not kwargs.get('serialize_data', True):
+            raise ValueError('index_cache needs serialize_data=True; leave serialize_data out')
         self.name = name or Path(data_root).name or type(self).__name__
         self.min_area = min_area
+        self.index_cache = index_cache
         self._frame_ends: np.ndarray | None = None
+        self._index_file: tuple[str, dict] | None = None
         super().__init__(
             data_root=str(data_root),
             ann_file=str(ann_file),
@@ -87,9 +131,21 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         """Index entry of one track: the keys of :func:`make_track` and ``sample_idx``."""
         return self.get_data_info(track_id)
 
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """Index entry of one track; arrays in it are shared and read-only."""
+        if not self.serialize_data:
+            return super().get_data_info(idx)
+        number = idx + len(self.data_address) if idx < 0 else idx
+        start = self.data_address[number - 1] if number else 0
+        track = decode_track(self.data_bytes[start : self.data_address[number]])
+        track['sample_idx'] = number
+        return track
+
     def get_len_per_video(self, track_id: int) -> int:
         """Number of frames of one track."""
-        return len(self.get_track(track_id)['frames'])
+        start = self._ends[track_id - 1] if track_id else 0
+        return int(self._ends[track_id] - start)
 
     def load_target(self, track_id: int, frame: int) -> Target | None:
         """Target of a track in one frame; None where it is absent."""
@@ -104,15 +160,17 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
 
         Returns:
             The target with its mask, where the format has masks, decoded to the size of the
-            frame; None where the target is absent.
+            frame; None where the target is absent or the frame is not annotated.
 
         Raises:
             FileNotFoundError: If the mask file does not exist.
             ImageReadError: If it cannot be decoded.
         """
         if track['mask_paths'] is None:
-            box = track['boxes'][frame]
-            return None if box is None else Target(np.asarray(box, dtype=np.float32))
+            box = np.array(track['boxes'][frame], dtype=np.float32)
+            return None if np.isnan(box[0]) else Target(box)
+        if track['mask_paths'][frame] is None:
+            return None
         mask = select_object(read_mask(track['mask_paths'][frame]), track['object_id'])
         if np.count_nonzero(mask) < max(self.min_area, 1):
             return None
@@ -127,12 +185,15 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
 
         Returns:
             ``img_path``, ``frame_id``, ``video_id``, ``video_length``, ``video_name``;
-            ``instances``, a list of one dictionary with ``bbox`` ((4,) float32 xyxy, zeros where
-            the target is absent), ``visible`` and ``bbox_label``; and ``gt_mask``, (H, W) uint8 or
-            None.
+            ``sequence``, ``object_id`` and ``category``, see :func:`make_track`; ``annotated``,
+            whether it is known where the target is; ``flags``, what else the benchmark says about
+            the frame; ``instances``, a list of one dictionary with ``bbox`` ((4,) float32 xyxy,
+            zeros where the target is absent), ``visible`` and ``bbox_label``; and ``gt_mask``,
+            (H, W) uint8 or None.
         """
         track = self.get_track(track_id)
         target = self.read_target(track, frame)
+        annotated = track['annotated']
         box = np.zeros(4, dtype=np.float32) if target is None else target.box
         return dict(
             img_path=track['frames'][frame],
@@ -140,6 +201,11 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
             video_id=track_id,
             video_length=len(track['frames']),
             video_name=track['video_name'],
+            sequence=track['sequence'],
+            object_id=track['object_id'],
+            category=track['category'],
+            annotated=annotated is None or bool(annotated[frame]),
+            flags={name: values[frame].item() for name, values in track['flags'].items()},
             instances=[dict(bbox=box, visible=target is not None, bbox_label=0)],
             gt_mask=None if target is None else target.mask,
         )
@@ -154,9 +220,19 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         """Index the annotations, once; in test mode check that every track starts with a target."""
         if self._fully_initialized:
             return
-        super().full_init()
-        if self.test_mode:
-            self._check_first_frames()
+        if self.index_cache:
+            self._init_from_cache()
+        else:
+            self._build_index()
+
+    def index_sources(self) -> list[str]:
+        """Files and folders whose change makes an index file worthless.
+
+        Returns:
+            By default ``data_root``, the annotation file and the folders of ``data_prefix``; all
+            of them few and high up, as they are looked at on every start.
+        """
+        return [str(self.data_root), self.ann_file, *self.data_prefix.values()]
 
     def filter_data(self) -> list[dict]:
         """Refuse an empty index.
@@ -164,7 +240,7 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         Raises:
             ValueError: If there is no track.
         """
-        if not self.data_list:
+        if not self.data_list and self.faults is None:
             raise ValueError(
                 f'dataset "{self.name}" ({type(self).__name__}, {self.ann_file or self.data_root}) '
                 f'has no track with a target of at least {self.min_area} square pixels; '
@@ -180,17 +256,118 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         """Keep only the tracks ``indices``."""
         super().get_subset_(indices)
         self._frame_ends = None
+        self._index_file = None
 
     def _copy_without_annotation(self, memo: dict | None = None) -> 'BaseTrackDataset':
         other = super()._copy_without_annotation({} if memo is None else memo)
         other._frame_ends = None
+        other._index_file = None
         return other
+
+    def __getstate__(self) -> dict:
+        """State for another process, which maps the index file itself instead of copying it."""
+        state = self.__dict__.copy()
+        if self._index_file is not None:
+            for key in ('data_bytes', 'data_address', '_frame_ends'):
+                del state[key]
+        return state
+
+    def __setstate__(self, state: dict) -> None:
+        """Take over a state; map the index file, if there is one."""
+        self.__dict__.update(state)
+        if self._index_file is not None:
+            index = open_index_file(*self._index_file)
+            if index is None:
+                raise RuntimeError(
+                    f'index file {self._index_file[0]} of dataset "{self.name}" was changed or '
+                    'deleted while in use; start again'
+                )
+            self._adopt(index)
+
+    def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
+        index = encode_tracks(self.data_list)
+        self.data_list.clear()
+        self._frame_ends = index.frame_ends
+        return index.data, index.ends
+
+    def _build_index(self) -> None:
+        super().full_init()
+        if self.test_mode and self.faults is None:
+            self._check_first_frames()
+
+    def _init_from_cache(self) -> None:
+        """Map the index file; the first process that needs it makes it while the others wait."""
+        path = self._index_path()
+        lock = FileLock(f'{path}.lock')
+        if os.path.isdir(self.data_root) or self.index_cache is not True:
+            # Before the fingerprint, which a new folder in data_root changes.
+            with suppress(OSError):
+                path.parent.mkdir(parents=True, exist_ok=True)
+        fingerprint = fingerprint_paths(self.index_sources())
+        index = open_index_file(path, fingerprint)
+        if index is None:
+            try:
+                lock.acquire()
+            except OSError as error:
+                self._warn_unwritable(error)
+                self._build_index()
+                return
+            try:
+                index = open_index_file(path, fingerprint)
+                if index is None:
+                    self._build_index()
+                    index = self._keep_index(path, fingerprint)
+            finally:
+                lock.release()
+        if index is not None:
+            self._adopt(index)
+            self._index_file = (str(path), fingerprint)
+        self._fully_initialized = True
+
+    def _index_path(self) -> Path:
+        """Where the index file belongs; its name tells options and versions apart."""
+        options = {
+            key: value
+            for key, value in vars(self).items()
+            if (key[0] != '_' or key == '_indices') and key not in _NOT_INDEXED
+        }
+        options |= dict(version=__version__, data_root=os.path.abspath(self.data_root))
+        if self.index_cache is True:
+            folder = Path(self.data_root) / INDEX_FOLDER
+        else:
+            folder = Path(self.index_cache)
+        return folder / index_file_name(type(self).__name__, options)
+
+    def _keep_index(self, path: Path, fingerprint: dict) -> TrackIndex | None:
+        """Write the index, and map it from there; None if it cannot be written."""
+        # Here, as the hooks of mmpolar.engine import the datasets.
+        from mmpolar.engine.atomic_local_backend import AtomicLocalBackend
+
+        built = TrackIndex(self.data_bytes, self.data_address, self._frame_ends)
+        try:
+            AtomicLocalBackend().put(pack_index_file(built, fingerprint), path)
+        except OSError as error:
+            self._warn_unwritable(error)
+            return None
+        return open_index_file(path, fingerprint)
+
+    def _adopt(self, index: TrackIndex) -> None:
+        self.data_bytes, self.data_address = index.data, index.ends
+        self._frame_ends = index.frame_ends
+
+    def _warn_unwritable(self, error: OSError) -> None:
+        print_log(
+            f'dataset "{self.name}": the index cannot be kept ({error}), so every start and process '
+            'reads the annotations; set index_cache to a folder that can be written',
+            logger='current',
+            level=logging.WARNING,
+        )
 
     @property
     def _ends(self) -> np.ndarray:
         """Number of frames up to the end of each track, shape (num_videos,)."""
         if self._frame_ends is None:
-            lengths = [self.get_len_per_video(i) for i in range(self.num_videos)]
+            lengths = [len(self.get_track(i)['frames']) for i in range(self.num_videos)]
             self._frame_ends = np.cumsum(lengths)
         return self._frame_ends
 
@@ -224,8 +401,22 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
 
     def _starts_with_target(self, track: dict) -> bool:
         if track['boxes'] is not None:
-            return track['boxes'][0] is not None
+            return not np.isnan(track['boxes'][0, 0])
         return self.read_target(track, 0) is not None
+
+    def _fault(self, error: Exception) -> None:
+        """Raise an error of the data, or take it down where faults are collected."""
+        if self.faults is None:
+            raise error
+        self.faults.append(str(error))
+
+    def _attempt(self, make: Callable[..., list[dict]], *args: Any) -> list[dict]:
+        """Tracks that a function makes; none where it fails and faults are collected."""
+        try:
+            return make(*args)
+        except (OSError, ValueError) as error:
+            self._fault(error)
+            return []
 
     def _log_dropped(self, count: int, what: str) -> None:
         if count:
@@ -235,40 +426,71 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
 def make_track(
     video_name: str,
     frames: Sequence[str],
-    mask_paths: Sequence[str] | None = None,
+    mask_paths: Sequence[str | None] | None = None,
     object_id: int | None = None,
-    boxes: Sequence[Sequence[float] | None] | None = None,
+    boxes: Sequence[Sequence[float] | None] | np.ndarray | None = None,
     segmentation: list | dict | None = None,
     mask_size: tuple[int, int] | None = None,
-    category: int | None = None,
+    category: int | str | None = None,
+    sequence: str | None = None,
+    annotated: np.ndarray | None = None,
+    flags: Mapping[str, np.ndarray] | None = None,
+    **more: Any,
 ) -> dict:
     """Index entry of one track.
 
     Args:
         video_name: Name of the track, unique in its dataset.
         frames: Path of the image of each frame.
-        mask_paths: Path of the mask of each frame.
+        mask_paths: Path of the mask of each frame, None where it is not annotated.
         object_id: Value of the target in the masks; None for every value but 0 (and 255, where
             other values occur too).
-        boxes: Box ``x1, y1, x2, y2`` of each frame, None where the target is absent; pixel centres
-            lie at integers.
+        boxes: Box ``x1, y1, x2, y2`` of each frame, None or NaN where the target is absent or the
+            frame is not annotated; pixel centres lie at integers.
         segmentation: Polygons or run lengths in COCO's form, of a one-frame track.
         mask_size: Height and width of the mask that ``segmentation`` describes.
-        category: Category id of the target, if known.
+        category: Category of the target, if known.
+        sequence: Name of the video, which several tracks may share; by default ``video_name``.
+        annotated: Whether each frame is annotated, (T,) bool; None if all are, or ``mask_paths``
+            tells.
+        flags: What else the benchmark says about each frame, by name, arrays of shape (T,).
+        **more: What the dataset needs to read a target.
 
     Returns:
-        A dictionary of these values.
+        A dictionary of these values; ``boxes`` has become an array of shape (T, 4), float32.
     """
+    if annotated is None and mask_paths is not None and None in mask_paths:
+        annotated = np.array([path is not None for path in mask_paths])
     return dict(
         video_name=video_name,
+        sequence=sequence or video_name,
         frames=list(frames),
         mask_paths=None if mask_paths is None else list(mask_paths),
         object_id=object_id,
-        boxes=None if boxes is None else list(boxes),
+        boxes=None if boxes is None else _box_array(boxes),
         segmentation=segmentation,
         mask_size=mask_size,
         category=category,
+        annotated=annotated,
+        flags=dict(flags or {}),
+        **more,
     )
+
+
+def frames_to_search(track: Mapping[str, Any]) -> np.ndarray:
+    """Frames of a track that may show the target.
+
+    Args:
+        track: Index entry of the track.
+
+    Returns:
+        Frame numbers: those with a box, or all annotated ones where only masks can tell.
+    """
+    if track['boxes'] is not None:
+        return np.flatnonzero(~np.isnan(track['boxes'][:, 0]))
+    if track['annotated'] is not None:
+        return np.flatnonzero(track['annotated'])
+    return np.arange(len(track['frames']))
 
 
 def select_object(ids: np.ndarray, object_id: int | None) -> np.ndarray:
@@ -288,3 +510,8 @@ def select_object(ids: np.ndarray, object_id: int | None) -> np.ndarray:
 def build_transforms(pipeline: Sequence[dict | Callable]) -> list[Callable]:
     """Build those transforms of a pipeline that are configs."""
     return [TRANSFORMS.build(t) if isinstance(t, Mapping) else t for t in pipeline]
+
+
+def _box_array(boxes: Sequence[Sequence[float] | None] | np.ndarray) -> np.ndarray:
+    rows = [(np.nan,) * 4 if box is None else box for box in boxes]
+    return np.array(rows, dtype=np.float32).reshape(-1, 4)

@@ -59,9 +59,8 @@ class CocoTrackDataset(BaseTrackDataset):
         content = self._load_json()
         images = {image['id']: image for image in content['images']}
         instances = [a for a in content['annotations'] if not a.get('iscrowd')]
-        tracks = [self._make_track(a, images) for a in instances]
-        kept = [track for track in tracks if track is not None]
-        self._log_dropped(len(tracks) - len(kept), f'instances below {self.min_area} px^2')
+        kept = [t for a in instances for t in self._attempt(self._make_tracks, a, images)]
+        self._log_dropped(len(instances) - len(kept), f'instances below {self.min_area} px^2')
         return kept
 
     def read_target(self, track: dict, frame: int) -> Target | None:
@@ -107,8 +106,8 @@ class CocoTrackDataset(BaseTrackDataset):
             )
         return content
 
-    def _make_track(self, annotation: dict, images: dict[int, dict]) -> dict | None:
-        """Index entry of an instance, or None if the instance is too small."""
+    def _make_tracks(self, annotation: dict, images: dict[int, dict]) -> list[dict]:
+        """Index entry of an instance; none if the instance is too small."""
         image = self._image_of(annotation, images)
         x, y, width, height = self._box_of(annotation)
         segmentation = _usable_segmentation(annotation.get('segmentation'))
@@ -116,9 +115,9 @@ class CocoTrackDataset(BaseTrackDataset):
         if segmentation is not None:
             area = min(area, _segmentation_area(segmentation))
         if not area >= self.min_area:
-            return None
+            return []
         x1, y1 = x + _CORNER_TO_CENTRE, y + _CORNER_TO_CENTRE
-        return make_track(
+        track = make_track(
             video_name=f'{image["file_name"]}-{annotation["id"]}',
             frames=[os.path.join(self.data_prefix['img_path'], image['file_name'])],
             boxes=[[x1, y1, x1 + width, y1 + height]],
@@ -126,6 +125,7 @@ class CocoTrackDataset(BaseTrackDataset):
             mask_size=(image['height'], image['width']),
             category=annotation.get('category_id'),
         )
+        return [track]
 
     def _image_of(self, annotation: dict, images: dict[int, dict]) -> dict:
         image = images.get(annotation.get('image_id'))

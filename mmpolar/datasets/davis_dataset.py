@@ -11,6 +11,7 @@ from mmpolar.datasets.base_track_dataset import (
     BaseTrackDataset,
     make_track,
 )
+from mmpolar.datasets.sequence_files import match_by_stem
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import list_images, read_mask
 
@@ -22,13 +23,16 @@ class DavisDataset(BaseTrackDataset):
     Expected below ``data_root``: ``JPEGImages/480p/<sequence>/<frame>.jpg`` and
     ``Annotations/480p/<sequence>/<frame>.png``. ``ann_file`` lists what to use, for instance
     ``ImageSets/2016/train.txt``: a sequence name a line, or an image path and a mask path a line.
-    Boxes are those of the masks.
+    Boxes are those of the masks. For DAVIS 2016 all objects are one target, for DAVIS 2017 say
+    ``multi_object=True``; its test sets show the first mask only, so say ``all_masks=False``.
 
     Args:
         data_root: Root folder.
         ann_file: The list, absolute or below ``data_root``; empty for all sequences.
         multi_object: Whether each object id of a sequence is a track of its own; otherwise all
             objects together are one target. The objects are those of the first mask that has any.
+        all_masks: Whether every frame must have a mask. Otherwise a frame without one counts as
+            not annotated.
         data_prefix: Folders ``img_path`` and ``mask_path``.
         **kwargs: See :class:`BaseTrackDataset`.
 
@@ -42,10 +46,12 @@ class DavisDataset(BaseTrackDataset):
         data_root: str,
         ann_file: str = '',
         multi_object: bool = False,
+        all_masks: bool = True,
         data_prefix: Mapping[str, str] | None = None,
         **kwargs,
     ) -> None:
         self.multi_object = multi_object
+        self.all_masks = all_masks
         folders = dict(img_path='JPEGImages/480p', mask_path='Annotations/480p')
         super().__init__(
             data_root=data_root,
@@ -63,7 +69,7 @@ class DavisDataset(BaseTrackDataset):
         return [
             track
             for name, (frames, mask_paths) in self._load_sequences().items()
-            for track in self._make_tracks(name, frames, mask_paths)
+            for track in self._attempt(self._make_tracks, name, frames, mask_paths)
         ]
 
     def _load_sequences(self) -> dict[str, tuple[list[str], list[str]]]:
@@ -71,7 +77,13 @@ class DavisDataset(BaseTrackDataset):
         lines = self._read_list() if self.ann_file else self._sequence_names()
         if lines and len(lines[0]) == 2:
             return self._sequences_from_pairs(lines)
-        return {name: self._sequence_from_folder(name) for (name,) in lines}
+        found: dict[str, tuple[list[str], list[str | None]]] = {}
+        for (name,) in lines:
+            try:
+                found[name] = self._sequence_from_folder(name)
+            except OSError as error:
+                self._fault(error)
+        return found
 
     def _read_list(self) -> list[list[str]]:
         if not os.path.isfile(self.ann_file):
@@ -98,23 +110,24 @@ class DavisDataset(BaseTrackDataset):
             )
         return sorted([p.name] for p in folder.iterdir() if p.is_dir() and p.name[0] != '.')
 
-    def _sequence_from_folder(self, name: str) -> tuple[list[str], list[str]]:
+    def _sequence_from_folder(self, name: str) -> tuple[list[str], list[str | None]]:
         image_folder = os.path.join(self.data_prefix['img_path'], name)
         mask_folder = os.path.join(self.data_prefix['mask_path'], name)
         frames = list_images(image_folder)
         if not frames:
             raise self._missing(name, image_folder, 'images')
-        masks = {Path(path).stem: path for path in list_images(mask_folder)}
-        if not masks:
+        masks = match_by_stem(frames, mask_folder)
+        if not any(masks):
             raise self._missing(name, mask_folder, 'masks')
-        unmasked = [path for path in frames if Path(path).stem not in masks]
-        if unmasked:
-            raise FileNotFoundError(
+        unmasked = [path for path, mask in zip(frames, masks, strict=True) if mask is None]
+        if unmasked and self.all_masks:
+            error = FileNotFoundError(
                 f'dataset "{self.name}", sequence "{name}": {len(unmasked)} frames have no mask in '
                 f'{mask_folder}, the first is {unmasked[0]}; add the masks, or list only frames '
-                'with a mask as lines "image mask" in ann_file'
+                'with a mask as lines "image mask" in ann_file, or set all_masks=False'
             )
-        return frames, [masks[Path(path).stem] for path in frames]
+            self._fault(error)
+        return frames, masks
 
     def _missing(self, name: str, folder: str, what: str) -> FileNotFoundError:
         return FileNotFoundError(
@@ -140,17 +153,25 @@ class DavisDataset(BaseTrackDataset):
             mask_paths.append(paths[1])
         return sequences
 
-    def _make_tracks(self, name: str, frames: list[str], mask_paths: list[str]) -> list[dict]:
+    def _make_tracks(
+        self, name: str, frames: list[str], mask_paths: list[str | None]
+    ) -> list[dict]:
         if not self.multi_object:
             return [make_track(name, frames, mask_paths=mask_paths)]
         return [
-            make_track(f'{name}-{object_id}', frames, mask_paths=mask_paths, object_id=object_id)
+            make_track(
+                f'{name}-{object_id}',
+                frames,
+                mask_paths=mask_paths,
+                object_id=object_id,
+                sequence=name,
+            )
             for object_id in _first_object_ids(mask_paths)
         ]
 
 
-def _first_object_ids(mask_paths: list[str]) -> list[int]:
-    for path in mask_paths:
+def _first_object_ids(mask_paths: list[str | None]) -> list[int]:
+    for path in filter(None, mask_paths):
         ids = np.unique(read_mask(path))
         objects = [int(i) for i in ids if i not in (0, VOID_ID)]
         if objects:

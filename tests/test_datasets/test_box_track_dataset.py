@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmpolar.datasets import BoxTrackDataset
-from mmpolar.datasets.box_track_dataset import read_boxes
+from mmpolar.datasets.sequence_files import read_boxes
 
 
 @pytest.mark.parametrize(

@@ -116,3 +116,22 @@ def test_no_object_at_all(data):
     root = data.davis({'void': [np.zeros((40, 60), np.uint8)]})
     with pytest.raises(ValueError, match='"davis".*has no track with a target'):
         DavisDataset(root, multi_object=True)
+
+
+@pytest.mark.parametrize('multi_object', [False, True])
+def test_frames_without_a_mask_may_be_left_unannotated(root, multi_object):
+    for name in ('00001', '00002'):
+        (root / f'Annotations/480p/solo/{name}.png').unlink()
+    path = write_list(root, 'solo\n')
+    with pytest.raises(FileNotFoundError, match='or set all_masks=False'):
+        DavisDataset(root, path, multi_object=multi_object)
+    dataset = DavisDataset(root, path, multi_object=multi_object, all_masks=False, test_mode=True)
+    assert [frame['annotated'] for frame in dataset] == [True, False, False]
+    assert dataset.load_target(0, 1) is None
+
+
+def test_tracks_of_a_sequence_know_it(root):
+    dataset = DavisDataset(root, multi_object=True, test_mode=True)
+    frames = [dataset[(track, 0)] for track in range(3)]
+    assert [f['sequence'] for f in frames] == ['pair', 'pair', 'solo']
+    assert [f['object_id'] for f in frames] == [1, 2, 1]

@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+import benchmark_folders as folders
 import cv2
 import numpy as np
 import pytest
@@ -118,6 +119,111 @@ def test_configs_for_own_data_read_it(own_data, number, has_masks, validates):
 
 def test_four_ways_to_own_data_are_shown():
     assert len(config_blocks('your_data.md')) == 4
+
+
+# datasets.md
+
+
+@pytest.fixture(scope='module')
+def benchmarks(tmp_path_factory):
+    """A working directory with a miniature of each benchmark where the page says."""
+    root = tmp_path_factory.mktemp('benchmarks')
+    data = root / 'data'
+    masks = [folders.filled(i, 2, i + 9, 11) for i in range(3)]
+    rows = folders.as_rows(folders.moving_boxes(3))
+    folders.write_got10k(data, dict(train=3, val=3, test=3))
+    lists = {'training_set.txt': ['cat-1', 'cat-2'], 'testing_set.txt': ['cat-3']}
+    folders.write_lasot(data, ['cat-1', 'cat-2', 'cat-3'], 3, lists=lists)
+    (data / 'lasot').rename(data / 'lasot_full')
+    folders.write_lasot(data, ['atv-1'], 3).rename(data / 'lasot_extension')
+    (data / 'lasot_full').rename(data / 'lasot')
+    chunks = {f'TRAIN_{n}': [f'v{n}'] for n in range(12)} | {'TEST': ['t']}
+    folders.write_trackingnet(data, chunks, 3)
+    numbers = range(1, 4)
+    folders.write_otb(data, 'Basketball', numbers, {'groundtruth_rect.txt': rows})
+    targets = {f'groundtruth_rect.{number}.txt': rows for number in (1, 2)}
+    folders.write_otb(data, 'Jogging', numbers, targets).rename(data / 'otb100')
+    boxes = {f'{version}/boat1.txt': rows for version in ('UAV123', 'UAV20L')}
+    folders.write_uav123(data, dict(boat1=numbers), boxes)
+    folders.write_vot(data, dict(ball=['1,2,9,8'] * 3))
+    for split, video in (('train', 'part/clip'), ('val', 'clip')):
+        folders.write_vid(data, split, {video: [{0: (3, 4, 12, 11)}] * 3})
+    names = ['camel', 'goat']
+    files = {f'{year}/{split}.txt': names for year in (2016, 2017) for split in ('train', 'val')}
+    folders.write_davis(data, dict.fromkeys(names, masks), files)
+    stems = ['00000', '00005', '00010']
+    for split in ('train', 'valid'):
+        videos = dict.fromkeys('vw', dict(zip(stems, masks, strict=True)))
+        folders.write_youtube_vos(data, split, videos, dict.fromkeys('vw', {'1': stems}))
+    folders.write_segtrack_v2(data, {'frog': [masks]})
+    folders.write_image(data / 'coco/train2017/1.jpg', (60, 60))
+    image = dict(id=1, file_name='1.jpg', width=60, height=60)
+    instance = dict(id=1, image_id=1, category_id=1, bbox=[5, 5, 40, 40], segmentation=[])
+    (data / 'coco/annotations').mkdir()
+    path = data / 'coco/annotations/instances_train2017.json'
+    path.write_text(json.dumps(dict(images=[image], annotations=[instance])))
+    linked_configs(root)
+    return root
+
+
+def dataset_blocks():
+    return [block for block in python_blocks('datasets.md') if not block.startswith('_base_')]
+
+
+@pytest.mark.parametrize('number', range(11))
+def test_snippets_of_benchmarks_read_their_folders(benchmarks, monkeypatch, number):
+    monkeypatch.chdir(benchmarks)
+    found = {}
+    exec(dataset_blocks()[number], found)
+    configs = {name: value for name, value in found.items() if isinstance(value, dict)}
+    del configs['__builtins__']
+    assert configs
+    for name, config in configs.items():
+        dataset = DATASETS.build(dict(config, test_mode=name != 'train'))
+        assert len(dataset) >= dataset.num_videos >= 1
+        target = dataset.load_target(0, 0)
+        assert target is not None
+        assert Path(dataset.get_track(0)['frames'][0]).is_file()
+
+
+def test_every_benchmark_has_a_snippet():
+    assert len(dataset_blocks()) == 11
+
+
+def test_config_of_the_dataset_page_reads_its_data(benchmarks, monkeypatch):
+    monkeypatch.chdir(benchmarks)
+    (config,) = config_blocks('datasets.md')
+    Path('configs/my_benchmarks.py').write_text(config)
+    cfg = Config.fromfile('configs/my_benchmarks.py')
+    pairs = DATASETS.build(cfg.train_dataloader.dataset)
+    samples = [pairs[index]['data_samples'] for index in range(20)]
+    assert {s.dataset_name for s in samples} == {'got10k', 'lasot', 'youtube_vos', 'coco'}
+    for loader in (cfg.val_dataloader, cfg.test_dataloader):
+        assert 'gt_instances' in DATASETS.build(loader.dataset)[0]['data_samples']
+    assert METRICS.build(cfg.val_evaluator)
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['got10k', 'lasot', 'trackingnet', 'davis', 'youtube_vos', 'otb100', 'uav123', 'vot'],
+)
+def test_base_configs_of_benchmarks_build(benchmarks, monkeypatch, name):
+    monkeypatch.chdir(benchmarks)
+    assert f'`{name}`' in (ROOT / 'docs/datasets.md').read_text()
+    parts = ('models/ocean-polar_effnet-lite0', f'datasets/{name}', 'schedules/adamw_cosine')
+    text = ', '.join(f"'./_base_/{part}.py'" for part in (*parts, 'default_runtime'))
+    path = Path(f'configs/all_{name}.py')
+    path.write_text(f'_base_ = [{text}]')
+    cfg = Config.fromfile(path)
+    for loader in (cfg.val_dataloader, cfg.test_dataloader):
+        sample = DATASETS.build(loader.dataset)[0]['data_samples']
+        assert sample.annotated
+        assert len(sample.gt_instances.bboxes) == 1
+    assert METRICS.build(cfg.val_evaluator)
+    assert METRICS.build(cfg.test_evaluator)
+    if 'datasets' in cfg.train_dataloader.dataset:
+        cfg.train_dataloader.dataset.samples_per_epoch = 4
+        assert len(DATASETS.build(cfg.train_dataloader.dataset)) == 4
 
 
 # add_a_backbone.md

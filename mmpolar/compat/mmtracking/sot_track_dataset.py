@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mmpolar.datasets import BaseTrackDataset
-from mmpolar.datasets.base_track_dataset import make_track
+from mmpolar.datasets.base_track_dataset import frames_to_search, make_track
 from mmpolar.registry import DATASETS
 
 #: MMTracking passes on what the files say; these count from the corner of the first pixel.
@@ -54,7 +54,7 @@ class SOTTrackDataset(BaseTrackDataset):
         """
         self.source.full_init()
         tracks = [self._make_track(video) for video in range(self.source.num_videos)]
-        kept = [track for track in tracks if any(box is not None for box in track['boxes'])]
+        kept = [track for track in tracks if frames_to_search(track).size]
         self._log_dropped(len(tracks) - len(kept), 'videos in which no frame has a target')
         names: dict[str, int] = {}
         for track in kept:

@@ -18,6 +18,8 @@ _META_KEYS = (
     'video_name',
     'instances',
 )
+#: What datasets of benchmarks add.
+_OPTIONAL_META_KEYS = ('sequence', 'object_id', 'category', 'annotated', 'flags', 'gt_region')
 
 
 @TRANSFORMS.register_module()
@@ -37,9 +39,14 @@ class PackTrackInputs(BaseTransform):
             ``inputs`` with ``img`` (1, 3, H, W), a uint8 BGR tensor that shares memory with the
             image; ``data_samples``, a ``DetDataSample`` with ``gt_instances`` (``bboxes`` (N, 4),
             ``labels`` (N,) and, where the data have masks, ``masks``; N is 1, or 0 where the
-            target is absent) and the other keys as meta information.
+            target is absent), unless the frame is not annotated, and the other keys as meta
+            information.
         """
-        sample = DetDataSample(metainfo={key: results[key] for key in _META_KEYS})
+        metainfo = {key: results[key] for key in _META_KEYS}
+        metainfo |= {key: results[key] for key in _OPTIONAL_META_KEYS if key in results}
+        sample = DetDataSample(metainfo=metainfo)
+        if not results.get('annotated', True):
+            return dict(inputs=dict(img=to_image_tensor(results['img'])), data_samples=sample)
         (instance,) = results['instances']
         if instance['visible']:
             sample.gt_instances = to_instances(

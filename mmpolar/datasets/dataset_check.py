@@ -1,0 +1,252 @@
+"""Looking for everything that is broken in a track dataset."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmpolar.datasets.base_track_dataset import VOID_ID, BaseTrackDataset, frames_to_search
+from mmpolar.datasets.sequence_files import frame_number
+from mmpolar.registry import DATASETS
+from mmpolar.utils.image import list_images, read_image, read_image_size, read_mask
+
+ERROR, NOTE = 'error', 'note'
+#: Frame numbers or names that a finding lists at most.
+_MAX_LISTED = 8
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a dataset.
+
+    Attributes:
+        level: ``error``, which training or testing stumbles over or learns wrongly from, or
+            ``note``, which may be meant so.
+        kind: What it is, in a word or two: the findings of a summary are counted by it.
+        place: Track, sequence or file.
+        message: What is wrong.
+    """
+
+    level: str
+    kind: str
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f'{self.level.upper():5s} {self.kind}: {self.place}: {self.message}'
+
+
+def check_dataset(config: Mapping, decode: bool = True) -> Iterator[Finding]:
+    """Look for everything that is broken in a dataset, without stopping at the first.
+
+    Errors are: what the dataset cannot index (files that are missing, lines that cannot be read,
+    numbers of boxes and images that differ); images and masks that are missing or cannot be
+    decoded; masks of another size than their image; masks without an image; numbers missing in a
+    row of frames; boxes outside of their image; tracks that show no target, or none in the first
+    frame in test mode. Notes are: frames without target; boxes that leave the image in part; ids in
+    a mask that no track has.
+
+    Args:
+        config: Config of the dataset, with ``type``.
+        decode: Whether to decode every image; otherwise only its head is read.
+
+    Yields:
+        The findings, in the order of the tracks.
+
+    Raises:
+        TypeError: If the dataset is not a :class:`BaseTrackDataset`.
+    """
+    kind = config['type'] if isinstance(config['type'], type) else DATASETS.get(config['type'])
+    if kind is None or not issubclass(kind, BaseTrackDataset):
+        raise TypeError(f'{config["type"]} is not a dataset of tracks')
+    dataset = DATASETS.build(dict(config, lazy_init=True, index_cache=False, pipeline=[]))
+    dataset.faults = []
+    try:
+        dataset.full_init()
+    except (OSError, ValueError) as error:
+        dataset.faults.append(str(error))
+        dataset.data_list = []
+    yield from (Finding(ERROR, 'index', dataset.name, fault) for fault in dataset.faults)
+    if dataset._fully_initialized and dataset.num_videos:
+        yield from _Check(dataset, decode).run()
+    elif not dataset.faults:
+        yield Finding(ERROR, 'empty', dataset.name, 'no track with a target was found')
+
+
+class _Check:
+    """One walk through the tracks; images and masks that tracks share are read once."""
+
+    def __init__(self, dataset: BaseTrackDataset, decode: bool) -> None:
+        self.dataset = dataset
+        self.decode = decode
+        self._sizes: dict[str, tuple[int, int] | None] = {}
+        self._seen_masks: set[str] = set()
+        self._seen_sequences: set[str] = set()
+        self._known_ids = _ids_by_sequence(dataset)
+
+    def run(self) -> Iterator[Finding]:
+        for number in range(self.dataset.num_videos):
+            track = self.dataset.get_track(number)
+            if track['sequence'] not in self._seen_sequences:
+                self._seen_sequences.add(track['sequence'])
+                yield from self._check_sequence(track)
+            yield from self._check_track(track)
+
+    def _check_sequence(self, track: dict) -> Iterator[Finding]:
+        """What belongs to the video: its images, and the numbers in their names."""
+        missing = _missing_numbers(track['frames'])
+        if missing:
+            yield Finding(
+                ERROR, 'missing frames', track['sequence'], f'no image of {_some(missing)}'
+            )
+        for path in track['frames']:
+            yield from self._check_image(path)
+
+    def _check_image(self, path: str) -> Iterator[Finding]:
+        if path in self._sizes:
+            return
+        self._sizes[path] = None
+        try:
+            if self.decode:
+                self._sizes[path] = read_image(path).shape[:2]
+            else:
+                self._sizes[path] = read_image_size(path)
+        except FileNotFoundError as error:
+            yield Finding(ERROR, 'missing file', path, str(error))
+        except (OSError, ValueError) as error:
+            yield Finding(ERROR, 'undecodable file', path, str(error))
+
+    def _check_track(self, track: dict) -> Iterator[Finding]:
+        for path in track['frames']:
+            yield from self._check_image(path)
+        yield from self._check_masks(track)
+        yield from self._check_boxes(track)
+        yield from self._check_presence(track)
+
+    def _check_masks(self, track: dict) -> Iterator[Finding]:
+        if track['mask_paths'] is None:
+            return
+        for frame, path in zip(track['frames'], track['mask_paths'], strict=True):
+            if path is not None and path not in self._seen_masks:
+                self._seen_masks.add(path)
+                yield from self._check_mask(path, self._sizes[frame], track)
+        folders = {os.path.dirname(path) for path in track['mask_paths'] if path is not None}
+        for folder in folders - self._seen_masks:
+            self._seen_masks.add(folder)
+            stems = {Path(path).stem for path in track['frames']}
+            lonely = [p for p in list_images(folder) if Path(p).stem not in stems]
+            if lonely and not self._starts_late(track):
+                names = _some([Path(path).name for path in lonely])
+                yield Finding(ERROR, 'mask without image', folder, f'no image for {names}')
+
+    def _check_mask(
+        self, path: str, size: tuple[int, int] | None, track: dict
+    ) -> Iterator[Finding]:
+        try:
+            ids = read_mask(path)
+        except FileNotFoundError as error:
+            yield Finding(ERROR, 'missing file', path, str(error))
+            return
+        except (OSError, ValueError) as error:
+            yield Finding(ERROR, 'undecodable file', path, str(error))
+            return
+        if size is not None and ids.shape != size:
+            message = f'mask of {_size(ids.shape)} pixels for an image of {_size(size)}'
+            yield Finding(ERROR, 'mask size', path, message)
+        known = self._known_ids[track['sequence']]
+        unknown = set(np.unique(ids).tolist()) - known - {0, VOID_ID} if known else set()
+        if unknown:
+            message = f'objects {_some(sorted(unknown))} belong to no track'
+            yield Finding(NOTE, 'unknown object', path, message)
+
+    def _check_boxes(self, track: dict) -> Iterator[Finding]:
+        if track['boxes'] is None:
+            return
+        frames = [n for n in frames_to_search(track) if self._sizes[track['frames'][n]]]
+        if not frames:
+            return
+        sizes = np.array([self._sizes[track['frames'][n]] for n in frames])
+        boxes = track['boxes'][frames]
+        limits = sizes[:, ::-1] - 0.5
+        outside = ((boxes[:, :2] >= limits) | (boxes[:, 2:] <= -0.5)).any(axis=1)
+        # Half a pixel more or less is a matter of counting.
+        leaves = ((boxes[:, :2] < -1.5) | (boxes[:, 2:] > limits + 1)).any(axis=1) & ~outside
+        for level, kind, chosen in (
+            (ERROR, 'box outside', outside),
+            (NOTE, 'box over the border', leaves),
+        ):
+            if chosen.any():
+                listed = _some(np.asarray(frames)[chosen].tolist())
+                yield Finding(level, kind, track['video_name'], f'frames {listed}')
+
+    def _check_presence(self, track: dict) -> Iterator[Finding]:
+        """Frames without target, among those that are annotated and can be read."""
+        absent, present = [], 0
+        for frame in _annotated(track):
+            try:
+                target = self.dataset.read_target(track, frame)
+            except (OSError, ValueError):
+                continue
+            present += target is not None
+            if target is None:
+                absent.append(frame)
+        place = track['video_name']
+        if not present:
+            yield Finding(ERROR, 'no target', place, 'no frame shows the target')
+        elif absent:
+            yield Finding(NOTE, 'frames without target', place, f'frames {_some(absent)}')
+        if present and absent[:1] == [0] and self.dataset.test_mode:
+            message = 'the first frame, from which a tracker starts, shows no target'
+            yield Finding(ERROR, 'late target', place, message)
+
+    def _starts_late(self, track: dict) -> bool:
+        """Whether other frames of the folder are left out on purpose."""
+        folder = os.path.dirname(track['frames'][0])
+        return len(list_images(folder)) > len(track['frames'])
+
+
+def _ids_by_sequence(dataset: BaseTrackDataset) -> dict[str, set[int]]:
+    """Object ids of each sequence; empty where all values are one target."""
+    known: dict[str, set[int]] = defaultdict(set)
+    for number in range(dataset.num_videos):
+        track = dataset.get_track(number)
+        if track['object_id'] is not None:
+            known[track['sequence']].add(track['object_id'])
+    return known
+
+
+def _annotated(track: dict) -> list[int]:
+    if track['annotated'] is None:
+        return list(range(len(track['frames'])))
+    return np.flatnonzero(track['annotated']).tolist()
+
+
+def _missing_numbers(paths: list[str]) -> list[int]:
+    """Numbers that the row of frames leaves out; none where the names have no numbers."""
+    try:
+        numbers = np.array([frame_number(path) for path in paths])
+    except ValueError:
+        return []
+    if len(numbers) < 3 or len({os.path.dirname(path) for path in paths}) > 1:
+        return []
+    steps = np.diff(numbers)
+    values, counts = np.unique(steps, return_counts=True)
+    step = int(values[counts.argmax()])
+    if step <= 0 or (steps <= 0).any():
+        return []
+    return sorted(set(range(numbers[0], numbers[-1], step)) - set(numbers.tolist()))
+
+
+def _some(values: Iterable) -> str:
+    """The first values, and how many more there are."""
+    listed = [str(value) for value in values]
+    more = len(listed) - _MAX_LISTED
+    return ', '.join(listed[:_MAX_LISTED]) + (f' and {more} more' if more > 0 else '')
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f'{shape[1]}x{shape[0]}'

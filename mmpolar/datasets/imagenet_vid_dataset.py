@@ -1,0 +1,144 @@
+"""ImageNet VID: boxes of all objects of thirty classes in each frame."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from mmpolar.datasets.base_track_dataset import BaseTrackDataset, frames_to_search, make_track
+from mmpolar.datasets.sequence_files import read_names
+from mmpolar.registry import DATASETS
+from mmpolar.utils.image import list_images
+
+#: Lists of each split; those of the training set are thirty.
+_LISTS = dict(train='train_*.txt', val='val.txt')
+_CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
+_FLAGS = ('occluded', 'generated')
+#: From the first and last pixel of a box to its edges, pixel centres at integers.
+_TO_EDGES = np.array([-0.5, -0.5, 0.5, 0.5], dtype=np.float32)
+
+
+@DATASETS.register_module()
+class ImageNetVIDDataset(BaseTrackDataset):
+    """ImageNet VID (ILSVRC2015 and later) in its official folders, a track an object.
+
+    Expected below ``data_root``: ``ImageSets/VID/train_1.txt`` to ``train_30.txt`` and
+    ``val.txt``, ``Data/VID/<split>/<video>/000000.JPEG`` and
+    ``Annotations/VID/<split>/<video>/000000.xml`` for each frame. Objects with the same
+    ``trackid`` in a video are one track, which starts at the first frame that shows it. The first
+    pixel has the coordinate 0, and ``xmax`` and ``ymax`` belong to the box. The flags of a frame
+    are ``occluded`` and ``generated``; the category of a track is its WordNet id.
+
+    Args:
+        data_root: Folder with ``Data``, ``Annotations`` and ``ImageSets``.
+        split: 'train' or 'val'.
+        ann_file: Another list, absolute or below ``data_root``; a video, or a frame of a video, on
+            each line.
+        **kwargs: See :class:`BaseTrackDataset`.
+
+    Raises:
+        FileNotFoundError: If a list, a video or the annotation of a frame does not exist.
+        ValueError: If ``split`` is unknown or an annotation cannot be read.
+    """
+
+    def __init__(self, data_root: str, split: str = 'train', ann_file: str = '', **kwargs) -> None:
+        if split not in _LISTS:
+            raise ValueError(f'split must be one of {tuple(_LISTS)}, got {split!r}')
+        self.split = split
+        folders = dict(
+            img_path=f'Data/VID/{split}', xml_path=f'Annotations/VID/{split}', lists='ImageSets/VID'
+        )
+        super().__init__(data_root=data_root, ann_file=ann_file, data_prefix=folders, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Index the objects; no image is opened.
+
+        Returns:
+            One ``make_track`` dictionary an object.
+        """
+        videos = self._video_names()
+        tracks = [track for video in videos for track in self._attempt(self._tracks_of, video)]
+        kept = [track for track in tracks if frames_to_search(track).size]
+        self._log_dropped(len(tracks) - len(kept), f'objects below {self.min_area} px^2')
+        return kept
+
+    def index_sources(self) -> list[str]:
+        """The lists besides the folders of every dataset."""
+        return super().index_sources() + [str(path) for path in self._lists()]
+
+    def _lists(self) -> list[Path]:
+        if self.ann_file:
+            return [Path(self.ann_file)]
+        return sorted(Path(self.data_prefix['lists']).glob(_LISTS[self.split]))
+
+    def _video_names(self) -> list[str]:
+        """Videos of the lists, each once, in order."""
+        lists = self._lists()
+        if not lists:
+            raise FileNotFoundError(
+                f'dataset "{self.name}": no {_LISTS[self.split]} in {self.data_prefix["lists"]}; '
+                'check data_root, or give ann_file'
+            )
+        entries = [line.split()[0] for path in lists for line in read_names(path)]
+        return list(dict.fromkeys(self._video_of(entry) for entry in entries))
+
+    def _video_of(self, entry: str) -> str:
+        is_video = os.path.isdir(os.path.join(self.data_prefix['img_path'], entry))
+        return entry if is_video else os.path.dirname(entry)
+
+    def _tracks_of(self, video: str) -> list[dict]:
+        frames = list_images(os.path.join(self.data_prefix['img_path'], video))
+        if not frames:
+            raise FileNotFoundError(
+                f'dataset "{self.name}", video "{video}": no images in '
+                f'{self.data_prefix["img_path"]}; add them or take it out of the list'
+            )
+        objects: dict[str, _Object] = {}
+        for number, path in enumerate(frames):
+            xml = os.path.join(self.data_prefix['xml_path'], video, f'{Path(path).stem}.xml')
+            for track_id, category, box, flags in _read_objects(xml):
+                found = objects.setdefault(track_id, _Object(category, len(frames)))
+                found.boxes[number], found.flags[number] = box, flags
+        return [
+            self._make_track(video, track_id, found, frames) for track_id, found in objects.items()
+        ]
+
+    def _make_track(self, video: str, track_id: str, found: '_Object', frames: list[str]) -> dict:
+        start = int(np.flatnonzero(~np.isnan(found.boxes[:, 0]))[0])
+        boxes, flags = found.boxes[start:], found.flags[start:]
+        too_small = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) < self.min_area
+        boxes[too_small] = np.nan
+        return make_track(
+            f'{video}-{track_id}',
+            frames[start:],
+            boxes=boxes,
+            flags={name: flags[:, column] for column, name in enumerate(_FLAGS)},
+            category=found.category,
+            sequence=video,
+            object_id=int(track_id),
+        )
+
+
+class _Object:
+    """Boxes (T, 4) and flags (T, 2) of an object while its video is read."""
+
+    def __init__(self, category: str, length: int) -> None:
+        self.category = category
+        self.boxes = np.full((length, 4), np.nan, dtype=np.float32)
+        self.flags = np.zeros((length, len(_FLAGS)), dtype=np.uint8)
+
+
+def _read_objects(path: str) -> Iterator[tuple[str, str, np.ndarray, list[int]]]:
+    """Track id, category, box and flags of the objects of a frame."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'annotation file {path} does not exist; add it')
+    try:
+        for found in ElementTree.parse(path).getroot().iter('object'):
+            corners = [float(found.findtext(f'bndbox/{name}')) for name in _CORNERS]
+            flags = [int(found.findtext(name, '0')) for name in _FLAGS]
+            track_id = str(int(found.findtext('trackid')))
+            yield track_id, found.findtext('name', ''), np.array(corners) + _TO_EDGES, flags
+    except (ElementTree.ParseError, TypeError, ValueError) as error:
+        raise ValueError(f'annotation file {path} cannot be read: {error}') from error

@@ -1,0 +1,148 @@
+"""Reading the text files and folders that tracking benchmarks have in common."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from mmpolar.structures.region import parse_region, region_box
+from mmpolar.utils.image import list_images
+
+_SEPARATORS = re.compile(r'[,\s]+')
+
+
+def read_names(path: str | os.PathLike) -> list[str]:
+    """Names of a list file, one a line; blank lines are skipped.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f'list file {path} does not exist; check data_root and split, or give ann_file'
+        )
+    lines = Path(path).read_text().splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+def list_folders(folder: str | os.PathLike) -> list[str]:
+    """Names of the folders in a folder, sorted, without hidden ones.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+    """
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f'folder {folder} does not exist; check data_root')
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name for entry in entries if entry.is_dir() and entry.name[0] not in '._'
+        )
+
+
+def read_boxes(path: str | os.PathLike, one_based: bool = False) -> np.ndarray:
+    """Read a box file of single-object tracking.
+
+    Args:
+        path: Text file with a line a frame: ``x, y, width, height``, the corners of a polygon, of
+            which the smallest upright box is taken, or one of VOT's masks; separated by commas,
+            tabs or spaces.
+        one_based: Whether the first pixel has the coordinate 1.
+
+    Returns:
+        Boxes of shape (T, 4), float64 xyxy, pixel centres at integers; NaN where the file has it.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a line cannot be read.
+    """
+    lines = _read_text(path).rstrip().splitlines()
+    boxes = [_line_box(line, number, path) for number, line in enumerate(lines, start=1)]
+    return np.array(boxes, dtype=np.float64).reshape(-1, 4) - (1 if one_based else 0)
+
+
+def write_boxes(path: str | os.PathLike, boxes: np.ndarray, one_based: bool = False) -> None:
+    """Write a box file that :func:`read_boxes` reads.
+
+    Args:
+        path: File to write, ``x,y,width,height`` a line.
+        boxes: Boxes of shape (T, 4), xyxy, pixel centres at integers; NaN where there is none.
+        one_based: Whether the first pixel gets the coordinate 1.
+    """
+    corners = np.asarray(boxes, dtype=np.float64) + (1.5 if one_based else 0.5)
+    rows = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    np.savetxt(path, rows, fmt='%.4f', delimiter=',')
+
+
+def read_flags(path: str | os.PathLike, length: int) -> np.ndarray:
+    """Read a number for each frame.
+
+    Args:
+        path: Text file; numbers on lines of their own or separated by commas, tabs or spaces. What
+            it lacks at the end counts as 0.
+        length: Number of frames.
+
+    Returns:
+        Numbers of shape (length,): uint8 where all are whole and in 0..255, else float32.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds something else, or more than ``length`` numbers.
+    """
+    parts = [part for part in _SEPARATORS.split(_read_text(path)) if part]
+    try:
+        values = np.array(parts, dtype=np.float32)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
+    if len(values) > length:
+        raise ValueError(f'{path} has {len(values)} numbers for {length} frames')
+    values = np.pad(values, (0, length - len(values)))
+    small = values.astype(np.uint8)
+    return small if np.array_equal(small, values) else values
+
+
+def match_by_stem(frames: Iterable[str], folder: str | os.PathLike) -> list[str | None]:
+    """Mask of each frame: the image in a folder that has its name but for the ending.
+
+    Args:
+        frames: Paths of the frames.
+        folder: Folder of the masks.
+
+    Returns:
+        Paths of the masks; None where there is none.
+    """
+    masks = {Path(path).stem: path for path in list_images(folder)}
+    return [masks.get(Path(path).stem) for path in frames]
+
+
+def frame_number(path: str) -> int:
+    """Number at the end of an image's name, whatever its digits: 12 for ``img/0012.jpg``.
+
+    Raises:
+        ValueError: If the name ends in no number.
+    """
+    match = re.search(r'([0-9]+)$', Path(path).stem)
+    if match is None:
+        raise ValueError(
+            f'the name of image {path} has no number; name the frames 1.jpg, 2.jpg, ...'
+        )
+    return int(match.group(1))
+
+
+def frames_between(paths: Iterable[str], first: int, last: int) -> list[str]:
+    """Those images whose number lies in ``first..last``, both included."""
+    return [path for path in paths if first <= frame_number(path) <= last]
+
+
+def _read_text(path: str | os.PathLike) -> str:
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'annotation file {path} does not exist')
+    return Path(path).read_text()
+
+
+def _line_box(line: str, number: int, path: str | os.PathLike) -> np.ndarray:
+    try:
+        return region_box(parse_region(line))
+    except ValueError as error:
+        raise ValueError(f'{path}, line {number}: {error}') from error

@@ -1,0 +1,211 @@
+"""Faults planted in data sets, one by one and all at once, are found."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmark_folders import (
+    as_rows,
+    filled,
+    moving_boxes,
+    write_davis,
+    write_got10k,
+    write_image,
+    write_mask,
+    write_otb,
+    write_vot,
+    write_youtube_vos,
+)
+from scripts import load_script
+
+from mmpolar.datasets.dataset_check import ERROR, check_dataset
+
+ROOT = Path(__file__).resolve().parents[2]
+MASKS = [filled(i, 2, i + 9, 11) for i in range(5)]
+NAMES = ('a', 'b', 'c')
+
+
+@pytest.fixture
+def davis(tmp_path):
+    return write_davis(tmp_path, dict.fromkeys(NAMES, MASKS))
+
+
+@pytest.fixture
+def boxes(tmp_path):
+    rows = as_rows(moving_boxes(5))
+    for name in NAMES:
+        root = write_otb(tmp_path, name, range(1, 6), {'groundtruth_rect.txt': rows})
+    return root
+
+
+def errors(root, kind, **options):
+    found = check_dataset(dict(type=kind, data_root=str(root), **options))
+    return [finding for finding in found if finding.level == ERROR]
+
+
+def notes(root, kind, **options):
+    found = check_dataset(dict(type=kind, data_root=str(root), **options))
+    return [finding for finding in found if finding.level != ERROR]
+
+
+def plant_in_masks(root):
+    """Faults of data with masks; what must be found for each, as (kind, part of the line)."""
+    images, masks = root / 'JPEGImages/480p', root / 'Annotations/480p'
+    (images / 'a/00001.jpg').write_bytes(b'')
+    (masks / 'a/00002.png').write_bytes(b'no picture')
+    write_mask(masks / 'a/00003.png', np.ones((9, 7), np.uint8))
+    (masks / 'b/00001.png').unlink()
+    (images / 'b/00003.jpg').unlink()
+    for path in (masks / 'c').iterdir():
+        write_mask(path, MASKS[0] * 0)
+    write_image(images / 'd/00000.jpg')
+    return [
+        ('undecodable file', 'a/00001.jpg'),
+        ('undecodable file', 'a/00002.png'),
+        ('mask size', 'a/00003.png: mask of 7x9 pixels for an image of 44x32'),
+        ('index', 'sequence "b": 1 frames have no mask'),
+        ('missing frames', 'b: no image of 3'),
+        ('mask without image', 'no image for 00003.png'),
+        ('no target', 'c: no frame shows the target'),
+        ('index', 'sequence "d": no masks'),
+    ]
+
+
+def test_data_without_fault_has_no_findings(davis, boxes):
+    assert errors(davis, 'DavisDataset') == notes(davis, 'DavisDataset') == []
+    assert errors(boxes, 'OTBDataset') == notes(boxes, 'OTBDataset') == []
+
+
+def assert_found(findings, planted):
+    lines = [str(finding) for finding in findings]
+    for kind, part in planted:
+        assert any(f'{kind}: ' in line and part in line for line in lines), (kind, part, lines)
+    assert len(lines) == len(planted), lines
+
+
+def test_all_faults_of_masks_are_found_in_one_run(davis):
+    planted = plant_in_masks(davis)
+    assert_found(errors(davis, 'DavisDataset'), planted)
+
+
+def test_all_faults_of_boxes_are_found_in_one_run(boxes, tmp_path):
+    rows = as_rows(moving_boxes(5))
+    (boxes / 'a/groundtruth_rect.txt').write_text('\n'.join(rows[:4]))
+    rows[1], rows[3] = '100,3,9,9', '5,40,9,9'
+    (boxes / 'b/groundtruth_rect.txt').write_text('\n'.join(rows))
+    rows[1:4] = ['3,4,nan,5', 'nan,nan,nan,nan', '5,6,7,8']
+    (boxes / 'c/groundtruth_rect.txt').write_text('\n'.join(rows))
+    for name in ('d', 'e'):
+        write_otb(tmp_path, name, range(1, 3), {'groundtruth_rect.txt': ['1,2,x,4', '1,2,3,4']})
+    write_otb(tmp_path, 'f', range(1, 4), {'groundtruth_rect.txt': ['1,2,3,4'] * 3})
+    (boxes / 'f/img/0002.jpg').write_bytes(b'x')
+    planted = [
+        ('index', '"a": 5 images'),
+        ('box outside', 'b: frames 1, 3'),
+        ('index', '"c": NaN and numbers in one box'),
+        ('index', 'd/groundtruth_rect.txt, line 1'),
+        ('index', 'e/groundtruth_rect.txt, line 1'),
+        ('undecodable file', 'f/img/0002.jpg'),
+    ]
+    assert_found(errors(boxes, 'OTBDataset'), planted)
+
+
+def test_frames_without_target_are_a_note_and_a_late_start_an_error_in_tests(davis):
+    for number in (0, 3):
+        write_mask(davis / f'Annotations/480p/b/{number:05d}.png', MASKS[0] * 0)
+    assert errors(davis, 'DavisDataset') == []
+    (note,) = notes(davis, 'DavisDataset')
+    assert (note.kind, note.place) == ('frames without target', 'b')
+    assert note.message == 'frames 0, 3'
+    (error,) = errors(davis, 'DavisDataset', test_mode=True)
+    assert (error.kind, error.place) == ('late target', 'b')
+
+
+def test_unknown_object_and_box_over_the_border_are_notes(davis, boxes):
+    write_mask(davis / 'Annotations/480p/c/00002.png', filled(30, 20, 35, 25, 3, base=MASKS[2]))
+    (note,) = notes(davis, 'DavisDataset', multi_object=True)
+    assert note.kind == 'unknown object'
+    assert 'objects 3 belong to no track' in note.message
+    (boxes / 'a/groundtruth_rect.txt').write_text('\n'.join(['-5,3,20,9'] * 5))
+    (note,) = notes(boxes, 'OTBDataset')
+    assert (note.kind, note.message) == ('box over the border', 'frames 0, 1, 2, 3, 4')
+
+
+def test_other_benchmarks_are_checked_through_their_datasets(tmp_path):
+    root = write_got10k(tmp_path, dict(val=4))
+    folder = root / 'val/GOT-10k_Val_000002'
+    (folder / '00000002.jpg').write_bytes(b'')
+    (folder.parent / 'GOT-10k_Val_000001/cover.label').unlink()
+    planted = [('index', 'cover.label does not exist'), ('undecodable file', '00000002.jpg')]
+    assert_found(errors(root, 'GOT10kDataset', split='val'), planted)
+    vot = write_vot(
+        tmp_path, {'x': ['m1,1,2,2,0,4', 'm1,1,2,2,9', '1,2,3,4'], 'y': ['1,2,3,4'] * 3}
+    )
+    assert_found(errors(vot, 'VOTDataset'), [('index', 'x/groundtruth.txt, line 2')])
+    objects = {'v': {'1': ['00000', '00005'], '2': ['00005']}, 'w': {'1': ['00005']}}
+    masks = {'00000': MASKS[0], '00005': filled(30, 20, 39, 29, value=2, base=MASKS[1])}
+    data = write_youtube_vos(tmp_path, 'train', {'v': masks, 'w': masks}, objects)
+    (data / 'train/JPEGImages/w/00005.jpg').unlink()
+    assert_found(errors(data, 'YouTubeVOSDataset'), [('index', '"w": no image of frame 00005')])
+
+
+def test_folder_that_is_not_there_is_one_finding(tmp_path):
+    (finding,) = errors(tmp_path / 'none', 'DavisDataset')
+    assert finding.kind == 'index'
+    with pytest.raises(TypeError, match='ImageFolderDataset is not a dataset of tracks'):
+        list(check_dataset(dict(type='ImageFolderDataset', data_root=str(tmp_path))))
+
+
+# the command
+
+
+@pytest.fixture
+def tool():
+    return load_script(ROOT / 'tools/dataset_converters/check_dataset.py')
+
+
+def test_command_sums_up_and_tells_by_its_exit_code(tool, davis, tmp_path, capsys):
+    assert tool.main(['DavisDataset', str(davis)]) == 0
+    assert '0 errors, 0 notes' in capsys.readouterr().out
+    planted = plant_in_masks(davis)
+    assert tool.main(['DavisDataset', str(davis), '--json', str(tmp_path / 'f.json')]) == 1
+    text = capsys.readouterr().out
+    assert f'{len(planted)} errors, 0 notes' in text
+    assert '2 error undecodable file' in text
+    kinds = [finding['kind'] for finding in json.loads((tmp_path / 'f.json').read_text())]
+    assert sorted(kinds) == sorted(kind for kind, _ in planted)
+
+
+def test_command_checks_all_data_of_a_config(tool, davis, boxes, tmp_path, capsys):
+    config = tmp_path / 'mine.py'
+    config.write_text(
+        f"""
+davis = dict(type='DavisDataset', data_root='{davis}')
+train_dataloader = dict(dataset=dict(type='TrackPairDataset', datasets=[
+    davis, dict(type='OTBDataset', data_root='{boxes}')]))
+val_dataloader = dict(dataset=dict(davis, test_mode=True))
+test_dataloader = val_dataloader
+"""
+    )
+    (boxes / 'a/img/0001.jpg').write_bytes(b'')
+    assert tool.main([str(config)]) == 1
+    text = capsys.readouterr().out
+    assert text.count(f'DavisDataset {davis}') == 2
+    assert text.count(f'OTBDataset {boxes}') == 1
+    assert '1 errors, 0 notes' in text
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['DavisDataset'], 'give a config'),
+        (['none.py'], 'none.py does not exist'),
+        (['NoDataset', 'x'], 'there is no dataset NoDataset'),
+    ],
+)
+def test_command_refuses_wrong_usage(tool, capsys, arguments, message):
+    with pytest.raises(SystemExit) as error:
+        tool.main(arguments)
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err

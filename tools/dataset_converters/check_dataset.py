@@ -1,0 +1,123 @@
+"""List everything that is broken in a data set."""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, DictAction
+
+from mmpolar.datasets.dataset_check import ERROR, Finding, check_dataset
+from mmpolar.registry import DATASETS
+
+DESCRIPTION = """\
+List everything that is broken in a data set, without stopping at the first mistake: files that are
+missing or cannot be decoded, frames missing in a row, masks without image, of another size or
+without any target, lines that cannot be read, numbers of boxes and images that differ, boxes
+outside of the image or with NaN in parts. Nothing is changed.
+
+Errors are what training or testing stumbles over, or learns wrongly from; notes are what may be
+meant so, such as frames in which the target is out of sight."""
+
+EPILOG = """\
+examples:
+  one data set, by the name of its class and its folder, with options of the class:
+    python tools/dataset_converters/check_dataset.py DavisDataset data/DAVIS \\
+        --options multi_object=True ann_file=ImageSets/2017/train.txt
+    python tools/dataset_converters/check_dataset.py GOT10kDataset data/got10k --options split=val
+  all data sets of a config, those for training, validation and test:
+    python tools/dataset_converters/check_dataset.py configs/my_data.py --notes --json faults.json
+
+exit code: 0 no error, 1 errors, 2 wrong usage"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('what', help='a config (*.py), or the class of a data set')
+    parser.add_argument('data_root', nargs='?', help='folder of the data set, with a class')
+    parser.add_argument(
+        '--options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='options of the class, key=value',
+    )
+    parser.add_argument('--notes', action='store_true', help='print the notes too')
+    parser.add_argument(
+        '--fast', action='store_true', help='read only the heads of images instead of decoding them'
+    )
+    parser.add_argument('--json', type=Path, help='also write all findings to this file')
+    args = parser.parse_args(argv)
+    if args.what.endswith('.py') == (args.data_root is not None):
+        parser.error('give a config (*.py) alone, or the class of a data set and its folder')
+    if args.what.endswith('.py') and not Path(args.what).is_file():
+        parser.error(f'config {args.what} does not exist')
+    if not args.what.endswith('.py') and DATASETS.get(args.what) is None:
+        parser.error(f'there is no dataset {args.what}; docs/datasets.md lists them')
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Check, print the findings and a summary.
+
+    Returns:
+        The exit code.
+    """
+    args = parse_args(argv)
+    findings: list[Finding] = []
+    for config in find_configs(args):
+        print(f'{config["type"]} {config.get("data_root", "")}')
+        for finding in check_dataset(config, decode=not args.fast):
+            findings.append(finding)
+            if finding.level == ERROR or args.notes:
+                print(f'  {finding}', flush=True)
+    if args.json:
+        args.json.write_text(json.dumps([asdict(finding) for finding in findings], indent=1))
+    print_summary(findings)
+    return int(any(finding.level == ERROR for finding in findings))
+
+
+def find_configs(args: argparse.Namespace) -> Iterator[Mapping[str, Any]]:
+    """Configs of the track datasets that the command line means, each once."""
+    if args.data_root is not None:
+        yield dict(type=args.what, data_root=args.data_root, **args.options)
+        return
+    cfg = Config.fromfile(args.what)
+    seen: list[Any] = []
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        dataset = (cfg.get(loader) or {}).get('dataset')
+        for config in _track_configs(dataset):
+            if config not in seen:
+                seen.append(config)
+                yield config
+
+
+def print_summary(findings: list[Finding]) -> None:
+    """Print how often each kind was found."""
+    counts = Counter((finding.level, finding.kind) for finding in findings)
+    errors = sum(count for (level, _), count in counts.items() if level == ERROR)
+    print(f'\n{errors} errors, {len(findings) - errors} notes')
+    for (level, kind), count in sorted(counts.items()):
+        print(f'  {count:6d} {level:5s} {kind}')
+
+
+def _track_configs(config: Any) -> Iterator[Mapping[str, Any]]:
+    """Configs of datasets that yield tracks, in a dataset or in those that it is made of."""
+    if not isinstance(config, Mapping):
+        return
+    parts = config.get('datasets')
+    if parts is None:
+        yield config
+        return
+    for part in parts:
+        yield from _track_configs(part)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
