@@ -2,6 +2,9 @@
 # a frame, or of its class, are annotated too.
 _base_ = '../ocean_polar/ocean-polar_effnet-lite0_natural.py'
 
+# Mined are single peaks: a mean over all negative locations would drown them.
+model = dict(head=dict(loss_cls=dict(focus=2.0)))
+
 load_and_crop, augment_and_pack = _base_.train_pipeline[:2], _base_.train_pipeline[2:]
 videos = dict(datasets=_base_.datasets, quotas=_base_.quotas, frame_range=50)
 negatives = dict(type='NegativePairDataset', length=4000, **videos)

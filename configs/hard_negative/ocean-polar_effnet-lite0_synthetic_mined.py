@@ -2,6 +2,9 @@
 # which it nevertheless has a high score. An epoch is a mining round and what is learnt from it.
 _base_ = '../ocean_polar/ocean-polar_effnet-lite0_synthetic.py'
 
+# Mined are single peaks: a mean over all negative locations would drown them.
+model = dict(head=dict(loss_cls=dict(focus=2.0)))
+
 load_and_crop, augment_and_pack = _base_.train_pipeline[:2], _base_.train_pipeline[2:]
 videos = dict(datasets=_base_.train_dataloader.dataset.datasets, frame_range=24)
 # The generated videos have one annotated object each; their unannotated distractors are background.
