@@ -1,7 +1,7 @@
 """What one data sample says about one frame of a track, as plain arrays."""
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,9 @@ class TrackFrame:
         polygon: Predicted contour (V, 2) float64, or None.
         mask: Predicted mask (H, W) uint8 0/1, or None where the tracker draws none. A prediction
             of no target with masks of shape (0, H, W) is an empty mask.
+        seconds: Time that the tracker took, as measured; NaN where nobody measured it.
+        flags: What else the benchmark says about the frame, by name.
+        category: Category of the target, if known.
     """
 
     video_id: Hashable
@@ -46,6 +49,9 @@ class TrackFrame:
     score: float
     polygon: np.ndarray | None
     mask: np.ndarray | None
+    seconds: float = float('nan')
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    category: Hashable | None = None
 
     @property
     def video_key(self) -> tuple[Hashable, str]:
@@ -98,6 +104,9 @@ class TrackFrame:
             score=_score(pred),
             polygon=_finite(_first(pred, 'polygons', np.float64)),
             mask=_first_mask(pred),
+            seconds=float(sample.get('track_seconds', 'nan')),
+            flags=sample.get('flags') or {},
+            category=sample.get('category'),
         )
 
 

@@ -152,6 +152,7 @@ def test_frames_come_in_order_and_packed(benchmark):
         assert found.annotated
         assert found.video_name == track['video_name']
         assert found.sequence == track['sequence']
+        assert found.category == track['category']
         assert sample['inputs']['img'].shape[-2:] == found.ori_shape == (32, 44)
         target = dataset.load_target(video, frame)
         torch.testing.assert_close(found.gt_instances.bboxes[0], torch.from_numpy(target.box))

@@ -23,7 +23,10 @@ def instances(box, mask, size, with_masks):
 
 @pytest.fixture
 def make_sample():
-    """Factory of one answered frame; a box of None means absent or not found."""
+    """Factory of one answered frame; a box of None means absent or not found.
+
+    Further arguments become meta information.
+    """
 
     def make(
         video,
@@ -38,6 +41,7 @@ def make_sample():
         polygon=None,
         img_path=None,
         video_id=0,
+        **meta,
     ):
         sample = DetDataSample()
         sample.set_metainfo(
@@ -48,6 +52,7 @@ def make_sample():
                 video_length=length,
                 ori_shape=size,
                 img_path=img_path or f'{video}/{frame:05d}.jpg',
+                **meta,
             )
         )
         gt = instances(gt_box, gt_mask, size, gt_mask is not None)

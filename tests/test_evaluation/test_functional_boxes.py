@@ -6,8 +6,12 @@ from mmpolar.evaluation.functional import (
     center_distance,
     normalized_center_distance,
     normalized_precision_auc,
+    normalized_precision_curve,
     precision_at,
+    precision_curve,
+    success_at,
     success_auc,
+    success_curve,
 )
 
 NO_TARGET = [np.nan] * 4
@@ -86,7 +90,7 @@ def test_success_auc_matches_loops():
 
 def test_precision_counts_the_threshold_itself():
     assert precision_at([20.0, 20.01, 0.0, np.inf]) == 0.5
-    assert precision_at([3.0, 6.0], pixels=5) == 0.5
+    assert precision_at([3.0, 6.0], limit=5) == 0.5
 
 
 def test_normalized_precision_auc_hand_computed():
@@ -101,3 +105,24 @@ def test_frames_without_target_are_left_out(summary):
     assert summary([*values, np.nan, np.nan]) == summary(values)
     assert np.isnan(summary([np.nan, np.nan]))
     assert np.isnan(summary([]))
+
+
+def test_curves_hold_the_figures():
+    rng = np.random.default_rng(4)
+    ious, distances = rng.random(40), rng.random(40) * 60
+    success, precision = success_curve(ious), precision_curve(distances)
+    assert success.mean() == pytest.approx(success_auc(ious))
+    assert success[10] == success_at(ious, 0.5)
+    assert precision[20] == precision_at(distances)
+    normalized = normalized_precision_curve(distances / 100)
+    assert normalized.mean() == pytest.approx(normalized_precision_auc(distances / 100))
+    assert normalized[20] == precision_at(distances / 100, 0.2)
+
+
+def test_success_at_is_strict():
+    assert success_at([0.5, 0.5001, 0.2, 0.9], 0.5) == 0.5
+
+
+@pytest.mark.parametrize('curve', [success_curve, precision_curve, normalized_precision_curve])
+def test_curve_without_a_target_is_unknown(curve):
+    assert np.isnan(curve([np.nan, np.nan])).all()

@@ -110,6 +110,26 @@ def test_boundary_f_matches_all_distances_on_hand_made_masks(tolerance):
             assert boundary_f(pred, gt, tolerance) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize('seed', range(3))
+def test_j_and_f_match_slow_ones_on_what_a_tracker_draws(seed):
+    """A ragged target with holes and thin limbs, and a smooth outline of it that is a little off."""
+    rng = np.random.default_rng(seed)
+    size = (240, 427)
+    rows, columns = np.indices(size)
+    x, y = columns - rng.uniform(150, 280), rows - rng.uniform(90, 150)
+    noise = cv2.GaussianBlur(rng.standard_normal(size), (0, 0), 4)
+    gt = np.hypot(x / 1.4, y) < 45 + 200 * noise
+    gt |= (np.abs(x - y / 2) < 2) & (np.abs(y) < 80)
+    gt &= np.hypot(x - 15, y + 10) > 6
+    angle = np.arctan2(y, x)
+    pred = np.hypot(x / 1.4 - 2, y + 3) < 46 + 4 * np.cos(3 * angle)
+    expected = (pred & gt).sum() / (pred | gt).sum()
+    assert region_similarity(pred, gt) == pytest.approx(expected, abs=1e-12)
+    f = boundary_f(pred, gt)
+    assert f == pytest.approx(slow_f(pred, gt, 0.008), abs=1e-12)
+    assert 0.05 < f < 0.95
+
+
 def test_boundary_f_of_a_shift_within_and_beyond_the_tolerance():
     shape = (100, 100)
     gt = rectangle(shape, 30, 30, 60, 60)

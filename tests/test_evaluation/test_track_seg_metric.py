@@ -255,7 +255,7 @@ def test_report_reads_back(mask_video, tmp_path):
     assert by_name['masks']['frames']['J'] == pytest.approx([frame_j] * 3)
     assert by_name['masks']['frames']['score'] == [0.5] * 3
     rows = list(csv.DictReader(file.with_suffix('.csv').open()))
-    assert [row['sequence'] for row in rows] == ['boxes', 'masks']
+    assert [row['sequence'] for row in rows] == ['boxes', 'masks', 'mean']
     assert rows[0]['J'] == ''
     assert float(rows[1]['J']) == pytest.approx(15 / 25, abs=1e-6)
 

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -223,7 +225,9 @@ def test_predict_walks_a_video_as_init_and_track_do():
         sample = DetDataSample(metainfo=dict(frame_id=index, video_id=0, video_length=4))
         sample.gt_instances = InstanceData(bboxes=torch.from_numpy(box)[None].float())
         image = torch.from_numpy(frame).permute(2, 0, 1)[None]
+        begin = time.perf_counter()
         (got,) = model.test_step(dict(inputs=dict(img=[image]), data_samples=[sample]))
+        assert 0 < got.track_seconds < time.perf_counter() - begin
         instances = got.pred_track_instances
         np.testing.assert_allclose(instances.bboxes[0], expected[index].box, atol=1e-4)
         np.testing.assert_array_equal(instances.masks[0], expected[index].mask)

@@ -11,8 +11,11 @@ import numpy as np
 # Wu et al., "Object Tracking Benchmark", TPAMI 2015: 21 overlap thresholds, 20 pixels.
 SUCCESS_THRESHOLDS = np.arange(21) / 20
 PRECISION_PIXELS = 20.0
+PRECISION_THRESHOLDS = np.arange(51.0)
 # Mueller et al., "TrackingNet", ECCV 2018: distances in units of the true box, up to one half.
 NORMALIZED_THRESHOLDS = np.arange(51) / 100
+# Fan et al., "LaSOT", CVPR 2019: where the normalised precision is read off.
+NORMALIZED_DISTANCE = 0.2
 
 
 def box_iou(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
@@ -77,12 +80,23 @@ def normalized_center_distance(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
     return _with_gaps(distance, pred, gt, missed=np.inf)
 
 
+def success_curve(ious: np.ndarray) -> np.ndarray:
+    """Success plot of OTB: share of frames with an overlap **strictly** above each threshold.
+
+    Args:
+        ious: (T,) overlaps in [0, 1], NaN where there is no target.
+
+    Returns:
+        (21,) values at :data:`SUCCESS_THRESHOLDS`, NaN when no frame has a target.
+    """
+    return _shares(_known(ious)[:, None] > SUCCESS_THRESHOLDS)
+
+
 def success_auc(ious: np.ndarray) -> float:
     """Area under the success plot, as the OTB toolkit computes it.
 
-    The success at a threshold t is the share of frames with IoU **strictly** above t; the area is
-    the mean over the 21 thresholds 0, 0.05, ..., 1. As no IoU is above 1, a perfect tracker scores
-    20/21 = 0.952 (Wu et al., "Object Tracking Benchmark", TPAMI 2015).
+    The mean of :func:`success_curve`. As no IoU is above 1, a perfect tracker scores 20/21 = 0.952
+    (Wu et al., "Object Tracking Benchmark", TPAMI 2015).
 
     Args:
         ious: (T,) overlaps in [0, 1], NaN where there is no target.
@@ -90,31 +104,63 @@ def success_auc(ious: np.ndarray) -> float:
     Returns:
         Value in [0, 20/21], NaN when no frame has a target.
     """
-    ious = _known(ious)
-    if ious.size == 0:
-        return float('nan')
-    return float((ious[:, None] > SUCCESS_THRESHOLDS).mean())
+    return float(success_curve(ious).mean())
 
 
-def precision_at(distances: np.ndarray, pixels: float = PRECISION_PIXELS) -> float:
-    """Share of frames whose centre is at most so many pixels off (OTB: 20).
+def success_at(ious: np.ndarray, threshold: float) -> float:
+    """Share of frames with an overlap above a threshold.
 
     Args:
-        distances: (T,) centre distances, NaN where there is no target.
-        pixels: Largest distance that counts as a hit.
+        ious: (T,) overlaps, NaN where there is no target.
+        threshold: An overlap that is not enough; 0.5 for OP50, 0.75 for OP75.
 
     Returns:
         Value in [0, 1], NaN when no frame has a target.
     """
-    distances = _known(distances)
-    return float((distances <= pixels).mean()) if distances.size else float('nan')
+    return float(_shares(_known(ious)[:, None] > threshold)[0])
+
+
+def precision_curve(distances: np.ndarray) -> np.ndarray:
+    """Precision plot of OTB: share of frames whose centre is at most so many pixels off.
+
+    Args:
+        distances: (T,) centre distances, NaN where there is no target.
+
+    Returns:
+        (51,) values at :data:`PRECISION_THRESHOLDS`, NaN when no frame has a target.
+    """
+    return _shares(_known(distances)[:, None] <= PRECISION_THRESHOLDS)
+
+
+def precision_at(distances: np.ndarray, limit: float = PRECISION_PIXELS) -> float:
+    """Share of frames whose centre is at most so far off (OTB: 20 pixels).
+
+    Args:
+        distances: (T,) centre distances in pixels or normalised, NaN where there is no target.
+        limit: Largest distance that counts as a hit, in the same unit.
+
+    Returns:
+        Value in [0, 1], NaN when no frame has a target.
+    """
+    return float(_shares(_known(distances)[:, None] <= limit)[0])
+
+
+def normalized_precision_curve(distances: np.ndarray) -> np.ndarray:
+    """Share of frames whose normalised distance is at most each threshold.
+
+    Args:
+        distances: (T,) from :func:`normalized_center_distance`, NaN where there is no target.
+
+    Returns:
+        (51,) values at :data:`NORMALIZED_THRESHOLDS`, NaN when no frame has a target.
+    """
+    return _shares(_known(distances)[:, None] <= NORMALIZED_THRESHOLDS)
 
 
 def normalized_precision_auc(distances: np.ndarray) -> float:
     """Area under the normalised precision plot between 0 and 0.5, as in TrackingNet.
 
-    The mean, over the 51 thresholds 0, 0.01, ..., 0.5, of the share of frames whose normalised
-    distance is at most the threshold (Mueller et al., "TrackingNet", ECCV 2018).
+    The mean of :func:`normalized_precision_curve` (Mueller et al., "TrackingNet", ECCV 2018).
 
     Args:
         distances: (T,) from :func:`normalized_center_distance`, NaN where there is no target.
@@ -122,10 +168,7 @@ def normalized_precision_auc(distances: np.ndarray) -> float:
     Returns:
         Value in [0, 1], NaN when no frame has a target.
     """
-    distances = _known(distances)
-    if distances.size == 0:
-        return float('nan')
-    return float((distances[:, None] <= NORMALIZED_THRESHOLDS).mean())
+    return float(normalized_precision_curve(distances).mean())
 
 
 def _paired(pred: np.ndarray, gt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -155,3 +198,8 @@ def _with_gaps(values: np.ndarray, pred: np.ndarray, gt: np.ndarray, missed: flo
 def _known(values: np.ndarray) -> np.ndarray:
     values = np.asarray(values, dtype=np.float64)
     return values[~np.isnan(values)]
+
+
+def _shares(hits: np.ndarray) -> np.ndarray:
+    """Share of hits in each column, NaN without rows."""
+    return hits.mean(axis=0) if len(hits) else np.full(hits.shape[1], np.nan)

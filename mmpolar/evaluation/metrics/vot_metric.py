@@ -1,0 +1,212 @@
+"""Accuracy, robustness and expected average overlap of the VOT challenge."""
+
+import logging
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from mmpolar.evaluation.functional import (
+    AnchorRun,
+    ResetRun,
+    anchor_eao_curve,
+    anchor_scores,
+    eao_interval,
+    eao_score,
+    frames_per_second,
+    reset_eao_curve,
+    reset_scores,
+)
+from mmpolar.evaluation.sequence_report import (
+    check_outfile,
+    format_table,
+    mean_of_known,
+    write_report,
+)
+from mmpolar.registry import METRICS
+
+_PROTOCOLS = ('reset', 'anchor')
+_COLUMNS = dict(
+    reset=('accuracy', 'robustness', 'failures', 'failures_per_100', 'reliability', 'eao', 'fps'),
+    anchor=('accuracy', 'robustness', 'eao', 'fps'),
+)
+
+
+@METRICS.register_module()
+class VOTMetric(BaseMetric):
+    """``accuracy``, ``robustness`` and ``eao`` as VOT's toolkit computes them.
+
+    A sample is one run of a tracker over one sequence, as ``VOTRun.to_sample`` gives it; the
+    functions ``run_with_resets`` and ``run_from_anchor`` of ``mmpolar.evaluation.vot_runs`` make
+    such runs. The processes may share the runs in any way. A run that came twice counts once; a
+    sequence of which a run is missing is named in a warning and left out.
+
+    With the protocol 'reset' the robustness is the number of failures of a sequence, less is
+    better, and ``failures``, ``failures_per_100`` and ``reliability`` say the same in other units;
+    see :class:`mmpolar.evaluation.functional.ResetScores`. With 'anchor' it is the share of the
+    frames before the failure, more is better. ``fps`` is the mean speed of the runs.
+
+    Args:
+        protocol: 'reset' for VOT2013 to VOT2019, 'anchor' for VOT2020 to VOT2022.
+        year: Year of the challenge, which fixes the interval of lengths of the EAO.
+        interval: First and last length, for other data; without a year.
+        outfile: Report to write, ``*.json``, with the figures, the curve and the runs' overlaps. A
+            table of the sequences goes into the ``.csv`` beside it. None writes nothing.
+        collect_device: See :class:`SequenceMetric`.
+        prefix: Put before the names of the figures; by default ``vot``.
+        collect_dir: See :class:`SequenceMetric`.
+
+    Raises:
+        ValueError: If the protocol is unknown, not exactly one of ``year`` and ``interval`` is
+            given, or ``outfile`` does not end in .json.
+    """
+
+    default_prefix = 'vot'
+
+    def __init__(
+        self,
+        protocol: str,
+        year: int | None = None,
+        interval: tuple[int, int] | None = None,
+        outfile: str | None = None,
+        collect_device: str | None = None,
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        collect_device = collect_device or ('gpu' if collect_dir is None else 'cpu')
+        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        if protocol not in _PROTOCOLS:
+            raise ValueError(f'protocol must be one of {_PROTOCOLS}, got {protocol!r}')
+        if (year is None) == (interval is None):
+            raise ValueError(f'give either year or interval, got {year} and {interval}')
+        self.protocol = protocol
+        self.interval = tuple(interval) if year is None else eao_interval(protocol, year)
+        self.outfile = check_outfile(outfile)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Take in runs.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Runs, of ``VOTRun.to_sample``.
+
+        Raises:
+            KeyError: If a sample is not a run.
+        """
+        wanted = {'video_name', 'video_length', 'run', 'num_runs', 'states', 'overlaps', 'present'}
+        for sample in data_samples:
+            missing = sorted(wanted - set(sample))
+            if missing:
+                raise KeyError(
+                    f'a sample of {sample.get("video_name", "an unknown video")} lacks {missing}; '
+                    'VOTMetric scores runs, see mmpolar.evaluation.vot_runs'
+                )
+            self.results.append(dict(sample))
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Collect the runs of all processes and compute the figures.
+
+        Args:
+            size: Not used: the number of runs is that which came.
+
+        Returns:
+            Figure name, with the prefix, to value.
+        """
+        return super().evaluate(sys.maxsize)
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Score the sequences, log the table and write the report.
+
+        Args:
+            results: The runs.
+
+        Returns:
+            Figure name to value; empty if no sequence is complete.
+        """
+        runs, incomplete = _group(results)
+        for name, (found, wanted) in incomplete.items():
+            print_log(
+                f'sequence {name!r} is left out of the evaluation: {found} of {wanted} runs came',
+                logger='current',
+                level=logging.WARNING,
+            )
+        sequences = [self._sequence(name, samples) for name, samples in runs.items()]
+        means = self._means(list(runs.values())) if runs else {}
+        means = {name: value for name, value in means.items() if not math.isnan(value)}
+        if runs:
+            print_log('\n' + format_table(sequences, means), logger='current')
+        if self.outfile is not None:
+            curve = self._curve(list(runs.values())).tolist() if runs else None
+            write_report(
+                self.outfile,
+                sequences,
+                means,
+                _COLUMNS[self.protocol],
+                protocol=self.protocol,
+                interval=list(self.interval),
+                curve=curve,
+                incomplete=sorted(incomplete),
+            )
+        return means
+
+    def _sequence(self, name: str, samples: list[dict]) -> dict[str, Any]:
+        """A row of the report; the EAO makes sense for the whole data set only."""
+        values = {key: v for key, v in self._means([samples]).items() if key != 'eao'}
+        kept = ('run', 'states', 'overlaps', 'seconds')
+        return dict(
+            video_name=name,
+            n_frames=sum(len(sample['overlaps']) for sample in samples),
+            values=values,
+            runs=[{key: sample.get(key) for key in kept} for sample in samples],
+        )
+
+    def _means(self, sequences: list[list[dict]]) -> dict[str, float]:
+        runs = self._runs(sequences)
+        if self.protocol == 'reset':
+            figures = vars(reset_scores(runs))
+        else:
+            lengths = [samples[0]['video_length'] for samples in sequences]
+            figures = vars(anchor_scores(runs, lengths))
+        speeds = [_speed(sample) for samples in sequences for sample in samples]
+        eao = eao_score(self._curve(sequences), self.interval)
+        return figures | dict(eao=eao, fps=mean_of_known(speeds))
+
+    def _curve(self, sequences: list[list[dict]]) -> np.ndarray:
+        if self.protocol == 'reset':
+            return reset_eao_curve(self._runs(sequences))
+        return anchor_eao_curve(self._runs(sequences), self.interval[1])
+
+    def _runs(self, sequences: list[list[dict]]) -> list[list[ResetRun | AnchorRun]]:
+        make = _reset_run if self.protocol == 'reset' else _anchor_run
+        return [[make(sample) for sample in samples] for samples in sequences]
+
+
+def _reset_run(sample: Mapping[str, Any]) -> ResetRun:
+    return ResetRun(np.array(sample['overlaps']), np.array(sample['states']))
+
+
+def _anchor_run(sample: Mapping[str, Any]) -> AnchorRun:
+    return AnchorRun(np.array(sample['overlaps']), np.array(sample['present'], dtype=bool))
+
+
+def _speed(sample: Mapping[str, Any]) -> float:
+    return frames_per_second(sample['seconds']) if sample.get('seconds') else math.nan
+
+
+def _group(results: list[dict]) -> tuple[dict[str, list[dict]], dict[str, tuple[int, int]]]:
+    """Runs of each complete sequence in order, and how many the others have and want."""
+    found: dict[str, dict[int, dict]] = {}
+    for sample in results:
+        found.setdefault(sample['video_name'], {}).setdefault(sample['run'], sample)
+    complete, incomplete = {}, {}
+    for name, runs in sorted(found.items()):
+        wanted = next(iter(runs.values()))['num_runs']
+        if len(runs) == wanted:
+            complete[name] = [runs[number] for number in sorted(runs)]
+        else:
+            incomplete[name] = len(runs), wanted
+    return complete, incomplete
