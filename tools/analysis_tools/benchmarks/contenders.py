@@ -26,7 +26,6 @@ from benchmarks.peers import (
 from benchmarks.runtime_profile import profile_search
 from benchmarks.videos import Video
 from mmpolar.apis import init_tracker
-from mmpolar.apis.tracker import Tracker
 from mmpolar.compat.ocean_checkpoint import convert_ocean_weights
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.deployment import export_onnx
@@ -82,29 +81,6 @@ class Family:
     checkpoint: str
     contenders: list[Contender] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-
-
-class Bfloat16Tracker:
-    """A tracker whose network computes in bfloat16 where PyTorch's autocast says so.
-
-    Args:
-        tracker: The tracker.
-        device: Type of the device it runs on.
-    """
-
-    def __init__(self, tracker: Tracker, device: str = 'cpu') -> None:
-        self.tracker = tracker
-        self.device = device
-
-    def init(self, frame: np.ndarray, box: np.ndarray) -> Any:
-        """Take on the target in a box."""
-        with torch.autocast(self.device, torch.bfloat16):
-            return self.tracker.init(frame, box)
-
-    def step(self, frame: np.ndarray) -> Any:
-        """Find the target."""
-        with torch.autocast(self.device, torch.bfloat16):
-            return self.tracker.step(frame)
 
 
 class ClockedRuntime(RuntimeTracker):
@@ -188,12 +164,15 @@ def build_original_family(
             f'{ORIGINAL} was not measured: its rendition comes with a checkout of the source'
         )
         return family
-    net = _random_original(plain, video)
+    crops = _crops(plain, video)
+    net = _random_original(plain, crops)
     model = build_model(config)
     model.load_state_dict(convert_ocean_weights(net.state_dict(), model.state_dict()).weights)
     _calm(model.mask_head.radius_pred)
     folder.mkdir(parents=True, exist_ok=True)
-    family = Family(name, config, _save(model, folder), remarks=[_agreement(model.eval(), net)])
+    family = Family(
+        name, config, _save(model, folder), remarks=[_agreement(model.eval(), net, crops)]
+    )
     original = plain.PlainTracker(net)
     crop = torch.zeros(1, 3, 255, 255)
     family.contenders.append(
@@ -214,41 +193,21 @@ def _add_forms(
     calibration: BaseTrackDataset | None,
     peers: tuple[str, ...],
 ) -> Family:
-    tracker, name = init_tracker(family.config, family.checkpoint), family.name
-    model = tracker.model
-    flops = network_flops(model)
-    groups = _groups(model)
-    half = Bfloat16Tracker(tracker)
-    family.contenders += [
-        Contender(
-            f'{name}, PyTorch',
-            tracker,
-            peers,
-            flops,
-            split=lambda frames: _clock(groups, tracker.step, frames),
-        ),
-        Contender(
-            f'{name}, PyTorch bf16',
-            half,
-            peers,
-            flops,
-            'bf16',
-            split=lambda frames: _clock(groups, half.step, frames),
-        ),
-    ]
+    name = family.name
+    for numbers, dtype in (('fp32', torch.float32), ('bf16', torch.bfloat16)):
+        tracker = init_tracker(family.config, family.checkpoint, dtype=dtype)
+        flops = network_flops(tracker.model)
+        label = 'PyTorch' if numbers == 'fp32' else f'PyTorch {numbers}'
+        clock = partial(_clock, _groups(tracker.model), tracker.step)
+        family.contenders.append(
+            Contender(f'{name}, {label}', tracker, peers, flops, numbers, clock)
+        )
     for precision, path in _exported(family, folder, calibration).items():
         label = 'ONNX Runtime' if precision == 'fp32' else f'ONNX Runtime {precision}'
         runtime = ClockedRuntime(path, threads)
         clock = partial(_clock_runtime, runtime, profile_search(path, threads))
         family.contenders.append(
-            Contender(
-                f'{name}, {label}',
-                runtime,
-                peers,
-                flops,
-                precision,
-                split=clock,
-            )
+            Contender(f'{name}, {label}', runtime, peers, flops, precision, clock)
         )
     return family
 
@@ -295,16 +254,21 @@ def _save(model: Ocean, folder: Path) -> str:
     return str(path)
 
 
-def _random_original(plain: ModuleType, video: Video) -> Any:
-    """The original's network with random weights that give lively maps on crops of the video."""
+def _crops(plain: ModuleType, video: Video) -> tuple[torch.Tensor, torch.Tensor]:
+    """The original's template and search crop of a video's first frame."""
     frame, box = video.frames[0], video.boxes[0]
     position, size = (box[:2] + box[2:]) / 2 + 0.5, box[2:] - box[:2]
     color = frame.mean(axis=(0, 1))
     side = float(plain.padded_size(*size))
-    crops = [
+    template, search = (
         plain.to_input(plain.crop_window(frame, position, out, round(side * out / 127), color))
         for out in (plain.TEMPLATE_SIZE, 255)
-    ]
+    )
+    return template, search
+
+
+def _random_original(plain: ModuleType, crops: tuple[torch.Tensor, torch.Tensor]) -> Any:
+    """The original's network with random weights that give lively features on crops."""
     net = plain.randomize(plain.PlainOcean(), *crops)
     _calm(net.connect_model.cls_pred, net.connect_model.bbox_pred, net.align_head.rpn_cls)
     return net
@@ -318,27 +282,22 @@ def _calm(*layers: torch.nn.Conv2d) -> None:
 
 
 @torch.no_grad()
-def _agreement(model: Ocean, net: Any) -> str:
+def _agreement(model: Ocean, net: Any, crops: tuple[torch.Tensor, torch.Tensor]) -> str:
     """How far the maps of both networks differ on the same crops."""
-    generator = torch.Generator().manual_seed(0)
-    template, search = (
-        torch.rand(1, 3, size, size, generator=generator) * 255 for size in (127, 255)
-    )
-    net.template(template)
-    score, ltrb, aligned = net.track(search)
-    maps, _ = model.correlate(template, search)
-    differences = [
+    net.template(crops[0])
+    score, ltrb, aligned = net.track(crops[1])
+    maps, _ = model.correlate(*crops)
+    scores, aligned_scores, distances = (
         (ours - theirs).abs().max().item()
         for ours, theirs in (
             (maps.cls_logits.sigmoid(), score.sigmoid()),
             (maps.align_logits.sigmoid(), aligned.sigmoid()),
             (maps.ltrb, ltrb),
         )
-    ]
+    )
     return (
-        'ResNet-50 and the original have the same weights; on one pair of crops their scores differ '
-        f'by at most {differences[0]:.1e}, aligned scores by {differences[1]:.1e}, '
-        f'distances by {differences[2]:.1e} px'
+        'r50 and the original have the same weights; on one pair of crops their scores differ by at '
+        f'most {scores:.1e}, aligned scores by {aligned_scores:.1e}, distances by {distances:.1e} px'
     )
 
 
