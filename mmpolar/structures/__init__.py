@@ -1,6 +1,7 @@
 """Geometry and plain records. Nothing here imports an OpenMMLab package."""
 
 from mmpolar.structures.boxes import check_box
+from mmpolar.structures.combine_objects import MAX_OBJECT_ID, combine_objects
 from mmpolar.structures.polar import (
     CROSSINGS,
     MIN_RADIUS,
@@ -19,11 +20,13 @@ from mmpolar.structures.track_result import TrackResult
 
 __all__ = [
     'CROSSINGS',
+    'MAX_OBJECT_ID',
     'MIN_RADIUS',
     'Target',
     'TrackParams',
     'TrackResult',
     'check_box',
+    'combine_objects',
     'decode_points',
     'encode_radii',
     'mask_to_box',
