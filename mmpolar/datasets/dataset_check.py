@@ -2,8 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,44 +10,19 @@ import numpy as np
 from mmpolar.datasets.base_track_dataset import VOID_ID, BaseTrackDataset, frames_to_search
 from mmpolar.datasets.sequence_files import frame_number
 from mmpolar.registry import DATASETS
+from mmpolar.utils.findings import ERROR, NOTE, Finding, list_some
 from mmpolar.utils.image import list_images, read_image, read_image_size, read_mask
-
-ERROR, NOTE = 'error', 'note'
-#: Frame numbers or names that a finding lists at most.
-_MAX_LISTED = 8
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about a dataset.
-
-    Attributes:
-        level: ``error``, which training or testing stumbles over or learns wrongly from, or
-            ``note``, which may be meant so.
-        kind: What it is, in a word or two: the findings of a summary are counted by it.
-        place: Track, sequence or file.
-        message: What is wrong.
-    """
-
-    level: str
-    kind: str
-    place: str
-    message: str
-
-    def __str__(self) -> str:
-        """One line."""
-        return f'{self.level.upper():5s} {self.kind}: {self.place}: {self.message}'
 
 
 def check_dataset(config: Mapping, decode: bool = True) -> Iterator[Finding]:
     """Look for everything that is broken in a dataset, without stopping at the first.
 
-    Errors are: what the dataset cannot index (files that are missing, lines that cannot be read,
-    numbers of boxes and images that differ); images and masks that are missing or cannot be
-    decoded; masks of another size than their image; masks without an image; numbers missing in a
-    row of frames; boxes outside of their image; tracks that show no target, or none in the first
-    frame in test mode. Notes are: frames without target; boxes that leave the image in part; ids in
-    a mask that no track has.
+    Errors are what training or testing stumbles over, or learns wrongly from: what the dataset
+    cannot index (files that are missing, lines that cannot be read, numbers of boxes and images
+    that differ); images and masks that are missing or cannot be decoded; masks of another size than
+    their image; masks without an image; numbers missing in a row of frames; boxes outside of their
+    image; tracks that show no target, or none in the first frame in test mode. Notes are: frames
+    without target; boxes that leave the image in part; ids in a mask that no track has.
 
     Args:
         config: Config of the dataset, with ``type``.
@@ -101,7 +75,7 @@ class _Check:
         missing = _missing_numbers(track['frames'])
         if missing:
             yield Finding(
-                ERROR, 'missing frames', track['sequence'], f'no image of {_some(missing)}'
+                ERROR, 'missing frames', track['sequence'], f'no image of {list_some(missing)}'
             )
         for path in track['frames']:
             yield from self._check_image(path)
@@ -140,7 +114,7 @@ class _Check:
             stems = {Path(path).stem for path in track['frames']}
             lonely = [p for p in list_images(folder) if Path(p).stem not in stems]
             if lonely and not self._starts_late(track):
-                names = _some([Path(path).name for path in lonely])
+                names = list_some([Path(path).name for path in lonely])
                 yield Finding(ERROR, 'mask without image', folder, f'no image for {names}')
 
     def _check_mask(
@@ -160,7 +134,7 @@ class _Check:
         known = self._known_ids[track['sequence']]
         unknown = set(np.unique(ids).tolist()) - known - {0, VOID_ID} if known else set()
         if unknown:
-            message = f'objects {_some(sorted(unknown))} belong to no track'
+            message = f'objects {list_some(sorted(unknown))} belong to no track'
             yield Finding(NOTE, 'unknown object', path, message)
 
     def _check_boxes(self, track: dict) -> Iterator[Finding]:
@@ -180,7 +154,7 @@ class _Check:
             (NOTE, 'box over the border', leaves),
         ):
             if chosen.any():
-                listed = _some(np.asarray(frames)[chosen].tolist())
+                listed = list_some(np.asarray(frames)[chosen].tolist())
                 yield Finding(level, kind, track['video_name'], f'frames {listed}')
 
     def _check_presence(self, track: dict) -> Iterator[Finding]:
@@ -198,7 +172,7 @@ class _Check:
         if not present:
             yield Finding(ERROR, 'no target', place, 'no frame shows the target')
         elif absent:
-            yield Finding(NOTE, 'frames without target', place, f'frames {_some(absent)}')
+            yield Finding(NOTE, 'frames without target', place, f'frames {list_some(absent)}')
         if present and absent[:1] == [0] and self.dataset.test_mode:
             message = 'the first frame, from which a tracker starts, shows no target'
             yield Finding(ERROR, 'late target', place, message)
@@ -239,13 +213,6 @@ def _missing_numbers(paths: list[str]) -> list[int]:
     if step <= 0 or (steps <= 0).any():
         return []
     return sorted(set(range(numbers[0], numbers[-1], step)) - set(numbers.tolist()))
-
-
-def _some(values: Iterable) -> str:
-    """The first values, and how many more there are."""
-    listed = [str(value) for value in values]
-    more = len(listed) - _MAX_LISTED
-    return ', '.join(listed[:_MAX_LISTED]) + (f' and {more} more' if more > 0 else '')
 
 
 def _size(shape: tuple[int, ...]) -> str:

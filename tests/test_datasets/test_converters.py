@@ -23,7 +23,6 @@ from mmpolar.datasets.converters import (
     read_mask_folders,
     write_clips,
 )
-from mmpolar.datasets.converters.clip import davis_palette
 from mmpolar.structures.region import encode_runs, mask_to_region
 from mmpolar.utils.image import read_image, read_mask
 
@@ -296,13 +295,6 @@ def test_frames_without_a_mask(tmp_path):
 
 
 # the writer and the command
-
-
-def test_palette_is_that_of_davis():
-    assert davis_palette()[:5].tolist() == [
-        [0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0], [0, 0, 128],
-    ]  # fmt: skip
-    assert len({tuple(color) for color in davis_palette().tolist()}) == 256
 
 
 def test_mask_of_another_size_is_refused(tmp_path):

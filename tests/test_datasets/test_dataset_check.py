@@ -19,7 +19,8 @@ from benchmark_folders import (
 )
 from scripts import load_script
 
-from mmpolar.datasets.dataset_check import ERROR, check_dataset
+from mmpolar.datasets.dataset_check import check_dataset
+from mmpolar.utils.findings import ERROR
 
 ROOT = Path(__file__).resolve().parents[2]
 MASKS = [filled(i, 2, i + 9, 11) for i in range(5)]

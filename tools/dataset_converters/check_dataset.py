@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 
-from mmpolar.datasets.dataset_check import ERROR, Finding, check_dataset
+from mmpolar.datasets.dataset_check import check_dataset
 from mmpolar.registry import DATASETS
+from mmpolar.utils.findings import ERROR, Finding, format_summary, has_errors
 
 DESCRIPTION = """\
 List everything that is broken in a data set, without stopping at the first mistake: files that are
@@ -79,8 +79,8 @@ def main(argv: list[str] | None = None) -> int:
                 print(f'  {finding}', flush=True)
     if args.json:
         args.json.write_text(json.dumps([asdict(finding) for finding in findings], indent=1))
-    print_summary(findings)
-    return int(any(finding.level == ERROR for finding in findings))
+    print(f'\n{format_summary(findings)}')
+    return int(has_errors(findings))
 
 
 def find_configs(args: argparse.Namespace) -> Iterator[Mapping[str, Any]]:
@@ -96,15 +96,6 @@ def find_configs(args: argparse.Namespace) -> Iterator[Mapping[str, Any]]:
             if config not in seen:
                 seen.append(config)
                 yield config
-
-
-def print_summary(findings: list[Finding]) -> None:
-    """Print how often each kind was found."""
-    counts = Counter((finding.level, finding.kind) for finding in findings)
-    errors = sum(count for (level, _), count in counts.items() if level == ERROR)
-    print(f'\n{errors} errors, {len(findings) - errors} notes')
-    for (level, kind), count in sorted(counts.items()):
-        print(f'  {count:6d} {level:5s} {kind}')
 
 
 def _track_configs(config: Any) -> Iterator[Mapping[str, Any]]:

@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from mmpolar.structures.combine_objects import MAX_OBJECT_ID
 from mmpolar.structures.region import CORNER_TO_CENTRE, Polygon, region_mask
 from mmpolar.utils.image import read_image_size
-
-#: Largest object id: 255 is void.
-_MAX_ID = 254
+from mmpolar.utils.mask_file import encode_mask
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,8 @@ def _write_clip(clip: Clip, out: Path, symlink: bool) -> tuple[int, int]:
                 f'clip "{clip.name}" has two frames called {frame.image.stem}; rename one'
             )
         stems.add(frame.image.stem)
-        _save_mask(masks / f'{frame.image.stem}.png', _paint(clip.name, frame, ids))
+        mask_file = encode_mask(_paint(clip.name, frame, ids))
+        (masks / f'{frame.image.stem}.png').write_bytes(mask_file)
         _bring(frame.image, images / frame.image.name, symlink)
     return len(stems), len(ids)
 
@@ -152,31 +151,10 @@ def _paint(name: str, frame: ClipFrame, ids: dict[Hashable, int]) -> np.ndarray:
                 f'{mask.shape[1]}x{mask.shape[0]} pixels, the image has {size[1]}x{size[0]}'
             )
         number = ids.setdefault(key, len(ids) + 1)
-        if number > _MAX_ID:
-            raise ValueError(f'clip "{name}" has more than {_MAX_ID} objects; split it')
+        if number > MAX_OBJECT_ID:
+            raise ValueError(f'clip "{name}" has more than {MAX_OBJECT_ID} objects; split it')
         canvas[mask != 0] = number
     return canvas
-
-
-def _save_mask(path: Path, ids: np.ndarray) -> None:
-    picture = Image.fromarray(ids, mode='P')
-    picture.putpalette(davis_palette().ravel().tolist())
-    picture.save(path)
-
-
-def davis_palette() -> np.ndarray:
-    """Colours of object ids in DAVIS's masks: the bits of an id, spread over the three channels.
-
-    Returns:
-        RGB of shape (256, 3), uint8; black, dark red, dark green, olive and so on.
-    """
-    ids = np.arange(256)
-    palette = np.zeros((256, 3), dtype=np.uint8)
-    for level in range(8):
-        for channel in range(3):
-            bit = ids >> (3 * level + channel) & 1
-            palette[:, channel] |= (bit << (7 - level)).astype(np.uint8)
-    return palette
 
 
 def _bring(source: Path, target: Path, symlink: bool) -> None:

@@ -1,0 +1,51 @@
+"""What a check finds, told without stopping at the first mistake."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+ERROR, NOTE = 'error', 'note'
+#: Values that a finding lists at most.
+_MAX_LISTED = 8
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a check found.
+
+    Attributes:
+        level: ``error``, which must be put right, or ``note``, which may be meant so.
+        kind: What it is, in a word or two: the findings of a summary are counted by it.
+        place: Where it is: a track, a sequence, a file.
+        message: What is wrong.
+    """
+
+    level: str
+    kind: str
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f'{self.level.upper():5s} {self.kind}: {self.place}: {self.message}'
+
+
+def list_some(values: Iterable) -> str:
+    """The first values, and how many more there are."""
+    listed = [str(value) for value in values]
+    more = len(listed) - _MAX_LISTED
+    return ', '.join(listed[:_MAX_LISTED]) + (f' and {more} more' if more > 0 else '')
+
+
+def format_summary(findings: Sequence[Finding]) -> str:
+    """How often each kind was found, a line each below the totals."""
+    counts = Counter((finding.level, finding.kind) for finding in findings)
+    errors = sum(count for (level, _), count in counts.items() if level == ERROR)
+    lines = [f'{errors} errors, {len(findings) - errors} notes']
+    lines += [f'  {count:6d} {level:5s} {kind}' for (level, kind), count in sorted(counts.items())]
+    return '\n'.join(lines)
+
+
+def has_errors(findings: Iterable[Finding]) -> bool:
+    """Whether anything must be put right."""
+    return any(finding.level == ERROR for finding in findings)
