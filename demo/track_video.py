@@ -10,10 +10,9 @@ from tqdm import tqdm
 
 from mmpolar.apis import init_tracker, track_frames
 from mmpolar.utils.image import read_mask
-from mmpolar.utils.video import count_frames, frame_rate, iter_frames
+from mmpolar.utils.video import count_frames, iter_frames
 from mmpolar.visualization import VideoWriter, draw_result
 
-DEFAULT_FPS = 25.0
 WINDOW = 'mmpolar'
 EXAMPLES = """
 examples:
@@ -68,8 +67,7 @@ def track(args: argparse.Namespace) -> None:
         for frame, result in results:
             drawn = draw_result(frame, result.box, result.polygon, result.mask, result.score)
             if args.out and writer is None:
-                fps = frame_rate(args.source) or DEFAULT_FPS
-                writer = VideoWriter(args.out, fps, (frame.shape[1], frame.shape[0]))
+                writer = VideoWriter.like(args.out, args.source, frame)
             if writer is not None:
                 writer.write(drawn)
             if args.show and not show(drawn):

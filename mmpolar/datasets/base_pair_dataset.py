@@ -2,7 +2,6 @@
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from operator import index as as_int
 from typing import Any
 
@@ -15,6 +14,7 @@ from mmpolar.datasets.base_track_dataset import (
     build_transforms,
     frames_to_search,
 )
+from mmpolar.datasets.tours import step_of_tour
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
 
@@ -118,9 +118,7 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
         """Dataset and track that a position of an epoch walks to."""
         number = int(self._dataset_of[position])
         turn = epoch * int(self._counts[number]) + int(self._turn_of[position])
-        num_tracks = int(self._num_tracks[number])
-        tour, step = divmod(turn, num_tracks)
-        return number, int(_tour(num_tracks, self.seed, number, tour)[step])
+        return number, step_of_tour(turn, int(self._num_tracks[number]), (self.seed, number))
 
     def _draw_template(
         self, rng: np.random.Generator, number: int, track_id: int
@@ -242,9 +240,3 @@ def view(track: dict, frame: int, target: Target) -> dict:
         mask=target.mask,
         video=track['frames'][0],
     )
-
-
-@lru_cache(maxsize=16)
-def _tour(num_tracks: int, seed: int, number: int, tour: int) -> np.ndarray:
-    """Order in which one walk through all tracks of a dataset takes them."""
-    return np.random.default_rng([seed, number, tour]).permutation(num_tracks)

@@ -26,6 +26,7 @@ from mmpolar.datasets.track_index import (
 from mmpolar.registry import TRANSFORMS
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.target import Target
+from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
 from mmpolar.utils.image import read_mask
 from mmpolar.version import __version__
 
@@ -340,9 +341,6 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
 
     def _keep_index(self, path: Path, fingerprint: dict) -> TrackIndex | None:
         """Write the index, and map it from there; None if it cannot be written."""
-        # Here, as the hooks of mmpolar.engine import the datasets.
-        from mmpolar.engine.atomic_local_backend import AtomicLocalBackend
-
         built = TrackIndex(self.data_bytes, self.data_address, self._frame_ends)
         try:
             AtomicLocalBackend().put(pack_index_file(built, fingerprint), path)

@@ -5,7 +5,6 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import index as as_int
 from typing import Any
 
@@ -20,7 +19,9 @@ from torch.utils.data import Dataset
 
 from mmpolar.datasets.base_track_dataset import build_transforms
 from mmpolar.datasets.mined_negatives import MinedNegatives
+from mmpolar.datasets.tours import step_of_tour
 from mmpolar.registry import DATASETS
+from mmpolar.utils.random_state import kept_random_state
 
 #: Draws, of a composite or of one of its images, before giving up.
 MAX_DRAWS = 20
@@ -250,7 +251,7 @@ class CompositeDataset(Dataset):
             return int(draw.rng.integers(len(self.positives)))
         slot = draw.index * self.num_positives + place
         length = len(self.positives)
-        number = _step_of_tour(slot, length, (self.seed, _POSITIVES))
+        number = step_of_tour(slot, length, (self.seed, _POSITIVES))
         if getattr(self.positives, 'index_carries_epoch', False):
             return slot // length * length + number
         return number
@@ -260,9 +261,9 @@ class CompositeDataset(Dataset):
         slot = draw.index * self.num_negatives + place
         if len(draw.picks) and draw.rng.random() < self.mined_share:
             key = (self.seed, _PICKS, draw.round_number)
-            return draw.picks, int(draw.picks[_step_of_tour(slot, len(draw.picks), key)])
+            return draw.picks, int(draw.picks[step_of_tour(slot, len(draw.picks), key)])
         pool_size = self._mined.capacity
-        return pool_size, _step_of_tour(slot, pool_size, (self.seed, _POOL))
+        return pool_size, step_of_tour(slot, pool_size, (self.seed, _POOL))
 
     def _report_once(self, number: int, unreadable: str) -> None:
         if not self._is_reported[number]:
@@ -292,18 +293,12 @@ def seeded_globally(entropy: SeedSequence) -> Iterator[None]:
     Args:
         entropy: What the seeds are made from.
     """
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-    torch_state = torch.default_generator.get_state()
     python_seed, numpy_seed, torch_seed = entropy.generate_state(3).tolist()
-    random.seed(python_seed)
-    np.random.seed(numpy_seed)  # noqa: NPY002
-    torch.default_generator.manual_seed(torch_seed)
-    try:
+    with kept_random_state(cuda=False):
+        random.seed(python_seed)
+        np.random.seed(numpy_seed)  # noqa: NPY002
+        torch.default_generator.manual_seed(torch_seed)
         yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        torch.default_generator.set_state(torch_state)
 
 
 def _built(dataset: dict | Dataset | None) -> Dataset | None:
@@ -313,17 +308,6 @@ def _built(dataset: dict | Dataset | None) -> Dataset | None:
 def _check_has_images(dataset: Dataset, role: str, remedy: str) -> None:
     if len(dataset) == 0:
         raise ValueError(f'{role}: {type(dataset).__name__} has no image; {remedy}')
-
-
-def _step_of_tour(slot: int, length: int, key: tuple[int, ...]) -> int:
-    """Where a walk is that goes through all of 0 .. length - 1 again and again, shuffled anew."""
-    tour, step = divmod(slot, length)
-    return int(_tour(length, *key, tour)[step])
-
-
-@lru_cache(maxsize=16)
-def _tour(length: int, *key: int) -> NDArray[np.int64]:
-    return np.random.default_rng(key).permutation(length)
 
 
 def _key(dataset: Dataset, number: int) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.structures.region import parse_region, region_box
 from mmpolar.utils.image import list_images
 
@@ -70,8 +71,8 @@ def write_boxes(path: str | os.PathLike, boxes: np.ndarray, one_based: bool = Fa
         boxes: Boxes of shape (T, 4), xyxy, pixel centres at integers; NaN where there is none.
         one_based: Whether the first pixel gets the coordinate 1.
     """
-    corners = np.asarray(boxes, dtype=np.float64) + (1.5 if one_based else 0.5)
-    rows = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    rows = to_corner_xywh(np.asarray(boxes, dtype=np.float64))
+    rows[:, :2] += 1 if one_based else 0
     np.savetxt(path, rows, fmt='%.4f', delimiter=',')
 
 

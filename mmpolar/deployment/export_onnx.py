@@ -101,7 +101,9 @@ def check_graphs(model: Ocean, folder: Path, manifest: ModelManifest) -> float:
         ExportMismatchError: If it is above ``TOLERANCE``.
     """
     model = copy.deepcopy(model).cpu().eval()
-    template = _session(folder / manifest.template)
+    sessions = {
+        name: _session(folder / name) for name in (manifest.template, *manifest.search.values())
+    }
     sizes = {model.params.search_size, model.params.small_target_search_size}
     generator = torch.Generator().manual_seed(0)
     worst = 0.0
@@ -109,10 +111,12 @@ def check_graphs(model: Ocean, folder: Path, manifest: ModelManifest) -> float:
         crops = [
             _random_crops(targets, side, generator) for side in (model.params.template_size, size)
         ]
-        kernels = template.run(list(manifest.kernels), {TEMPLATE_INPUT: crops[0].numpy()})
+        kernels = sessions[manifest.template].run(
+            list(manifest.kernels), {TEMPLATE_INPUT: crops[0].numpy()}
+        )
         feed = {SEARCH_INPUT: crops[1].numpy(), **dict(zip(manifest.kernels, kernels, strict=True))}
         name = manifest.search_file(size)
-        maps = _session(folder / name).run(None, feed)
+        maps = sessions[name].run(None, feed)
         for kind, got, expected in zip(_NAMES, maps, _reference(model, *crops), strict=False):
             difference = largest_difference(got, expected.numpy())
             if not difference <= TOLERANCE:

@@ -1,6 +1,5 @@
 """What runs around the model: hooks of the training and test loops, optimizer wrappers."""
 
-from mmpolar.engine.atomic_local_backend import AtomicLocalBackend
 from mmpolar.engine.hooks import (
     AtomicCheckpointHook,
     BackboneUnfreezeHook,
@@ -10,6 +9,7 @@ from mmpolar.engine.hooks import (
 )
 from mmpolar.engine.loops import GroupTrainLoop
 from mmpolar.engine.optim_wrappers import Bfloat16OptimWrapper
+from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
 
 __all__ = [
     'AtomicCheckpointHook',

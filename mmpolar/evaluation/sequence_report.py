@@ -17,14 +17,18 @@ from rich.table import Table
 MEAN_ROW = 'mean'
 
 
-def check_outfile(outfile: str | Path | None) -> Path | None:
+def check_outfile(outfile: str | Path | None, option: str = 'outfile') -> Path | None:
     """The path of a report.
+
+    Args:
+        outfile: What was given for it.
+        option: Name of the option that gave it, for the message.
 
     Raises:
         ValueError: If it does not end in .json.
     """
     if outfile is not None and not str(outfile).endswith('.json'):
-        raise ValueError(f'outfile must end in .json, got {str(outfile)!r}')
+        raise ValueError(f'{option} must end in .json, got {str(outfile)!r}')
     return None if outfile is None else Path(outfile)
 
 
@@ -78,7 +82,7 @@ def write_report(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     report = dict(more, mean=dict(means), sequences=list(sequences))
-    path.write_text(json.dumps(_nan_to_none(report), indent=1), encoding='utf-8')
+    path.write_text(json.dumps(nan_to_none(report), indent=1), encoding='utf-8')
     rows = [(s['video_name'], s['n_frames'], s['values']) for s in sequences]
     rows.append((MEAN_ROW, sum(s['n_frames'] for s in sequences), means))
     with path.with_suffix('.csv').open('w', newline='', encoding='utf-8') as file:
@@ -89,13 +93,14 @@ def write_report(
             writer.writerow([name, n_frames, *cells])
 
 
+def nan_to_none(value: Any) -> Any:
+    """A value for JSON, which knows no NaN: None in its place, also inside of lists and so on."""
+    if isinstance(value, Mapping):
+        return {key: nan_to_none(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [nan_to_none(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
 def _text(value: float, digits: int) -> str:
     return '' if math.isnan(value) else f'{value:.{digits}f}'
-
-
-def _nan_to_none(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _nan_to_none(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_nan_to_none(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -10,12 +10,13 @@ import numpy as np
 
 from mmpolar.runtime.tracker import RuntimeTracker
 from mmpolar.structures.track_result import TrackResult
-from mmpolar.utils.video import count_frames, frame_rate, iter_frames
+from mmpolar.utils.video import count_frames, iter_frames
 from mmpolar.visualization.draw import draw_result
 from mmpolar.visualization.video_writer import VideoWriter
 
 USAGE_ERROR = 2
-DEFAULT_FPS = 25.0
+#: Frames from one message of progress to the next.
+PROGRESS_STEP = 10
 # Orange, blue, green, pink, yellow, violet: told apart on most pictures. BGR.
 COLORS = (
     (0, 140, 255), (255, 160, 40), (80, 220, 80), (220, 100, 255), (0, 230, 240), (240, 90, 130),
@@ -91,24 +92,22 @@ def track(args: argparse.Namespace) -> int:
     boxes[:, 2:] += boxes[:, :2]
     tracks: list[list[TrackResult]] = []
     writer = None
+    shows_progress = sys.stderr.isatty()
+    total = count_frames(args.source) if shows_progress else None
     try:
         for frame in iter_frames(args.source):
             tracks.append(tracker.track(frame) if tracks else tracker.init(frame, boxes))
             if args.out:
-                writer = writer or _open_writer(args, frame)
+                writer = writer or VideoWriter.like(args.out, args.source, frame)
                 writer.write(_draw(frame, tracks[-1]))
-            _show_progress(len(tracks), args.source)
+            if shows_progress and len(tracks) % PROGRESS_STEP == 0:
+                _show_progress(len(tracks), total)
     finally:
         if writer is not None:
             writer.close()
         if args.results and tracks:
             _write_results(Path(args.results), tracks)
     return len(tracks)
-
-
-def _open_writer(args: argparse.Namespace, frame: np.ndarray) -> VideoWriter:
-    fps = frame_rate(args.source) or DEFAULT_FPS
-    return VideoWriter(args.out, fps, (frame.shape[1], frame.shape[0]))
 
 
 def _draw(frame: np.ndarray, results: list[TrackResult]) -> np.ndarray:
@@ -137,10 +136,8 @@ def _plain(result: TrackResult) -> dict:
     return dict(box=np.round(result.box, 3).tolist(), score=round(result.score, 4), polygon=polygon)
 
 
-def _show_progress(done: int, source: str) -> None:
-    if sys.stderr.isatty() and done % 10 == 0:
-        total = count_frames(source)
-        print(f'\rframe {done}' + (f' of {total}' if total else ''), end='', file=sys.stderr)
+def _show_progress(done: int, total: int | None) -> None:
+    print(f'\rframe {done}' + (f' of {total}' if total else ''), end='', file=sys.stderr)
 
 
 if __name__ == '__main__':

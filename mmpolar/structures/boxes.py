@@ -1,7 +1,10 @@
-"""Checks on boxes that come from outside."""
+"""Boxes that come from outside, or go there."""
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+#: The benchmarks' files have pixel corners at integers, mmpolar pixel centres.
+CENTER_TO_CORNER = 0.5
 
 
 def check_box(box: ArrayLike, frame_size: tuple[int, int]) -> np.ndarray:
@@ -36,3 +39,16 @@ def check_box(box: ArrayLike, frame_size: tuple[int, int]) -> np.ndarray:
             'check that box and frame have the same scale'
         )
     return clipped
+
+
+def to_corner_xywh(boxes: np.ndarray) -> np.ndarray:
+    """Boxes as the files of the box benchmarks have them.
+
+    Args:
+        boxes: (..., 4) xyxy in pixels, pixel centres at integers.
+
+    Returns:
+        (..., 4) x, y, width, height, pixel corners at integers.
+    """
+    start, end = boxes[..., :2], boxes[..., 2:]
+    return np.concatenate([start + CENTER_TO_CORNER, end - start], axis=-1)

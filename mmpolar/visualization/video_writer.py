@@ -7,6 +7,11 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from mmpolar.utils.video import Source, frame_rate
+
+#: Frames per second where a source does not state any.
+DEFAULT_FPS = 25.0
+
 
 class VideoWriter:
     """Writes uint8 BGR frames into an mp4 file (MPEG-4 part 2, ``mp4v``), as a context manager.
@@ -55,6 +60,18 @@ class VideoWriter:
                 'pixels: check that the folder is writable and that this build of OpenCV has the '
                 'codec mp4v'
             )
+
+    @classmethod
+    def like(cls, path: str | os.PathLike, source: Source, frame: np.ndarray) -> 'VideoWriter':
+        """A writer of frames such as one of a source, at the source's speed.
+
+        Args:
+            path: See :class:`VideoWriter`.
+            source: See :func:`mmpolar.utils.video.iter_frames`; 25 frames per second where it
+                states none.
+            frame: A frame, (H, W, 3).
+        """
+        return cls(path, frame_rate(source) or DEFAULT_FPS, (frame.shape[1], frame.shape[0]))
 
     def write(self, frame: np.ndarray) -> None:
         """Append one frame.

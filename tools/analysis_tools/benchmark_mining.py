@@ -3,8 +3,6 @@
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +17,7 @@ from torch.utils.data import DataLoader
 
 import mmpolar.engine  # noqa: F401  (registers its classes)
 from mmpolar.datasets import ImageFolderDataset
-from mmpolar.engine.mining import default_test_pipeline
+from mmpolar.engine.mining import default_test_pipeline, prediction_mode
 from mmpolar.registry import LOOPS
 
 DESCRIPTION = """\
@@ -154,7 +152,7 @@ class SideBySide(Hook):
         if self._loader is None:
             self._loader = self._build_loader(runner)
         start = self._now()
-        with test_mode(runner.model), torch.no_grad():
+        with prediction_mode(runner.model), torch.no_grad():
             for batch in self._loader:
                 runner.model.test_step(batch)
         self.plain.append(self._now().since(start))
@@ -211,13 +209,6 @@ class Finish(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         self.watch.finish(runner)
-
-
-@contextmanager
-def test_mode(model: torch.nn.Module) -> Iterator[None]:
-    model.eval()
-    yield
-    model.train()
 
 
 def build_runner(

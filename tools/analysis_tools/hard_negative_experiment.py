@@ -24,7 +24,6 @@ from mmengine.runner import Runner
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mmpolar.engine.atomic_local_backend import AtomicLocalBackend
 from mmpolar.evaluation.functional import (
     PRCurve,
     average_precision,
@@ -32,6 +31,7 @@ from mmpolar.evaluation.functional import (
     point_for_recall,
     pr_curve,
 )
+from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
 from mmpolar.utils.setup import ConfigOptions, usage_error
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,7 +3,6 @@
 import argparse
 import hashlib
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
 from mmpolar.utils.image import read_image
 from mmpolar.utils.synthetic import make_scene
 
@@ -211,9 +211,7 @@ def make_data(args: argparse.Namespace) -> dict:
     counts = write_pictures(args)
     (args.out / 'unfinished').unlink()
     manifest = dict(recipe=recipe, counts=counts)
-    temporary = path.with_suffix('.partial')
-    temporary.write_text(json.dumps(manifest, indent=2) + '\n')
-    os.replace(temporary, path)
+    AtomicLocalBackend().put_text(json.dumps(manifest, indent=2) + '\n', path)
     return manifest
 
 

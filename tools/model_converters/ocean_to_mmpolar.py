@@ -18,8 +18,8 @@ from mmpolar.compat.ocean_checkpoint import (
     convert_ocean_weights,
     unwrap_ocean_weights,
 )
-from mmpolar.engine.atomic_local_backend import AtomicLocalBackend
 from mmpolar.registry import MODELS
+from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
 from mmpolar.utils.checkpoint import CheckpointReadError, read_checkpoint
 from mmpolar.utils.setup import usage_error
 from mmpolar.version import __version__

@@ -10,8 +10,8 @@ from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from mmpolar.engine.atomic_local_backend import AtomicLocalBackend
 from mmpolar.registry import HOOKS
+from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
 
 
 @HOOKS.register_module()

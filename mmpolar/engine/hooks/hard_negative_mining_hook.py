@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from mmpolar.engine.atomic_local_backend import AtomicLocalBackend
 from mmpolar.engine.mining import (
     HardestSamples,
     MiningDataset,
@@ -48,6 +47,7 @@ from mmpolar.engine.mining import (
     with_pipeline,
 )
 from mmpolar.registry import DATASETS, HOOKS, TASK_UTILS
+from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
 
 SELECTIONS = ('hardest', 'random')
 #: Where a checkpoint keeps the picks.

@@ -7,7 +7,6 @@ from mmpolar.engine.mining.kept_state import (
     common_buffers,
     ema_weights,
     find_ema_hook,
-    kept_random_state,
     prediction_mode,
 )
 from mmpolar.engine.mining.negative_pool import (
@@ -20,6 +19,7 @@ from mmpolar.engine.mining.pick_rule import PickRule, hardest_first, ranks_in, s
 from mmpolar.engine.mining.picked_round import PickedRound
 from mmpolar.engine.mining.round_report import Pick, RoundReport, score_quantiles, some_of
 from mmpolar.engine.mining.score_pool import PoolScores, Scorer, build_pool_loader, score_pool
+from mmpolar.utils.random_state import kept_random_state
 
 __all__ = [
     'HardestSamples',

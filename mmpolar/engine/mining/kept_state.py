@@ -1,11 +1,8 @@
 """Looking at a model in the middle of its training without a trace."""
 
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
-import torch
 from mmengine.dist import all_reduce_params, get_world_size
 from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
@@ -22,22 +19,6 @@ def prediction_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
-
-
-@contextmanager
-def kept_random_state() -> Iterator[None]:
-    """Let Python's, NumPy's and PyTorch's generators go on after the block as if it had not been."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    cpu = torch.get_rng_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
-        torch.set_rng_state(cpu)
-        if cuda:
-            torch.cuda.set_rng_state_all(cuda)
 
 
 @contextmanager

@@ -10,9 +10,8 @@ from mmpolar.evaluation.functional import got10k_ious, got10k_scores
 from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric, first_target_missing
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.registry import METRICS
+from mmpolar.structures.boxes import to_corner_xywh
 
-# The benchmark has pixel corners at integers, the package has pixel centres there.
-_CENTER_TO_CORNER = 0.5
 _NO_BOX = np.full(4, np.nan)
 
 
@@ -75,6 +74,4 @@ class GOT10kMetric(SequenceMetric):
 
 
 def _corner_xywh(box: np.ndarray | None) -> np.ndarray:
-    if box is None:
-        return _NO_BOX
-    return np.concatenate([box[:2] + _CENTER_TO_CORNER, box[2:] - box[:2]])
+    return to_corner_xywh(_NO_BOX if box is None else box)

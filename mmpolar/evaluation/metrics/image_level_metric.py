@@ -7,12 +7,10 @@ import math
 import sys
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement, InstanceData
 
@@ -27,6 +25,8 @@ from mmpolar.evaluation.functional import (
     pr_curve,
     recall,
 )
+from mmpolar.evaluation.metrics.gathered_metric import GatheredMetric
+from mmpolar.evaluation.sequence_report import check_outfile, nan_to_none
 from mmpolar.registry import METRICS, TASK_UTILS
 from mmpolar.visualization import plot_pr_curves
 
@@ -48,7 +48,7 @@ class _Reading:
 
 
 @METRICS.register_module()
-class ImageLevelMetric(BaseMetric):
+class ImageLevelMetric(GatheredMetric):
     """Recall, precision and false alarms per 10,000 negatives, an image flagged or not as a whole.
 
     An image holds a target if its ``gt_instances`` have one, and is flagged when its score, by
@@ -103,16 +103,13 @@ class ImageLevelMetric(BaseMetric):
         prefix: str | None = None,
         collect_dir: str | None = None,
     ) -> None:
-        collect_device = collect_device or ('gpu' if collect_dir is None else 'cpu')
-        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        super().__init__(collect_device, prefix, collect_dir)
         if not score_thr > 0:
             raise ValueError(
                 f'score_thr must be above 0, got {score_thr}: images without detection score 0'
             )
         if labels is not None and not len(labels):
             raise ValueError('labels is empty; leave it out to count every class as a target')
-        if out_file is not None and not str(out_file).endswith('.json'):
-            raise ValueError(f'out_file must end in .json, got {out_file!r}')
         self.score_thr = score_thr
         self.precisions = _wanted(precision, 'precision')
         self.recalls = _wanted(recall, 'recall')
@@ -121,7 +118,7 @@ class ImageLevelMetric(BaseMetric):
             scorer or dict(type='mmpolar.MaxDetectionScore', labels=self.labels)
         )
         self.unannotated_as_negative = unannotated_as_negative
-        self.out_file = None if out_file is None else Path(out_file)
+        self.out_file = check_outfile(out_file, 'out_file')
         self._dataset_size = sys.maxsize
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -161,7 +158,7 @@ class ImageLevelMetric(BaseMetric):
             Figure name, with the prefix, to value.
         """
         self._dataset_size = size
-        return super().evaluate(sys.maxsize)
+        return super().evaluate(size)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Compute and log the figures and write the report.
@@ -237,7 +234,7 @@ class ImageLevelMetric(BaseMetric):
             score_thr=self.score_thr,
             labels=self.labels,
             counts=counts,
-            figures={name: _none_if_nan(value) for name, value in figures.items()},
+            figures=nan_to_none(figures),
             curve=None if curve is None else {k: v.tolist() for k, v in vars(curve).items()},
         )
         self.out_file.parent.mkdir(parents=True, exist_ok=True)
@@ -358,7 +355,3 @@ def _labels(instances: Mapping[str, Any] | None) -> np.ndarray | None:
     if instances is None or 'labels' not in instances:
         return None
     return torch.as_tensor(instances['labels']).cpu().numpy()
-
-
-def _none_if_nan(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -2,15 +2,14 @@
 
 import logging
 import math
-import sys
 from abc import ABCMeta, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from mmpolar.evaluation.metrics.gathered_metric import GatheredMetric
 from mmpolar.evaluation.sequence_report import (
     check_outfile,
     format_table,
@@ -36,7 +35,7 @@ class _Track:
         return self.in_order and self.n_frames == self.length
 
 
-class SequenceMetric(BaseMetric, metaclass=ABCMeta):
+class SequenceMetric(GatheredMetric, metaclass=ABCMeta):
     """A metric whose unit is a sequence: figures of each, then of all together.
 
     A sequence is complete once frames 0 to ``video_length - 1`` came in order from one process; the
@@ -69,8 +68,7 @@ class SequenceMetric(BaseMetric, metaclass=ABCMeta):
         prefix: str | None = None,
         collect_dir: str | None = None,
     ) -> None:
-        collect_device = collect_device or ('gpu' if collect_dir is None else 'cpu')
-        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        super().__init__(collect_device, prefix, collect_dir)
         self.outfile = check_outfile(outfile)
         self._tracks: dict[Hashable, _Track] = {}
 
@@ -144,7 +142,7 @@ class SequenceMetric(BaseMetric, metaclass=ABCMeta):
         """
         self.results.extend(self._summary(track) for track in self._tracks.values())
         self._tracks.clear()
-        return super().evaluate(sys.maxsize)
+        return super().evaluate(size)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Average over the sequences, log the table and write the report.

@@ -2,12 +2,10 @@
 
 import logging
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from mmpolar.evaluation.functional import (
@@ -21,6 +19,7 @@ from mmpolar.evaluation.functional import (
     reset_eao_curve,
     reset_scores,
 )
+from mmpolar.evaluation.metrics.gathered_metric import GatheredMetric
 from mmpolar.evaluation.sequence_report import (
     check_outfile,
     format_table,
@@ -37,7 +36,7 @@ _COLUMNS = dict(
 
 
 @METRICS.register_module()
-class VOTMetric(BaseMetric):
+class VOTMetric(GatheredMetric):
     """``accuracy``, ``robustness`` and ``eao`` as VOT's toolkit computes them.
 
     A sample is one run of a tracker over one sequence, as ``VOTRun.to_sample`` gives it; the
@@ -77,8 +76,7 @@ class VOTMetric(BaseMetric):
         prefix: str | None = None,
         collect_dir: str | None = None,
     ) -> None:
-        collect_device = collect_device or ('gpu' if collect_dir is None else 'cpu')
-        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        super().__init__(collect_device, prefix, collect_dir)
         if protocol not in _PROTOCOLS:
             raise ValueError(f'protocol must be one of {_PROTOCOLS}, got {protocol!r}')
         if (year is None) == (interval is None):
@@ -106,17 +104,6 @@ class VOTMetric(BaseMetric):
                     'VOTMetric scores runs, see mmpolar.evaluation.vot_runs'
                 )
             self.results.append(dict(sample))
-
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Collect the runs of all processes and compute the figures.
-
-        Args:
-            size: Not used: the number of runs is that which came.
-
-        Returns:
-            Figure name, with the prefix, to value.
-        """
-        return super().evaluate(sys.maxsize)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Score the sequences, log the table and write the report.

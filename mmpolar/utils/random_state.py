@@ -1,0 +1,29 @@
+"""Leaving the global random generators as they were found."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+@contextmanager
+def kept_random_state(cuda: bool = True) -> Iterator[None]:
+    """Let Python's, NumPy's and PyTorch's generators go on after the block as if it had not been.
+
+    Args:
+        cuda: Whether those of CUDA devices too, where there are any; fetching them waits for the
+            devices.
+    """
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    cpu = torch.get_rng_state()
+    devices = torch.cuda.get_rng_state_all() if cuda and torch.cuda.is_available() else []
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+        torch.set_rng_state(cpu)
+        if devices:
+            torch.cuda.set_rng_state_all(devices)
