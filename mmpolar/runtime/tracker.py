@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmpolar.runtime.model_folder import ModelManifest
 from mmpolar.structures.boxes import check_box
-from mmpolar.structures.crop import CROP_RULES, context_size
-from mmpolar.structures.polar import decode_points, rasterize_polygon
-from mmpolar.structures.siamese import Selection, clamp_box, select_location
+from mmpolar.structures.crop import CROP_RULES
+from mmpolar.structures.siamese import Selection, clamp_box, cut_search, cut_template, locate
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.utils.image import to_bgr_uint8
 
@@ -79,7 +78,6 @@ class RuntimeTracker:
             raise ValueError(f'threads must be at least 1, got {threads}')
         self.manifest = ModelManifest.read(model_folder)
         self.params = self.manifest.params
-        self._rule = CROP_RULES[self.params.crop]
         self._folder = Path(model_folder)
         self._threads = threads or 0  # 0 lets ONNX Runtime choose
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
@@ -171,12 +169,12 @@ class RuntimeTracker:
         for target_id, (selection, polygon) in self._locate(frame, self.ids).items():
             box = clamp_box(selection.box, size, self.params.min_size)
             self._targets[target_id].box = box
-            results.append(_result(box, selection.score, polygon, size))
+            results.append(TrackResult.from_outline(box, selection.score, polygon, size))
         return results[0] if self._single else results
 
     def _take_on(self, frame: NDArray[np.uint8], boxes: list[NDArray]) -> list[TrackResult]:
         size = frame.shape[:2]
-        border = self._rule.border(frame)
+        border = CROP_RULES[self.params.crop].border(frame)
         kernels = self._encode(frame, boxes, border)
         added = range(self._next_id, self._next_id + len(boxes))
         for index, (target_id, box) in enumerate(zip(added, boxes, strict=True)):
@@ -191,7 +189,7 @@ class RuntimeTracker:
         self._batches = {}
         located = self._locate(frame, tuple(added)).values()
         return [
-            _result(box, 1.0, polygon, size)
+            TrackResult.from_outline(box, 1.0, polygon, size)
             for box, (_, polygon) in zip(boxes, located, strict=True)
         ]
 
@@ -199,17 +197,7 @@ class RuntimeTracker:
         self, frame: NDArray[np.uint8], boxes: list[NDArray], border: tuple[float, ...]
     ) -> list[NDArray[np.float32]]:
         """Kernels of all targets, arrays (T, C, w, h)."""
-        params = self.params
-        crops = [
-            self._rule.crop(
-                frame,
-                _center(box),
-                context_size(box, params.context_amount),
-                params.template_size,
-                border,
-            )
-            for box in boxes
-        ]
+        crops = [cut_template(frame, box, border, self.params) for box in boxes]
         session = self._session(self.manifest.template)
         return session.run(list(self.manifest.kernels), {TEMPLATE_INPUT: np.stack(crops)})
 
@@ -220,15 +208,24 @@ class RuntimeTracker:
         located = {}
         for size, batch in self._batches_of(ids).items():
             targets = [self._targets[target_id] for target_id in batch.ids]
-            scales = [self._scale(target) for target in targets]
-            crops = [
-                self._rule.crop(frame, _center(target.box), size / scale, size, target.border)
-                for target, scale in zip(targets, scales, strict=True)
-            ]
+            crops, scales = zip(
+                *(
+                    cut_search(frame, target.box, size, target.border, self.params)
+                    for target in targets
+                ),
+                strict=True,
+            )
             maps = self._search(size, np.stack(crops), batch.kernels)
             for index, (target_id, target) in enumerate(zip(batch.ids, targets, strict=True)):
-                located[target_id] = self._decode(
-                    [part[index] for part in maps], target, scales[index]
+                score, ltrb, *radii = (part[index] for part in maps)
+                located[target_id] = locate(
+                    score,
+                    ltrb,
+                    radii[0] if radii else None,
+                    target.box,
+                    scales[index],
+                    size,
+                    self.params,
                 )
         return {target_id: located[target_id] for target_id in ids}
 
@@ -260,20 +257,6 @@ class RuntimeTracker:
         session = self._session(self.manifest.search_file(size))
         return session.run(None, {SEARCH_INPUT: crops, **kernels})
 
-    def _decode(
-        self, maps: list[NDArray[np.float32]], target: _Target, scale: float
-    ) -> tuple[Selection, NDArray[np.float32] | None]:
-        score, ltrb, *radii = maps
-        selection = select_location(score, ltrb, target.box, scale, target.search_size, self.params)
-        if not radii:
-            return selection, None
-        chosen = radii[0][:, selection.row, selection.col] / scale
-        return selection, decode_points(selection.pole, chosen)
-
-    def _scale(self, target: _Target) -> float:
-        """Pixels of the crops per pixel of the frame."""
-        return self.params.template_size / context_size(target.box, self.params.context_amount)
-
     def _session(self, name: str) -> onnxruntime.InferenceSession:
         """The graph in that file, loaded when it is first needed."""
         if name not in self._sessions:
@@ -284,14 +267,3 @@ class RuntimeTracker:
                 str(self._folder / name), options, providers=['CPUExecutionProvider']
             )
         return self._sessions[name]
-
-
-def _center(box: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (box[:2] + box[2:]) / 2
-
-
-def _result(
-    box: NDArray, score: float, polygon: NDArray | None, frame_size: tuple[int, int]
-) -> TrackResult:
-    mask = rasterize_polygon(polygon, frame_size) if polygon is not None else None
-    return TrackResult(np.asarray(box, np.float32), score, polygon, mask)

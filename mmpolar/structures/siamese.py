@@ -4,12 +4,22 @@ Plain numbers and numpy arrays, so that a tracker on any inference engine shares
 The rules are those of Ocean (Zhang et al., ECCV 2020, section 3.4) and of its published code.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from mmpolar.structures.crop import CROP_RULES
+from mmpolar.structures.crop import (
+    CROP_RULES,
+    Border,
+    context_size,
+    crop_matrix,
+    transform_box,
+    warp_mask,
+)
+from mmpolar.structures.polar import decode_points
+from mmpolar.structures.target import draw_target
 
 #: Boxes lie on a grid of this many steps a pixel. A crop changes by jumps with its window, so two
 #: engines whose maps differ in the last bit would else drift apart.
@@ -60,7 +70,6 @@ class TrackParams:
                 raise ValueError(
                     f'{name} must exceed the template size {self.template_size}, got {value}'
                 )
-
         if self.crop not in CROP_RULES:
             raise ValueError(f'crop must be one of {", ".join(CROP_RULES)}, got {self.crop!r}')
 
@@ -87,6 +96,96 @@ class Selection:
     box: np.ndarray
     score: float
     pole: np.ndarray
+
+
+def cut_template(
+    frame: np.ndarray, box: np.ndarray, border: Border, params: TrackParams
+) -> np.ndarray:
+    """Cut out the template crop of a target.
+
+    Args:
+        frame: Image, (H, W, 3) uint8.
+        box: The target's box, (4,) xyxy, in pixels of the frame.
+        border: Colour outside the frame.
+        params: Tracking hyper-parameters.
+
+    Returns:
+        (template_size, template_size, 3) uint8.
+    """
+    side = context_size(box, params.context_amount)
+    return CROP_RULES[params.crop].crop(frame, _center(box), side, params.template_size, border)
+
+
+def cut_target_map(box: np.ndarray, mask: np.ndarray | None, params: TrackParams) -> np.ndarray:
+    """Where the target is in its template crop.
+
+    Args:
+        box: The target's box, (4,) xyxy, in pixels of the frame.
+        mask: Its mask, (H, W), not zero inside; None if it is not known.
+        params: Tracking hyper-parameters.
+
+    Returns:
+        (template_size, template_size) uint8, 1 on the target, or on the ellipse in its box.
+    """
+    size = params.template_size
+    side = context_size(box, params.context_amount)
+    matrix = crop_matrix(_center(box), side, size)
+    cut = None if mask is None else warp_mask((mask != 0).astype(np.uint8), matrix, size)
+    return draw_target(transform_box(box, matrix), size, cut)
+
+
+def cut_search(
+    frame: np.ndarray, box: np.ndarray, search_size: int, border: Border, params: TrackParams
+) -> tuple[np.ndarray, float]:
+    """Cut out the search crop around a target's last box.
+
+    Args:
+        frame: Image, (H, W, 3) uint8.
+        box: The target's box in the last frame, (4,) xyxy, in pixels of the frame.
+        search_size: Side of the crop in pixels.
+        border: Colour outside the frame.
+        params: Tracking hyper-parameters.
+
+    Returns:
+        The crop, (search_size, search_size, 3) uint8, and the pixels of it per pixel of the frame.
+    """
+    scale = params.template_size / context_size(box, params.context_amount)
+    side = search_size / scale
+    return CROP_RULES[params.crop].crop(frame, _center(box), side, search_size, border), scale
+
+
+def locate(
+    score: np.ndarray,
+    ltrb: np.ndarray,
+    radii: np.ndarray | None,
+    box: np.ndarray,
+    scale: float,
+    search_size: int,
+    params: TrackParams,
+    refine: Callable[[int, int], np.ndarray] | None = None,
+) -> tuple[Selection, np.ndarray | None]:
+    """Elect a location of a target's maps, and take its outline from there.
+
+    Args:
+        score: See :func:`select_location`, as ``ltrb``, ``box``, ``scale``, ``search_size``
+            and ``params``.
+        ltrb: Distances, shape (4, S, S).
+        radii: Radii of the outline in pixels of the search crop, shape (n, S, S), or None.
+        box: The target's box in the previous frame, (4,).
+        scale: Pixels of the search crop per pixel of the frame.
+        search_size: Side of the search crop in pixels.
+        params: Tracking hyper-parameters.
+        refine: Gives better radii (n,) in pixels of the search crop for a row and a column.
+
+    Returns:
+        The elected location, and the outline in pixels of the frame, (n, 2), or None.
+    """
+    selection = select_location(score, ltrb, box, scale, search_size, params)
+    if radii is None:
+        return selection, None
+    row, col = selection.row, selection.col
+    chosen = radii[:, row, col] if refine is None else refine(row, col)
+    return selection, decode_points(selection.pole, chosen / scale)
 
 
 @lru_cache(maxsize=16)
@@ -150,7 +249,7 @@ def select_location(
     size = score.shape[-1]
     left, top, right, bottom = ltrb
     width, height = left + right, top + bottom
-    center = (box[:2] + box[2:]) / 2
+    center = _center(box)
     previous = (box[2:] - box[:2]) * scale
 
     penalty = change_penalty(width, height, previous[0], previous[1], params.penalty_k)
@@ -196,6 +295,10 @@ def clamp_box(box: np.ndarray, frame_size: tuple[int, int], min_size: float) -> 
     """
     limit = np.array([frame_size[1], frame_size[0]], dtype=np.float64)
     # Integers are pixel centres: the frame begins half a pixel before 0.
-    center = np.clip((box[:2] + box[2:]) / 2, -0.5, limit - 0.5)
+    center = np.clip(_center(box), -0.5, limit - 0.5)
     half = np.clip(box[2:] - box[:2], np.minimum(min_size, limit), limit) / 2
     return np.round(np.concatenate([center - half, center + half]) * BOX_STEPS) / BOX_STEPS
+
+
+def _center(box: np.ndarray) -> np.ndarray:
+    return (box[:2] + box[2:]) / 2

@@ -17,3 +17,23 @@ class Target:
 
     box: np.ndarray
     mask: np.ndarray | None = None
+
+
+def draw_target(box: np.ndarray, size: int, mask: np.ndarray | None = None) -> np.ndarray:
+    """Where in a template crop the target probably is: its mask, or else the ellipse in its box.
+
+    Args:
+        box: The target's box in pixels of the crop, (4,) xyxy.
+        size: Side T of the crop in pixels.
+        mask: Mask of the crop, (T, T), not zero on the target; one without target counts as None.
+
+    Returns:
+        (T, T) uint8, 1 on the target; at least one pixel is 1 where the box meets the crop.
+    """
+    if mask is not None and mask.any():
+        return (mask != 0).astype(np.uint8)
+    center = (box[:2] + box[2:]) / 2
+    # Half a pixel wider, so that an ellipse between pixel centres holds one.
+    half = np.maximum((box[2:] - box[:2]) / 2, 0.71)
+    x, y = ((np.arange(size) - c) / h for c, h in zip(center, half, strict=True))
+    return (x**2 + y[:, None] ** 2 <= 1).astype(np.uint8)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmpolar.structures.polar import rasterize_polygon
+
 
 @dataclass(frozen=True)
 class TrackResult:
@@ -21,3 +23,22 @@ class TrackResult:
     score: float
     polygon: np.ndarray | None = None
     mask: np.ndarray | None = None
+
+    @classmethod
+    def from_outline(
+        cls,
+        box: np.ndarray,
+        score: float,
+        polygon: np.ndarray | None,
+        frame_size: tuple[int, int],
+    ) -> 'TrackResult':
+        """An answer whose mask is the inside of its outline, if there is one.
+
+        Args:
+            box: Box in pixels, (4,) xyxy, of any float type.
+            score: Confidence in [0, 1].
+            polygon: Outline in pixels, (n, 2) float32, or None.
+            frame_size: Height and width of the frame in pixels.
+        """
+        mask = None if polygon is None else rasterize_polygon(polygon, frame_size)
+        return cls(np.asarray(box, np.float32), score, polygon, mask)

@@ -1,6 +1,7 @@
 """Transforms: from a drawn pair, or a test frame, to the inputs of the model."""
 
 from mmpolar.datasets.transforms.crop_pair import CropPair
+from mmpolar.datasets.transforms.draw_template_target import DrawTemplateTarget
 from mmpolar.datasets.transforms.generate_polar_target import GeneratePolarTarget
 from mmpolar.datasets.transforms.load_pair_images import LoadPairImages
 from mmpolar.datasets.transforms.load_track_frame import LoadTrackFrame
@@ -13,6 +14,7 @@ from mmpolar.datasets.transforms.stitch_composite import StitchComposite
 
 __all__ = [
     'CropPair',
+    'DrawTemplateTarget',
     'GeneratePolarTarget',
     'LoadPairImages',
     'LoadTrackFrame',

@@ -16,8 +16,9 @@ class PackPairInputs(BaseTransform):
     """Pack a training pair for the model.
 
     Required keys: ``template`` and ``search``, with ``img_path``, ``img``, ``box`` and ``mask``;
-    ``label``; ``dataset_name``; ``sample_idx``. Optional: ``polar``, the dense targets, and
-    ``matrix`` of ``search``, which ``CropPair`` makes.
+    ``label``; ``dataset_name``; ``sample_idx``. Optional: ``polar``, the dense targets;
+    ``target_map`` of ``template``, which ``DrawTemplateTarget`` makes; and ``matrix`` of
+    ``search``, which ``CropPair`` makes.
     """
 
     def transform(self, results: dict) -> dict:
@@ -30,8 +31,8 @@ class PackPairInputs(BaseTransform):
             ``inputs`` with ``img`` (1, 3, 127, 127) and ``search_img`` (1, 3, 255, 255), uint8
             BGR tensors that share memory with the crops; ``data_samples``, a ``DetDataSample``
             with ``gt_instances`` and ``search_gt_instances`` (``bboxes`` (1, 4), ``labels`` (1,):
-            1, or 0 in the search region of a negative pair, and ``masks`` where there are any),
-            and with ``polar_targets`` where the dense targets were made. Its meta information
+            1, or 0 in the search region of a negative pair, ``masks`` where there are any, and in
+            the first ``target_maps`` (1, 127, 127) where they were made), and with ``polar_targets`` where the dense targets were made. Its meta information
             has ``search_matrix``, the (2, 3) map from search frame to search crop, if it is known.
         """
         template, search = results['template'], results['search']
@@ -44,6 +45,8 @@ class PackPairInputs(BaseTransform):
             )
         )
         sample.gt_instances = to_instances(template['box'], 1, template['mask'])
+        if 'target_map' in template:
+            sample.gt_instances.target_maps = torch.from_numpy(template['target_map'])[None]
         sample.search_gt_instances = to_instances(search['box'], results['label'], search['mask'])
         if 'matrix' in search:
             sample.set_metainfo(dict(search_matrix=search['matrix'].tolist()))

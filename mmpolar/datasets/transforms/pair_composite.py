@@ -10,22 +10,36 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from mmpolar.registry import TRANSFORMS
+from mmpolar.structures.polar import mask_to_box
+
+#: Places that are tried for a pasted object before the pair is left as it is.
+PASTE_DRAWS = 5
+#: Standard deviation in pixels of the blur along the edge of a cut-out.
+SOFT_EDGE = 0.7
 
 
 @TRANSFORMS.register_module()
 class PairComposite(BaseTransform):
-    """Make one training pair of a positive and a negative pair, in one of four ways.
+    """Make one training pair of a positive and a negative pair, in one of six ways.
 
     - ``positive``: the positive pair as it is;
     - ``negative``: the negative pair as it is, with the label 0;
     - ``stitch``: the positive pair, a side of whose search crop is replaced by the same part of the
       negative's search crop. The cut is a random line between the target's box and the border of
       the crop, so box and mask stay whole; sides are drawn in proportion to the room they have;
-    - ``overlay``: the positive pair, whose search crop is mixed with the negative's.
+    - ``overlay``: the positive pair, whose search crop is mixed with the negative's;
+    - ``transplant``: the positive pair, whose target is cut out along its mask and laid over the
+      negative's search crop;
+    - ``paste``: the positive pair, with the object of the negative's search crop cut out along its
+      mask and laid over the positive's at a random place and size: a distractor, or in front of
+      the target an occluder, which takes away at most ``max_occlusion`` of the mask. The box is
+      then that of what is left to see.
 
-    In a stitch and an overlay the tracker meets what fooled it beside, or behind, a target. The
-    positive pair is left as it is where its target leaves no room on any side, and where the
-    negative's search frame is of the positive's own video and might show the target a second time.
+    In a stitch and an overlay the tracker meets what fooled it beside, or behind, a target; cut-outs
+    break the tie between objects and their usual surroundings (copy-paste, Ghiasi et al., CVPR
+    2021). The positive pair is left as it is where its target leaves no room on any side, where a
+    mask that is needed is not there, and where the negative's search frame is of the positive's own
+    video and might show the target a second time.
 
     Reads ``positives`` and ``negatives``, lists of one pair each whose crops ``CropPair`` has cut
     (no negative is needed where all are ``positive``), and ``rng``. Gives a pair as a pair dataset
@@ -38,6 +52,8 @@ class PairComposite(BaseTransform):
         probs: Probability of each way; ways left out do not occur. They must add up to 1. None
             for .4 of positives and .2 of each other.
         ratio_range: Least and greatest weight of the positive in an overlay, within [.5, 1].
+        paste_zoom: Least and greatest factor by which a pasted object is resized.
+        max_occlusion: Share of the target's mask that a pasted object may cover, in [0, 1).
 
     Raises:
         ValueError: If an argument is outside its range; or, of a pair, if there are not one
@@ -45,12 +61,14 @@ class PairComposite(BaseTransform):
             crops differ.
     """
 
-    WAYS = ('positive', 'negative', 'stitch', 'overlay')
+    WAYS = ('positive', 'negative', 'stitch', 'overlay', 'transplant', 'paste')
 
     def __init__(
         self,
         probs: Mapping[str, float] | None = None,
         ratio_range: Sequence[float] = (0.6, 0.8),
+        paste_zoom: Sequence[float] = (0.6, 1.3),
+        max_occlusion: float = 0.5,
     ) -> None:
         default = dict(positive=0.4, negative=0.2, stitch=0.2, overlay=0.2)
         self.probs = default if probs is None else dict(probs)
@@ -67,7 +85,22 @@ class PairComposite(BaseTransform):
                 'PairComposite: ratio_range must be (least, greatest) with '
                 f'.5 <= least <= greatest <= 1, got {ratio_range}'
             )
+        if len(paste_zoom) != 2 or not 0 < paste_zoom[0] <= paste_zoom[1]:
+            raise ValueError(
+                'PairComposite: paste_zoom must be (least, greatest) with 0 < least <= greatest, '
+                f'got {paste_zoom}'
+            )
+        if not 0 <= max_occlusion < 1:
+            raise ValueError(f'PairComposite: max_occlusion must be in [0, 1), got {max_occlusion}')
         self.ratio_range = tuple(ratio_range)
+        self.paste_zoom = tuple(paste_zoom)
+        self.max_occlusion = max_occlusion
+        self._combine = dict(
+            stitch=self._stitch,
+            overlay=self._overlay,
+            transplant=self._transplant,
+            paste=self._paste,
+        )
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Make one pair.
@@ -88,9 +121,8 @@ class PairComposite(BaseTransform):
             pair = {**negative, 'composite_sources': [_source(negative, True)]}
         else:
             pair = {**positive, 'composite_sources': [_source(positive, False)]}
-        if way in ('stitch', 'overlay') and not _is_same_video(positive, negative):
-            combine = self._stitch if way == 'stitch' else self._overlay
-            pair = combine(pair, negative, rng)
+        if way in self._combine and not _is_same_video(positive, negative):
+            pair = self._combine[way](pair, negative, rng)
         return {**pair, 'rng': rng, 'sample_idx': results['sample_idx']}
 
     def _stitch(
@@ -112,8 +144,81 @@ class PairComposite(BaseTransform):
         img = cv2.addWeighted(pair['search']['img'], ratio, negative['search']['img'], 1 - ratio, 0)
         return _with_search(pair, img, _source(negative, True, weight=1 - ratio))
 
+    def _transplant(
+        self, pair: dict[str, Any], negative: dict[str, Any], rng: Generator
+    ) -> dict[str, Any]:
+        search = pair['search']
+        if search['mask'] is None or not search['mask'].any():
+            return pair
+        img = lay_over(negative['search']['img'], search['img'], search['mask'])
+        # The target was the first source, and now covers the other one.
+        sources = [_source(negative, True), *pair['composite_sources']]
+        return {**pair, 'search': {**search, 'img': img}, 'composite_sources': sources}
+
+    def _paste(
+        self, pair: dict[str, Any], negative: dict[str, Any], rng: Generator
+    ) -> dict[str, Any]:
+        search, other = pair['search'], negative['search']
+        if search['mask'] is None or other['mask'] is None:
+            return pair
+        if not (search['mask'].any() and other['mask'].any()):
+            return pair
+        size = len(search['img'])
+        area = np.count_nonzero(search['mask'])
+        for _ in range(PASTE_DRAWS):
+            matrix = self._draw_place(other['mask'], size, rng)
+            cut = cv2.warpAffine(other['mask'], matrix, (size, size), flags=cv2.INTER_NEAREST)
+            left = np.where(cut > 0, 0, search['mask']).astype(np.uint8)
+            if np.count_nonzero(left) >= max(1, (1 - self.max_occlusion) * area):
+                break
+        else:
+            return pair
+        moved = cv2.warpAffine(other['img'], matrix, (size, size))
+        seen = {**search, 'mask': left}
+        if np.count_nonzero(left) < area:
+            seen['box'] = mask_to_box(left)
+        img = lay_over(search['img'], moved, cut)
+        return _with_search({**pair, 'search': seen}, img, _source(negative, True, _extent(cut)))
+
+    def _draw_place(
+        self, mask: NDArray[np.uint8], size: int, rng: Generator
+    ) -> NDArray[np.float64]:
+        """(2, 3) matrix that resizes an object and puts its centre anywhere in the crop."""
+        zoom = rng.uniform(*self.paste_zoom)
+        box = mask_to_box(mask)
+        center = (box[:2] + box[2:]) / 2
+        place = rng.uniform(0, size - 1, 2)
+        return np.array(
+            [
+                [zoom, 0, place[0] - zoom * center[0]],
+                [0, zoom, place[1] - zoom * center[1]],
+            ]
+        )
+
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(probs={self.probs}, ratio_range={self.ratio_range})'
+        return (
+            f'{type(self).__name__}(probs={self.probs}, ratio_range={self.ratio_range}, '
+            f'paste_zoom={self.paste_zoom}, max_occlusion={self.max_occlusion})'
+        )
+
+
+def lay_over(
+    img: NDArray[np.uint8], top: NDArray[np.uint8], mask: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Lay a cut-out over an image, its edge softened by about a pixel.
+
+    A hard edge would give away every cut-out, and a network would learn that.
+
+    Args:
+        img: What lies below, (H, W, 3).
+        top: The image that is cut out, (H, W, 3).
+        mask: Where it is cut out, (H, W), not zero inside.
+
+    Returns:
+        (H, W, 3) uint8, a new array.
+    """
+    alpha = cv2.GaussianBlur((mask != 0).astype(np.float32), (0, 0), SOFT_EDGE)[..., None]
+    return np.rint(img + alpha * (top.astype(np.float32) - img)).astype(np.uint8)
 
 
 def draw_side(
@@ -188,6 +293,12 @@ def _source(
         region=region or (0, 0, width, height),
         weight=weight,
     )
+
+
+def _extent(mask: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
+    """Bounding rectangle x1, y1, x2, y2 of a mask, the last two not included; None if empty."""
+    x, y, width, height = cv2.boundingRect(mask)
+    return (x, y, x + width, y + height) if width else None
 
 
 def _with_search(

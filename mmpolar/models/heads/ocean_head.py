@@ -24,10 +24,13 @@ class Kernels(NamedTuple):
     Attributes:
         cls: Kernels of the classification branch, one (N, C, h, w) per dilation.
         reg: Kernels of the regression branch, one (N, C, h, w) per dilation.
+        prototypes: What target and background look like, (N, C', 2, 1), see
+            :class:`ContourRefineHead`; None without that head.
     """
 
     cls: tuple[Tensor, ...]
     reg: tuple[Tensor, ...]
+    prototypes: Tensor | None = None
 
 
 class OceanMaps(NamedTuple):
@@ -39,6 +42,8 @@ class OceanMaps(NamedTuple):
         ltrb: Distances to the sides of the box in pixels of the crop, shape (N, 4, S, S).
         cls_features: Combined features of the classification branch, shape (N, C, S, S).
         reg_features: Combined features of the regression branch, shape (N, C, S, S).
+        search_size: Side of the search crop in pixels.
+        fine_features: Maps of the backbone, (N, C_i, H_i, W_i), that a refinement head reads.
     """
 
     cls_logits: Tensor
@@ -46,6 +51,8 @@ class OceanMaps(NamedTuple):
     ltrb: Tensor
     cls_features: Tensor
     reg_features: Tensor
+    search_size: int = 255
+    fine_features: tuple[Tensor, ...] = ()
 
     def scores(self, ratio: float) -> Tensor:
         """Blend of both classifiers in [0, 1], shape (N, S, S).
@@ -142,12 +149,13 @@ class OceanHead(BaseModule):
         # Half precision cannot hold what the exponential may reach.
         log_ltrb = (self.bbox_scale * self.bbox_pred(reg) + self.bbox_bias).float()
         ltrb = log_ltrb.clamp(max=MAX_LOG_DISTANCE).exp()
+        search_size = search_size or self.search_size
         align_logits = None
         if self.align_conv is not None:
             boxes = self.boxes_in_crop(ltrb, search_size)
-            offsets = box_offsets(boxes, self.stride, search_size or self.search_size)
+            offsets = box_offsets(boxes, self.stride, search_size)
             align_logits = self.align_pred(F.relu(self.align_conv(reg, offsets)))
-        return OceanMaps(cls_logits, align_logits, ltrb, cls_features, reg_features)
+        return OceanMaps(cls_logits, align_logits, ltrb, cls_features, reg_features, search_size)
 
     def boxes_in_crop(self, ltrb: Tensor, search_size: int | None = None) -> Tensor:
         """Boxes (N, 4, S, S), xyxy in pixels of the crop, from distances (N, 4, S, S)."""

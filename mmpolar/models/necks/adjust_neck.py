@@ -43,13 +43,15 @@ class AdjustNeck(BaseModule):
         """Merge the levels.
 
         Args:
-            features: One map of shape (N, C_i, H_i, W_i) per level, finest first.
+            features: Maps of shape (N, C_i, H_i, W_i), finest first. The last ones are the levels;
+                finer ones before them, which another head reads, are passed over.
 
         Returns:
             Shape (N, C, H_0, W_0).
         """
-        merged = self.laterals[0](features[0])
-        for lateral, feature in zip(self.laterals[1:], features[1:], strict=True):
+        levels = features[-len(self.laterals) :]
+        merged = self.laterals[0](levels[0])
+        for lateral, feature in zip(self.laterals[1:], levels[1:], strict=True):
             enlarged = F.interpolate(
                 lateral(feature), size=merged.shape[-2:], mode='bilinear', align_corners=False
             )
