@@ -6,7 +6,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from PIL import Image
 
-from mmpolar.evaluation.metrics.dump_track_results import DumpTrackResults, davis_palette
+from mmpolar.evaluation.metrics.dump_track_results import DumpTrackResults
 from mmpolar.utils.image import read_mask
 
 
@@ -157,10 +157,15 @@ def test_box_trackers_without_ground_truth_give_boxes_only(video, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['boxes']
 
 
-def test_palette_is_that_of_pascal_voc():
-    known = {0: (0, 0, 0), 1: (128, 0, 0), 7: (128, 128, 128), 8: (64, 0, 0), 20: (0, 64, 128)}
-    palette = davis_palette()
-    assert palette.shape == (256, 3)
-    assert {index: tuple(palette[index].tolist()) for index in known} == known
-    assert tuple(palette[255].tolist()) == (224, 224, 192)
-    assert len(np.unique(palette, axis=0)) == 256
+def test_measured_times_are_written_and_unknown_ones_are_nan(video, tmp_path):
+    samples = video()
+    for sample, seconds in zip(samples, [0.5, 0.0125], strict=False):
+        sample.set_metainfo(dict(track_seconds=seconds))
+    dump(samples, tmp_path)
+    times = np.loadtxt(tmp_path / 'boxes' / 'a_seconds.txt')
+    np.testing.assert_array_equal(times, [0.5, 0.0125, np.nan])
+
+
+def test_a_tracker_that_measures_nothing_gets_no_file_of_times(video, tmp_path):
+    dump(video(), tmp_path)
+    assert not (tmp_path / 'boxes' / 'a_seconds.txt').exists()

@@ -1,26 +1,21 @@
 """Tracking results as files: masks, boxes, scores and contours."""
 
-import io
 import json
 import logging
-import sys
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
-from PIL import Image
 
+from mmpolar.evaluation.metrics.gathered_metric import GatheredMetric
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.registry import METRICS
+from mmpolar.structures.boxes import to_corner_xywh
+from mmpolar.utils.mask_file import encode_mask
 from mmpolar.utils.video import video_path_parts
-
-# The text formats give boxes with pixel corners at integers, the package has pixel centres there.
-_CENTER_TO_CORNER = 0.5
 
 
 @dataclass
@@ -33,10 +28,11 @@ class _Video:
     boxes: list[np.ndarray | None] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     polygons: list[np.ndarray | None] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
 
 
 @METRICS.register_module()
-class DumpTrackResults(BaseMetric):
+class DumpTrackResults(GatheredMetric):
     """Writes the answers of a tracker, each video as soon as it is finished.
 
     It computes nothing and works without ground truth. In ``out_dir`` it writes, for each video (a
@@ -48,6 +44,8 @@ class DumpTrackResults(BaseMetric):
     - ``boxes/<video>.txt``: x, y, w, h a line, pixel corners at integers, as the box benchmarks
       write them; zeros where nothing was found;
     - ``boxes/<video>_scores.txt``: one score a line, 0 where nothing was found;
+    - ``boxes/<video>_seconds.txt``: the time that the tracker took for each frame, as it measured
+      it, nan where it did not; left out where it measured none;
     - ``polygons/<video>.json``: a list of ``{"frame", "polygon", "score"}`` in order, the polygon
       as [[x, y], ...] with pixel centres at integers, or null.
 
@@ -71,8 +69,7 @@ class DumpTrackResults(BaseMetric):
         prefix: str | None = None,
         collect_dir: str | None = None,
     ) -> None:
-        collect_device = collect_device or ('gpu' if collect_dir is None else 'cpu')
-        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        super().__init__(collect_device, prefix, collect_dir)
         self.out_dir = Path(out_dir)
         self._videos: dict[Hashable, _Video] = {}
 
@@ -107,7 +104,7 @@ class DumpTrackResults(BaseMetric):
             dict(name=video.name, complete=False) for video in self._videos.values()
         )
         self._videos.clear()
-        return super().evaluate(sys.maxsize)
+        return super().evaluate(size)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Log where the results are; see :meth:`evaluate`."""
@@ -133,24 +130,6 @@ class DumpTrackResults(BaseMetric):
         self.results.append(dict(name=video.name, complete=True))
 
 
-@lru_cache(maxsize=1)
-def davis_palette() -> np.ndarray:
-    """Colours of object ids in DAVIS and Pascal VOC.
-
-    Bit b of id's red, green and blue is bit 3 * (7 - b), + 1, + 2 of the id, so that neighbouring
-    ids differ most.
-
-    Returns:
-        (256, 3) uint8 RGB.
-    """
-    ids = np.arange(256)[:, None]
-    shifts = np.arange(8)
-    channels = [
-        (((ids >> (3 * shifts + channel)) & 1) << (7 - shifts)).sum(axis=1) for channel in range(3)
-    ]
-    return np.stack(channels, axis=1).astype(np.uint8)
-
-
 def _append(video: _Video, frame: TrackFrame) -> None:
     name = Path(frame.img_path).stem if frame.img_path else f'{frame.frame_id:05d}'
     video.frame_names.append(name)
@@ -158,6 +137,7 @@ def _append(video: _Video, frame: TrackFrame) -> None:
     video.boxes.append(frame.box)
     video.scores.append(0.0 if np.isnan(frame.score) else frame.score)
     video.polygons.append(frame.polygon)
+    video.seconds.append(frame.seconds)
 
 
 def _encode_mask(frame: TrackFrame) -> bytes | None:
@@ -165,13 +145,7 @@ def _encode_mask(frame: TrackFrame) -> bytes | None:
     mask = frame.mask
     if mask is None and frame.box is None and frame.image_size is not None:
         mask = np.zeros(frame.image_size, np.uint8)
-    if mask is None:
-        return None
-    image = Image.fromarray(mask)
-    image.putpalette(davis_palette().tobytes())
-    file = io.BytesIO()
-    image.save(file, format='PNG')
-    return file.getvalue()
+    return None if mask is None else encode_mask(mask)
 
 
 def _write_masks(folder: Path, video: _Video) -> None:
@@ -186,16 +160,14 @@ def _write_masks(folder: Path, video: _Video) -> None:
 
 def _write_boxes(stem: Path, video: _Video) -> None:
     stem.parent.mkdir(parents=True, exist_ok=True)
-    boxes = [','.join(f'{value:.4f}' for value in _to_corner_xywh(box)) for box in video.boxes]
+    corners = [np.zeros(4) if box is None else to_corner_xywh(box) for box in video.boxes]
+    boxes = [','.join(f'{value:.4f}' for value in box) for box in corners]
     _write_lines(stem.with_name(f'{stem.name}.txt'), boxes)
     scores = [f'{score:.6f}' for score in video.scores]
     _write_lines(stem.with_name(f'{stem.name}_scores.txt'), scores)
-
-
-def _to_corner_xywh(box: np.ndarray | None) -> np.ndarray:
-    if box is None:
-        return np.zeros(4)
-    return np.concatenate([box[:2] + _CENTER_TO_CORNER, box[2:] - box[:2]])
+    if not np.isnan(video.seconds).all():
+        seconds = [f'{value:.8f}' for value in video.seconds]
+        _write_lines(stem.with_name(f'{stem.name}_seconds.txt'), seconds)
 
 
 def _write_polygons(stem: Path, video: _Video) -> None:
