@@ -3,8 +3,23 @@ _base_ = './ocean-polar_effnet-lite0_natural.py'
 # For small devices: fewer stages of the backbone, 64 channels, depth-wise heads and no object-aware
 # branch. A quarter of the multiplications of its larger sibling.
 model = dict(
-    backbone=dict(out_indices=(2, 3), frozen_stages=4),
+    backbone=dict(out_indices=(1, 2, 3), frozen_stages=2),
     neck=dict(in_channels=[40, 80], out_channels=64),
     head=dict(
         in_channels=64, feat_channels=64, depthwise=True, with_align=False),
-    mask_head=dict(in_channels=64, depthwise=True))
+    mask_head=dict(in_channels=64, depthwise=True),
+    refine_head=dict(
+        in_channels=[24, 40],
+        strides=[4, 8],
+        combined_channels=64,
+        feat_channels=32,
+        match_channels=16,
+        dilations=(1, 3),
+        n_samples=12))
+custom_hooks = [
+    dict(
+        type='BackboneUnfreezeHook',
+        schedule=[dict(epoch=6, modules=['stages.2', 'stages.3'])]),
+    _base_.ema_hook,
+    _base_.mining_hook,
+]

@@ -40,6 +40,9 @@ class CropPair(BaseTransform):
     ``box``, and ``avoid``, a box that the crop must not show: a shift, scale or angle that would
     show it is not applied.
 
+    With ``keep_frames`` each side also keeps its uncropped image as ``frame``, for a transform that
+    makes one pair of several.
+
     Args:
         template_size: Side of the template crop in pixels.
         search_size: Side of the search crop in pixels.
@@ -53,6 +56,7 @@ class CropPair(BaseTransform):
         flip_prob: Probability that both crops are mirrored left to right.
         rotate: Each crop is rotated about its target by an angle drawn from
             ``-rotate .. rotate`` degrees.
+        keep_frames: Whether to keep the frames.
 
     Raises:
         ValueError: If an argument is outside its range, a target's box has no area, or a crop
@@ -70,6 +74,7 @@ class CropPair(BaseTransform):
         search_scale: float = 0.18,
         flip_prob: float = 0.0,
         rotate: float = 0.0,
+        keep_frames: bool = False,
     ) -> None:
         for name, value in (('template_size', template_size), ('search_size', search_size)):
             if value < 1:
@@ -96,6 +101,7 @@ class CropPair(BaseTransform):
         self.search_scale = search_scale
         self.flip_prob = flip_prob
         self.rotate = rotate
+        self.keep_frames = keep_frames
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Crop both frames.
@@ -117,7 +123,8 @@ class CropPair(BaseTransform):
             if _shows_avoided(results[key], matrix[:2], size):
                 matrix = _augmentation(rng, size, 0, 0, 0, flip) @ window
                 self._check_avoided(results[key], matrix[:2], size)
-            results[key] = _crop(results[key], matrix[:2], size)
+            kept = dict(frame=results[key]['img']) if self.keep_frames else {}
+            results[key] = _crop(results[key], matrix[:2], size) | kept
         return results
 
     def _window(self, frame: dict[str, Any], size: int) -> NDArray[np.float64]:
