@@ -5,8 +5,8 @@ import copy
 from mmcv.cnn import fuse_conv_bn
 from torch import Tensor, nn
 
-from mmpolar.deployment.onnx_layers import OnnxAlignedConv, OnnxCombination
-from mmpolar.models.heads import Kernels
+from mmpolar.deployment.onnx_layers import OnnxAlignedConv, OnnxCombination, sample_points
+from mmpolar.models.heads import Kernels, OceanMaps
 from mmpolar.models.trackers import Ocean
 
 
@@ -21,10 +21,20 @@ class TemplateGraph(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, template: Tensor) -> tuple[Tensor, ...]:
-        """Encode template crops (T, 127, 127, 3), uint8 BGR; the kernels of both branches."""
-        kernels = self.model.encode_template(to_input(self.model, template))
-        return kernels.cls + kernels.reg
+    def forward(self, template: Tensor, target_map: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Encode template crops.
+
+        Args:
+            template: Template crops (T, 127, 127, 3), uint8 BGR.
+            target_map: 1 on the target and 0 elsewhere, (T, 127, 127) uint8, for a tracker with a
+                refinement head.
+
+        Returns:
+            The kernels of both branches and, with a refinement head, the prototypes.
+        """
+        kernels = self.model.encode_template(to_input(self.model, template), target_map)
+        encoded = kernels.cls + kernels.reg
+        return encoded if kernels.prototypes is None else (*encoded, kernels.prototypes)
 
 
 class SearchGraph(nn.Module):
@@ -46,13 +56,58 @@ class SearchGraph(nn.Module):
             kernels: What :class:`TemplateGraph` gave.
 
         Returns:
-            Scores (T, S, S), distances (T, 4, S, S) and, with a mask head, radii (T, n, S, S).
+            Scores (T, S, S), distances (T, 4, S, S) and, with a mask head, radii (T, n, S, S); with
+            a refinement head also the maps that :class:`RefineGraph` reads.
         """
         half = len(kernels) // 2
         kernels = Kernels(kernels[:half], kernels[half:])
         maps, radii = self.model.search(kernels, to_input(self.model, search))
         scores = maps.scores(self.model.params.score_ratio)
-        return (scores, maps.ltrb) if radii is None else (scores, maps.ltrb, radii)
+        outputs = (scores, maps.ltrb) if radii is None else (scores, maps.ltrb, radii)
+        if self.model.refine_head is None:
+            return outputs
+        return (*outputs, maps.reg_features, *maps.fine_features)
+
+
+class RefineGraph(nn.Module):
+    """What the search graph found at the elected locations, to better radii.
+
+    Args:
+        model: A tracker of :func:`prepare`, with a refinement head.
+    """
+
+    def __init__(self, model: Ocean) -> None:
+        super().__init__()
+        self.head = model.refine_head
+
+    def forward(
+        self,
+        prototypes: Tensor,
+        poles: Tensor,
+        middle: Tensor,
+        ltrb: Tensor,
+        coarse: Tensor,
+        combined: Tensor,
+        fine: tuple[Tensor, ...],
+    ) -> Tensor:
+        """Measure the rays of one location of each target.
+
+        Args:
+            prototypes: What :class:`TemplateGraph` gave last, (T, C, 2, 1).
+            poles: The locations in pixels of the search crop, (T, 2).
+            middle: Pixel X // 2 of the search crop that the middle location lies at, ().
+            ltrb: Distances to the sides of the box there, (T, 4).
+            coarse: Radii of the mask head there, (T, n).
+            combined: Combined features, (T, C, S, S).
+            fine: Fine maps, (T, C_i, H_i, W_i).
+
+        Returns:
+            Radii in pixels of the search crop, (T, n).
+        """
+        unused = coarse
+        maps = OceanMaps(unused, None, ltrb, unused, combined, 2 * middle, fine)
+        logits, reach = self.head(maps, prototypes, poles[:, None], ltrb[:, None], coarse[:, None])
+        return self.head.radii(logits, reach)[:, 0]
 
 
 def prepare(model: Ocean) -> Ocean:
@@ -69,6 +124,8 @@ def prepare(model: Ocean) -> Ocean:
     head.reg_combination = OnnxCombination(head.reg_combination)
     if head.align_conv is not None:
         head.align_conv = OnnxAlignedConv(head.align_conv)
+    if model.refine_head is not None:
+        model.refine_head.sample_points = sample_points
     return model
 
 

@@ -39,8 +39,8 @@ def quantize_folder(
     The convolutions of the search branch and the sums between them become integer operations, with
     one scale for each output channel of the weights; the range of each activation is measured while
     the tracker follows the targets of the calibration data. The last convolution of each branch,
-    the correlation and the sampling of the aligned branch stay float32, and so does the template
-    branch, which runs once a target.
+    the correlation and the sampling of the aligned branch stay float32, and so do the template
+    branch, which runs once a target, and the graph that refines the outline.
 
     Args:
         source: Model folder in float32.
@@ -64,7 +64,8 @@ def quantize_folder(
     feeds = record_feeds(source, dataset, crops)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'model.json').unlink(missing_ok=True)
-    shutil.copyfile(source / manifest.template, folder / manifest.template)
+    for name in set(manifest.file_sha256) - set(manifest.search.values()):
+        shutil.copyfile(source / name, folder / name)
     for name in manifest.search.values():
         _quantize(source / name, folder / name, feeds[name])
     hashes = {name: file_sha256(folder / name) for name in manifest.file_sha256}

@@ -14,7 +14,7 @@ from mmpolar.version import __version__
 MANIFEST_NAME = 'model.json'
 FORMAT = 'mmpolar-onnx'
 #: Raised whenever a reader of the older version would misunderstand a folder.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 #: Key of the search graph that takes crops of any size.
 ANY_SIZE = 'any'
 
@@ -41,6 +41,8 @@ class ModelManifest:
         template: File of the template graph.
         search: Files of the search graphs by side of the search crop in pixels, as text, or one
             for any side under ``'any'``.
+        refine: File of the graph that measures the rays of the elected locations again; None
+            without one.
         weights_sha256: Hash of the weights that were exported.
         file_sha256: Hash of each graph's file.
         mmpolar_version: Release that wrote the folder.
@@ -53,6 +55,7 @@ class ModelManifest:
     kernels: tuple[str, ...]
     template: str
     search: dict[str, str]
+    refine: str | None
     weights_sha256: str
     file_sha256: dict[str, str]
     mmpolar_version: str = __version__

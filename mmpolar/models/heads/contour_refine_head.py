@@ -133,6 +133,8 @@ class ContourRefineHead(BaseModule):
         self.register_buffer('shares', shares, persistent=False)
         self.loss_polar = MODELS.build(loss_polar or dict(type='PolarIoULoss'))
         self.loss_inside_weight = loss_inside_weight
+        # An export puts a function of the same meaning here.
+        self.sample_points = sample_points
 
     def encode_template(self, fine: Sequence[Tensor], target_map: Tensor) -> Tensor:
         """Mean features of target and background in the template.
@@ -173,7 +175,7 @@ class ContourRefineHead(BaseModule):
         reach = self.reach * reach_in_box(ltrb, self.directions) + self.margin
         distances = reach[..., None] * self.shares
         points = poles[:, :, None, None] + distances[..., None] * self.directions[:, None]
-        fine, combined = self._sample(maps, points.flatten(1, 2), poles)
+        fine, combined = self._sample(maps, points.flatten(1, 2))
         similarity = self._compare(fine, prototypes)
         place = torch.stack(
             [
@@ -272,13 +274,13 @@ class ContourRefineHead(BaseModule):
             weight=(rank > 0).to(coarse.dtype),
         )
 
-    def _sample(self, maps: OceanMaps, points: Tensor, poles: Tensor) -> tuple[Tensor, Tensor]:
+    def _sample(self, maps: OceanMaps, points: Tensor) -> tuple[Tensor, Tensor]:
         """Fine and combined features at points (N, P * n, M, 2): (N, C, P * n, M) each."""
         levels = zip(maps.fine_features, self.strides, strict=True)
-        fine = [sample_points(level, points / stride) for level, stride in levels]
+        fine = [self.sample_points(level, points / stride) for level, stride in levels]
         size = maps.reg_features.size(-1)
         cells = (points - maps.search_size // 2) / self.stride + size // 2
-        return torch.cat(fine, 1), sample_points(maps.reg_features, cells)
+        return torch.cat(fine, 1), self.sample_points(maps.reg_features, cells)
 
     def _compare(self, fine: Tensor, prototypes: Tensor) -> Tensor:
         """Cosine similarity, group by group, with target and background: (N, 2 g, P * n, M)."""
