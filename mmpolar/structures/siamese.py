@@ -4,9 +4,10 @@ Plain numbers and numpy arrays, so that a tracker on any inference engine shares
 The rules are those of Ocean (Zhang et al., ECCV 2020, section 3.4) and of its published code.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -20,10 +21,13 @@ from mmpolar.structures.crop import (
 )
 from mmpolar.structures.polar import decode_points
 from mmpolar.structures.target import draw_target
+from mmpolar.structures.track_result import TrackResult
 
 #: Boxes lie on a grid of this many steps a pixel. A crop changes by jumps with its window, so two
 #: engines whose maps differ in the last bit would else drift apart.
 BOX_STEPS = 64
+
+Encoded = TypeVar('Encoded')
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,23 @@ class TrackParams:
         """Side of the search crop: small targets get the larger search region."""
         is_small = target_area < self.small_target_share * frame_area
         return self.small_target_search_size if is_small else self.search_size
+
+
+@dataclass
+class TrackMemo(Generic[Encoded]):
+    """What a tracker remembers of a target between frames.
+
+    Attributes:
+        kernels: The encoded template, as the inference engine has it.
+        box: The target's box in the last frame, (4,) xyxy in pixels.
+        border: Colour outside the frame, BGR: the mean of the frame in which it was given.
+        search_size: Side of the search crop in pixels.
+    """
+
+    kernels: Encoded
+    box: np.ndarray
+    border: Border
+    search_size: int
 
 
 @dataclass(frozen=True)
@@ -186,6 +207,126 @@ def locate(
     row, col = selection.row, selection.col
     chosen = radii[:, row, col] if refine is None else refine(row, col)
     return selection, decode_points(selection.pole, chosen / scale)
+
+
+def new_memos(
+    kernels: Sequence[Encoded],
+    boxes: Sequence[np.ndarray],
+    border: Border,
+    frame_size: tuple[int, int],
+    params: TrackParams,
+) -> list[TrackMemo[Encoded]]:
+    """What to remember of targets that are given in a frame.
+
+    Args:
+        kernels: The encoded template of each target.
+        boxes: The targets' boxes, (4,) xyxy in pixels each.
+        border: Colour outside the frame.
+        frame_size: Height and width of the frame in pixels.
+        params: Tracking hyper-parameters.
+    """
+    frame_area = frame_size[0] * frame_size[1]
+    sizes = [params.search_size_for(np.prod(box[2:] - box[:2]), frame_area) for box in boxes]
+    targets = zip(kernels, boxes, sizes, strict=True)
+    return [TrackMemo(encoded, box, border, size) for encoded, box, size in targets]
+
+
+def group_by_search_size(memos: Sequence[TrackMemo]) -> dict[int, list[int]]:
+    """Which targets can go through a network together.
+
+    Args:
+        memos: The targets.
+
+    Returns:
+        Places of the targets in ``memos``, ascending, by the side of their search crops.
+    """
+    groups: dict[int, list[int]] = {}
+    for place, memo in enumerate(memos):
+        groups.setdefault(memo.search_size, []).append(place)
+    return groups
+
+
+def cut_searches(
+    frame: np.ndarray, memos: Sequence[TrackMemo], params: TrackParams
+) -> tuple[np.ndarray, list[float]]:
+    """Cut out the search crops of targets that are searched in crops of one size.
+
+    Args:
+        frame: Image, (H, W, 3) uint8.
+        memos: T targets.
+        params: Tracking hyper-parameters.
+
+    Returns:
+        The crops, (T, X, X, 3) uint8, and of each the pixels of it per pixel of the frame.
+    """
+    cut = [cut_search(frame, m.box, m.search_size, m.border, params) for m in memos]
+    return np.stack([crop for crop, _ in cut]), [scale for _, scale in cut]
+
+
+def locate_all(
+    scores: np.ndarray,
+    ltrb: np.ndarray,
+    radii: np.ndarray | None,
+    memos: Sequence[TrackMemo],
+    scales: Sequence[float],
+    params: TrackParams,
+    refine: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> list[tuple[Selection, np.ndarray | None]]:
+    """Elect a location of each target's maps, and take its outline from there.
+
+    Args:
+        scores: Classification scores in [0, 1], shape (T, S, S).
+        ltrb: Distances in pixels of the search crop, shape (T, 4, S, S).
+        radii: Radii of the outline in pixels of the search crop, shape (T, n, S, S), or None.
+        memos: The targets as they were in the previous frame.
+        scales: Pixels of each search crop per pixel of the frame.
+        params: Tracking hyper-parameters.
+        refine: Gives better radii (T, n), in pixels of the search crop, at a location of each
+            target; the locations (T,) are counted row by row.
+
+    Returns:
+        For each target the elected location, and the outline in pixels of the frame, (n, 2), or
+        None.
+    """
+    chosen = [
+        select_location(score, sides, memo.box, scale, memo.search_size, params)
+        for score, sides, memo, scale in zip(scores, ltrb, memos, scales, strict=True)
+    ]
+    if radii is None:
+        return [(selection, None) for selection in chosen]
+    rows, cols = (np.array([getattr(one, name) for one in chosen]) for name in ('row', 'col'))
+    if refine is None:
+        lengths = radii[np.arange(len(chosen)), :, rows, cols]
+    else:
+        lengths = refine(rows * scores.shape[-1] + cols)
+    return [
+        (selection, decode_points(selection.pole, length / scale))
+        for selection, length, scale in zip(chosen, lengths, scales, strict=True)
+    ]
+
+
+def advance(
+    memos: Sequence[TrackMemo],
+    located: Sequence[tuple[Selection, np.ndarray | None]],
+    frame_size: tuple[int, int],
+    params: TrackParams,
+) -> list[TrackResult]:
+    """Let the targets be where they were found.
+
+    Args:
+        memos: The targets; their boxes are set.
+        located: What :func:`locate_all` found.
+        frame_size: Height and width of the frame in pixels.
+        params: Tracking hyper-parameters.
+
+    Returns:
+        The tracker's answer for each target.
+    """
+    results = []
+    for memo, (selection, polygon) in zip(memos, located, strict=True):
+        memo.box = clamp_box(selection.box, frame_size, params.min_size)
+        results.append(TrackResult.from_outline(memo.box, selection.score, polygon, frame_size))
+    return results
 
 
 @lru_cache(maxsize=16)

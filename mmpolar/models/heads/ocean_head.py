@@ -1,5 +1,6 @@
 """Ocean's head: boxes at every location, and two classifiers of the locations."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -31,6 +32,25 @@ class Kernels(NamedTuple):
     cls: tuple[Tensor, ...]
     reg: tuple[Tensor, ...]
     prototypes: Tensor | None = None
+
+    def split(self) -> 'list[Kernels]':
+        """The kernels of each template alone, N being 1."""
+        return [
+            Kernels(
+                tuple(part[number : number + 1] for part in self.cls),
+                tuple(part[number : number + 1] for part in self.reg),
+                None if self.prototypes is None else self.prototypes[number : number + 1],
+            )
+            for number in range(len(self.cls[0]))
+        ]
+
+    @staticmethod
+    def stack(kernels: 'Sequence[Kernels]') -> 'Kernels':
+        """The kernels of several templates in one batch."""
+        branches = zip(*((one.cls, one.reg) for one in kernels), strict=True)
+        cls, reg = (tuple(map(torch.cat, zip(*branch, strict=True))) for branch in branches)
+        prototypes = [one.prototypes for one in kernels]
+        return Kernels(cls, reg, None if prototypes[0] is None else torch.cat(prototypes))
 
 
 class OceanMaps(NamedTuple):

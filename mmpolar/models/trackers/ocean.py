@@ -1,8 +1,8 @@
 """Ocean, an anchor-free Siamese tracker, with a head that outlines its target."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -21,32 +21,18 @@ from mmpolar.structures.crop import CROP_RULES
 from mmpolar.structures.polar import ray_directions
 from mmpolar.structures.siamese import (
     Selection,
+    TrackMemo,
     TrackParams,
-    clamp_box,
-    cut_search,
+    advance,
+    cut_searches,
     cut_target_map,
     cut_template,
-    locate,
+    group_by_search_size,
+    locate_all,
+    new_memos,
 )
 from mmpolar.structures.target import draw_target
 from mmpolar.structures.track_result import TrackResult
-
-
-@dataclass
-class TrackMemo:
-    """What the tracker remembers between frames.
-
-    Attributes:
-        kernels: The encoded template.
-        box: The target's box in the last frame, (4,) xyxy in pixels.
-        border: Colour outside the frame, BGR: the mean of the first frame.
-        search_size: Side of the search crop in pixels.
-    """
-
-    kernels: Kernels
-    box: NDArray[np.float64]
-    border: tuple[float, ...]
-    search_size: int
 
 
 @MODELS.register_module()
@@ -55,8 +41,9 @@ class Ocean(BaseModel):
 
     Template and search crop pass through one backbone and one neck; the head combines them and
     gives boxes and scores for every location, and the mask head gives radii. In training all
-    losses are summed for one backward pass. In testing the tracker finds a given target again,
-    frame by frame, and keeps its state in ``memo``.
+    losses are summed for one backward pass. In testing the tracker finds given targets again,
+    frame by frame: :meth:`init` and :meth:`track` keep the state of one in ``memo``,
+    :meth:`take_on` and :meth:`follow` leave that of several to the caller.
 
     Args:
         backbone: Config of the backbone; any whose first output has the head's stride.
@@ -92,7 +79,8 @@ class Ocean(BaseModel):
         if refine_head is not None and mask_head is None:
             raise ValueError('refine_head corrects the outline of a mask_head, and there is none')
         self.params = replace(TrackParams(), **(test_cfg or {}))
-        self.memo: TrackMemo | None = None
+        self.memo: TrackMemo[Kernels] | None = None
+        self._video_memos: dict[Hashable, TrackMemo[Kernels]] = {}
 
     def forward(
         self,
@@ -225,26 +213,31 @@ class Ocean(BaseModel):
         Args:
             inputs: ``img``, the frame, (1, 1, 3, H, W) BGR in 0..255, uint8 or, as from MMTracking's
                 ``inference_sot``, of floating point. Or pairs as in :meth:`forward`.
-            data_samples: One sample with ``frame_id``; the first frame's has the target in
-                ``gt_instances``. Or one sample a pair.
+            data_samples: A sample for each target that is followed in the frame, with its
+                ``video_id`` and ``frame_id``; where that is 0, ``gt_instances`` has the target. Or
+                one sample a pair.
 
         Returns:
             The samples with ``pred_track_instances``. Of a frame: ``bboxes`` (1, 4), ``scores``
             (1,), ``labels`` (1,) and, with a mask head, ``polygons`` (1, n, 2) and ``masks``
-            (1, H, W); and as metainfo ``track_seconds``, the time that the frame took. Of a pair:
-            the same instances but ``masks``, in pixels of the search crop, at the location with
-            the highest score; no penalty and no window has a say in it.
+            (1, H, W); and as metainfo ``track_seconds``, the time that the frame took, with all
+            of its targets. Of a pair: the same instances but ``masks``, in pixels of the search
+            crop, at the location with the highest score; no penalty and no window has a say in it.
 
         Raises:
+            RuntimeError: If the first frame of a target never came.
             ValueError: If the first frame has no target, or a frame is normalised already.
         """
         if 'search_img' in inputs:
             return self._score_pairs(inputs, data_samples)
-        (sample,) = data_samples
         begin = time.perf_counter()
-        sample.pred_track_instances = self._track_frame(inputs['img'][0, 0], sample)
-        sample.set_metainfo(dict(track_seconds=time.perf_counter() - begin))
-        return [sample]
+        frame = _to_uint8(inputs['img'][0, 0]).permute(1, 2, 0).cpu().numpy()
+        results = self._track_samples(frame, data_samples)
+        seconds = time.perf_counter() - begin
+        for sample, result in zip(data_samples, results, strict=True):
+            sample.pred_track_instances = _to_instances(result)
+            sample.set_metainfo(dict(track_seconds=seconds))
+        return data_samples
 
     @torch.no_grad()
     def init(
@@ -264,22 +257,8 @@ class Ocean(BaseModel):
         Raises:
             ValueError: If the box is not finite, has no area or lies outside the frame.
         """
-        box = check_box(box, frame.shape[:2])
-        width, height = box[2:] - box[:2]
-        border = CROP_RULES[self.params.crop].border(frame)
-        template = cut_template(frame, box, border, self.params)
-        frame_area = frame.shape[0] * frame.shape[1]
-        self.memo = TrackMemo(
-            kernels=self.encode_template(
-                self._to_input(template),
-                torch.from_numpy(cut_target_map(box, mask, self.params))[None],
-            ),
-            box=box,
-            border=border,
-            search_size=self.params.search_size_for(width * height, frame_area),
-        )
-        _, polygon = self._locate(frame)
-        return TrackResult.from_outline(box, 1.0, polygon, frame.shape[:2])
+        [self.memo], [result] = self.take_on(frame, [box], [mask])
+        return result
 
     @torch.no_grad()
     def track(self, frame: NDArray[np.uint8]) -> TrackResult:
@@ -296,22 +275,82 @@ class Ocean(BaseModel):
         """
         if self.memo is None:
             raise RuntimeError('the tracker has no target yet: call init(frame, box) first')
-        selection, polygon = self._locate(frame)
-        self.memo.box = clamp_box(selection.box, frame.shape[:2], self.params.min_size)
-        return TrackResult.from_outline(self.memo.box, selection.score, polygon, frame.shape[:2])
+        [result] = self.follow(frame, [self.memo])
+        return result
 
-    def _track_frame(self, image: Tensor, sample: DetDataSample) -> InstanceData:
-        """Take on the target of a first frame (3, H, W), or find it in a later one."""
-        frame = _to_uint8(image).permute(1, 2, 0).cpu().numpy()
-        if sample.frame_id != 0:
-            return _to_instances(self.track(frame))
-        target = sample.gt_instances.bboxes
-        if len(target) == 0:
-            raise ValueError(
-                f'the target is not in the first frame {sample.get("img_path", "")}: check its '
-                'annotation (an empty mask?)'
+    @torch.no_grad()
+    def take_on(
+        self,
+        frame: NDArray[np.uint8],
+        boxes: Sequence[ArrayLike],
+        masks: Sequence[NDArray[np.uint8] | None] | None = None,
+    ) -> tuple[list[TrackMemo[Kernels]], list[TrackResult]]:
+        """Take on several targets at once; ``memo`` stays as it is.
+
+        Args:
+            frame: Image, (H, W, 3) uint8 BGR.
+            boxes: At least one box, each as for :meth:`init`.
+            masks: The targets' masks, each as for :meth:`init`; None if none is known.
+
+        Returns:
+            What :meth:`follow` needs of each target, and what :meth:`init` returns.
+
+        Raises:
+            ValueError: As :meth:`init`.
+        """
+        params, size = self.params, frame.shape[:2]
+        boxes = [check_box(box, size) for box in boxes]
+        masks = masks or [None] * len(boxes)
+        border = CROP_RULES[params.crop].border(frame)
+        crops = [cut_template(frame, box, border, params) for box in boxes]
+        maps = [cut_target_map(*target, params) for target in zip(boxes, masks, strict=True)]
+        kernels = self.encode_template(
+            self._to_input(np.stack(crops)), torch.from_numpy(np.stack(maps))
+        )
+        memos = new_memos(kernels.split(), boxes, border, size, params)
+        located = zip(boxes, self._locate(frame, memos), strict=True)
+        return memos, [TrackResult.from_outline(b, 1.0, line, size) for b, (_, line) in located]
+
+    @torch.no_grad()
+    def follow(
+        self, frame: NDArray[np.uint8], memos: Sequence[TrackMemo[Kernels]]
+    ) -> list[TrackResult]:
+        """Find several targets in the next frame, all in one pass through the network.
+
+        Two passes, if some targets are so small that they get the larger search crop. Each target is
+        found as it would be alone.
+
+        Args:
+            frame: Image, as for :meth:`track`.
+            memos: At least one target of :meth:`take_on`; their boxes are updated.
+
+        Returns:
+            Box, score and outline of each target.
+        """
+        return advance(memos, self._locate(frame, memos), frame.shape[:2], self.params)
+
+    def _track_samples(
+        self, frame: NDArray[np.uint8], samples: Sequence[DetDataSample]
+    ) -> list[TrackResult]:
+        """Find the targets of a frame's samples; take on those whose first frame it is."""
+        ids = [sample.get('video_id') for sample in samples]
+        new = [number for number, sample in enumerate(samples) if sample.frame_id == 0]
+        old = [number for number in range(len(samples)) if number not in new]
+        lost = [samples[number].frame_id for number in old if ids[number] not in self._video_memos]
+        if lost:
+            raise RuntimeError(
+                f'frame {lost[0]} came, but not the first one of its track: test whole videos, '
+                'frame by frame, with the sampler VideoSampler'
             )
-        return _to_instances(self.init(frame, target[0].cpu().numpy()))
+        memos = [self._video_memos[ids[number]] for number in old]
+        results = dict(zip(old, self.follow(frame, memos), strict=True)) if old else {}
+        if new:
+            begun, first = self.take_on(frame, [_given_box(samples[number]) for number in new])
+            memos += begun
+            results.update(zip(new, first, strict=True))
+        # The targets of other videos are forgotten.
+        self._video_memos = dict(zip([ids[number] for number in old + new], memos, strict=True))
+        return [results[number] for number in range(len(samples))]
 
     def _score_pairs(
         self, inputs: dict[str, Tensor], data_samples: list[DetDataSample]
@@ -336,23 +375,36 @@ class Ocean(BaseModel):
             )
         return data_samples
 
-    def _locate(self, frame: NDArray[np.uint8]) -> tuple[Selection, NDArray[np.float32] | None]:
-        """Search around the last box; the elected location and the outline there."""
-        memo, params = self.memo, self.params
-        crop, scale = cut_search(frame, memo.box, memo.search_size, memo.border, params)
-        maps, radii = self.search(memo.kernels, self._to_input(crop))
+    def _locate(
+        self, frame: NDArray[np.uint8], memos: Sequence[TrackMemo[Kernels]]
+    ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
+        """Search around the last boxes; each target's elected location and the outline there."""
+        located = {}
+        for places in group_by_search_size(memos).values():
+            batch = [memos[place] for place in places]
+            located.update(zip(places, self._locate_batch(frame, batch), strict=True))
+        return [located[place] for place in range(len(memos))]
+
+    def _locate_batch(
+        self, frame: NDArray[np.uint8], memos: Sequence[TrackMemo[Kernels]]
+    ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
+        """As :meth:`_locate`, of targets whose search crops have one size."""
+        params = self.params
+        crops, scales = cut_searches(frame, memos, params)
+        kernels = Kernels.stack([memo.kernels for memo in memos])
+        maps, radii = self.search(kernels, self._to_input(crops))
         fetched = _fetch(maps.scores(params.score_ratio), maps.ltrb, radii)
         refine = None
         if self.refine_head is not None:
-            refine = partial(self._refine, maps, radii, memo.kernels.prototypes)
-        return locate(*fetched, memo.box, scale, memo.search_size, params, refine)
+            refine = partial(self._refine, maps, radii, kernels.prototypes)
+        return locate_all(*fetched, memos, scales, params, refine)
 
     def _refine(
-        self, maps: OceanMaps, radii: Tensor, prototypes: Tensor, row: int, col: int
+        self, maps: OceanMaps, radii: Tensor, prototypes: Tensor, locations: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Corrected radii (n,) at a location of a single crop."""
-        location = torch.tensor([[row * radii.size(-1) + col]], device=radii.device)
-        return self.radii_at(maps, radii, prototypes, location)[0, 0].float().cpu().numpy()
+        """Corrected radii (N, n) at a location of each crop."""
+        locations = torch.from_numpy(locations)[:, None].to(radii.device)
+        return self.radii_at(maps, radii, prototypes, locations)[:, 0].float().cpu().numpy()
 
     def _draw_ray_targets(
         self, maps: OceanMaps, boxes: Tensor, coarse: Tensor, radii: Tensor, positive: Tensor
@@ -389,9 +441,8 @@ class Ocean(BaseModel):
     def _fine_of(self, outputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return tuple(outputs[: len(self.refine_head.strides)])
 
-    def _to_input(self, crop: NDArray[np.uint8]) -> Tensor:
-        image = torch.from_numpy(crop).permute(2, 0, 1)[None]
-        return self.data_preprocessor.normalize(image)
+    def _to_input(self, crops: NDArray[np.uint8]) -> Tensor:
+        return self.data_preprocessor.normalize(torch.from_numpy(crops).permute(0, 3, 1, 2))
 
 
 def _to_uint8(frame: Tensor) -> Tensor:
@@ -406,6 +457,17 @@ def _to_uint8(frame: Tensor) -> Tensor:
     return frame.round().to(torch.uint8)
 
 
+def _given_box(sample: DetDataSample) -> NDArray[np.float32]:
+    """Box (4,) of the target in its first frame."""
+    boxes = sample.gt_instances.bboxes
+    if len(boxes) == 0:
+        raise ValueError(
+            f'the target is not in the first frame {sample.get("img_path", "")}: check its '
+            'annotation (an empty mask?)'
+        )
+    return boxes[0].cpu().numpy()
+
+
 def _channels_last(images: Tensor) -> Tensor:
     # About 1.5 times faster on a CPU than the default layout.
     return images.contiguous(memory_format=torch.channels_last)
@@ -414,10 +476,10 @@ def _channels_last(images: Tensor) -> Tensor:
 def _fetch(
     scores: Tensor, ltrb: Tensor, radii: Tensor | None
 ) -> tuple[NDArray, NDArray, NDArray | None]:
-    """Bring the maps of one crop to the host in one transfer."""
+    """Bring the maps of some crops to the host in one transfer."""
     parts = [scores[:, None], ltrb] + ([] if radii is None else [radii])
-    maps = torch.cat([part[0].float() for part in parts]).cpu().numpy()
-    return maps[0], maps[1:5], maps[5:] if radii is not None else None
+    maps = torch.cat([part.float() for part in parts], 1).cpu().numpy()
+    return maps[:, 0], maps[:, 1:5], maps[:, 5:] if radii is not None else None
 
 
 def _to_instances(result: TrackResult) -> InstanceData:
