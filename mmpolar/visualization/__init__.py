@@ -28,6 +28,7 @@ __all__ = [
     'draw_result',
     'fit_to_size',
     'plot_pr_curves',
+    'plot_results',
     'plot_training_curves',
     'read_training_curves',
 ]
@@ -35,6 +36,7 @@ __all__ = [
 # Matplotlib is loaded with the first plot: the runtime draws its overlays without it.
 _PLOTS = {
     'plot_pr_curves': 'pr_curves',
+    'plot_results': 'result_plots',
     'plot_training_curves': 'curves',
     'read_training_curves': 'curves',
 }

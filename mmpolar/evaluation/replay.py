@@ -1,0 +1,221 @@
+"""Scoring stored results against the truth of a data set, without the tracker that made them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from mmpolar.datasets import BaseTrackDataset
+from mmpolar.evaluation.metrics import SequenceMetric
+from mmpolar.evaluation.result_folder import ResultFolder
+from mmpolar.evaluation.track_frame import TrackFrame
+from mmpolar.structures.target import Target
+from mmpolar.utils.image import read_image_size, read_mask
+
+Summary = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is the same for all tracks."""
+
+    dataset: BaseTrackDataset
+    results: ResultFolder
+    metrics: tuple[SequenceMetric, ...]
+    masks: bool
+
+
+class TrackReplay(Sequence[TrackFrame]):
+    """The frames of a track, each with its truth and with what a tracker once answered.
+
+    Files are read when a frame is asked for.
+
+    Args:
+        dataset: Data set that was tested.
+        track_id: Number of the track in it.
+        results: The tracker's answers.
+        masks: Whether to decode the tracker's masks.
+
+    Attributes:
+        name: Name of the track.
+
+    Raises:
+        FileNotFoundError: If the results lack the track.
+        ValueError: If the results have another number of frames.
+    """
+
+    def __init__(
+        self, dataset: BaseTrackDataset, track_id: int, results: ResultFolder, masks: bool = True
+    ) -> None:
+        self._dataset = dataset
+        self._track_id = track_id
+        self._track = dataset.get_track(track_id)
+        self._masks = masks
+        self.name: str = self._track['video_name']
+        frames = self._track['frames']
+        self._stored = results.read(self.name, frames)
+        self._size = read_image_size(frames[0]) if os.path.isfile(frames[0]) else None
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(self._track['frames'])
+
+    def __getitem__(self, index: int) -> TrackFrame:
+        """One frame.
+
+        Raises:
+            FileNotFoundError: If a mask does not exist.
+            IndexError: If there is no such frame.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f'track {self.name!r} has {len(self)} frames, not {index}')
+        track, stored = self._track, self._stored
+        target = self._dataset.read_target(track, index)
+        mask_path = stored.mask_paths[index] if self._masks and stored.mask_paths else None
+        box = stored.boxes[index]
+        return track_frame(
+            track,
+            self._track_id,
+            index,
+            target,
+            box=None if np.isnan(box).any() else box,
+            score=float(stored.scores[index]),
+            polygon=stored.polygons[index] if stored.polygons else None,
+            mask=None if mask_path is None else read_mask(mask_path),
+            image_size=self._size,
+            length=len(self),
+        )
+
+
+def track_frame(
+    track: Mapping[str, Any],
+    track_id: int,
+    index: int,
+    target: Target | None,
+    box: np.ndarray | None,
+    score: float,
+    polygon: np.ndarray | None,
+    mask: np.ndarray | None,
+    image_size: tuple[int, int] | None,
+    length: int,
+) -> TrackFrame:
+    """One frame of a track for a metric, from its data set and a tracker's answer.
+
+    Args:
+        track: Index entry of the track, see :func:`mmpolar.datasets.base_track_dataset.make_track`.
+        track_id: Number of the track.
+        index: Number of the frame.
+        target: The truth; None where the target is absent or the frame is not annotated.
+        box: The tracker's box, (4,) xyxy, or None where it found nothing.
+        score: The tracker's score, NaN where it found nothing.
+        polygon: The tracker's outline, (V, 2), or None.
+        mask: The tracker's mask, (H, W) uint8 0/1, or None.
+        image_size: Height and width, where the truth has no mask that tells them.
+        length: Number of frames that are scored.
+
+    Returns:
+        The frame.
+    """
+    gt_mask = None if target is None else target.mask
+    return TrackFrame(
+        video_id=track_id,
+        video_name=track['video_name'],
+        frame_id=index,
+        video_length=length,
+        img_path=track['frames'][index],
+        image_size=image_size if gt_mask is None else gt_mask.shape,
+        annotated=track['annotated'] is None or bool(track['annotated'][index]),
+        gt_box=None if target is None else target.box.astype(np.float64),
+        gt_mask=gt_mask,
+        box=box,
+        score=score,
+        polygon=polygon,
+        mask=mask,
+        flags={name: values[index].item() for name, values in track['flags'].items()},
+        category=track['category'],
+    )
+
+
+def score_results(
+    dataset: BaseTrackDataset,
+    results: ResultFolder,
+    metrics: Sequence[SequenceMetric],
+    masks: bool = True,
+    tracks: Sequence[int] | None = None,
+    workers: int = 0,
+    progress: bool = True,
+) -> list[list[Summary]]:
+    """Score stored results by metrics, all in one pass over the files.
+
+    Args:
+        dataset: Data set that was tested.
+        results: The tracker's answers.
+        metrics: What to compute of each sequence.
+        masks: Whether to decode the tracker's masks.
+        tracks: Numbers of the tracks to score; None for all.
+        workers: Processes to use; 0 works in this one. With workers, a script must call this under
+            ``if __name__ == '__main__':``.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        For each metric a list of what its ``summarize`` gave, one a track in order, with
+        ``video_name``, ``video_id`` and ``n_frames``.
+
+    Raises:
+        FileNotFoundError: If the results lack a track, or an annotation does not exist.
+        ValueError: If the results have another number of frames, or do not suit a metric.
+    """
+    tracks = range(dataset.num_videos) if tracks is None else tracks
+    job = _Job(dataset, results, tuple(metrics), masks)
+    bar = dict(desc=results.name, total=len(tracks), unit='video', disable=not progress)
+    if not workers or len(tracks) < 2:
+        scored = [_score_track(job, track) for track in tqdm(tracks, **bar)]
+    else:
+        context = get_context('spawn')
+        with ProcessPoolExecutor(min(workers, len(tracks)), context, _start_worker, (job,)) as pool:
+            scored = list(tqdm(pool.map(_score_in_worker, tracks), **bar))
+    return [list(of_metric) for of_metric in zip(*scored, strict=True)]
+
+
+def missing_videos(dataset: BaseTrackDataset, results: ResultFolder) -> list[str]:
+    """Names of the tracks of a data set that results lack."""
+    names = (dataset.get_track(index)['video_name'] for index in range(dataset.num_videos))
+    return [name for name in names if not results.has(name)]
+
+
+def has_masks(dataset: BaseTrackDataset) -> bool:
+    """Whether the targets of a data set have masks; its first track speaks for all."""
+    target = dataset.load_target(0, 0)
+    return target is not None and target.mask is not None
+
+
+# What a worker process scores, so that it is sent to each of them only once.
+_worker_job: _Job | None = None
+
+
+def _start_worker(job: _Job) -> None:
+    global _worker_job
+    _worker_job = job
+    cv2.setNumThreads(1)
+
+
+def _score_in_worker(track_id: int) -> list[Summary]:
+    return _score_track(_worker_job, track_id)
+
+
+def _score_track(job: _Job, track_id: int) -> list[Summary]:
+    frames = TrackReplay(job.dataset, track_id, job.results, job.masks)
+    states = [metric.start(frames[0]) for metric in job.metrics]
+    for frame in frames:
+        for metric, state in zip(job.metrics, states, strict=True):
+            metric.add(state, frame)
+    common = dict(video_id=track_id, video_name=frames.name, n_frames=len(frames))
+    return [
+        common | metric.summarize(state) for metric, state in zip(job.metrics, states, strict=True)
+    ]
