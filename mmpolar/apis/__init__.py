@@ -1,4 +1,5 @@
+from mmpolar.apis.multi_target_tracker import MultiTargetTracker
 from mmpolar.apis.track_video import track_frames
 from mmpolar.apis.tracker import Tracker, init_tracker
 
-__all__ = ['Tracker', 'init_tracker', 'track_frames']
+__all__ = ['MultiTargetTracker', 'Tracker', 'init_tracker', 'track_frames']

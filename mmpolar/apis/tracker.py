@@ -54,10 +54,9 @@ class Tracker:
                 mask is empty or of another size than the frame.
         """
         frame = to_bgr_uint8(frame)
-        target = np.asarray(target)
-        box = target if target.ndim < 2 else _box_of_mask(target, frame.shape[:2])
-        with self._precision():
-            return self.model.init(frame, box)
+        box, mask = box_and_mask(target, frame.shape[:2])
+        with self.precision():
+            return self.model.init(frame, box, mask)
 
     def step(self, frame: np.ndarray) -> TrackResult:
         """Find the target in the next frame.
@@ -72,10 +71,11 @@ class Tracker:
             RuntimeError: If :meth:`init` has not been called.
             TypeError: If the frame is not an 8 or 16 bit image.
         """
-        with self._precision():
+        with self.precision():
             return self.model.track(to_bgr_uint8(frame))
 
-    def _precision(self) -> torch.autocast:
+    def precision(self) -> torch.autocast:
+        """Context in which the model computes in the tracker's ``dtype``."""
         device = next(self.model.parameters()).device.type
         return torch.autocast(device, self.dtype, enabled=self.dtype != torch.float32)
 
@@ -130,12 +130,27 @@ def init_tracker(
     return Tracker(model, dtype)
 
 
-def _box_of_mask(mask: NDArray, frame_size: tuple[int, int]) -> NDArray[np.float32]:
-    if mask.shape != frame_size:
+def box_and_mask(target: ArrayLike, frame_size: tuple[int, int]) -> tuple[NDArray, NDArray | None]:
+    """Box of a target that is given as a box or as a mask, and the mask.
+
+    Args:
+        target: Box (4,), or mask (H, W), not zero inside.
+        frame_size: Height and width of the frame in pixels.
+
+    Returns:
+        The box itself, or the smallest one around the mask, (4,) xyxy; and the mask, or None.
+
+    Raises:
+        ValueError: If the mask is empty or of another size than the frame.
+    """
+    target = np.asarray(target)
+    if target.ndim < 2:
+        return target, None
+    if target.shape != frame_size:
         raise ValueError(
-            f'mask and frame differ in size: {mask.shape} and {frame_size} (height, width)'
+            f'mask and frame differ in size: {target.shape} and {frame_size} (height, width)'
         )
-    box = mask_to_box(mask != 0)
+    box = mask_to_box(target != 0)
     if box is None:
         raise ValueError('the mask of the target is empty: mark its pixels with values above 0')
-    return box
+    return box, target

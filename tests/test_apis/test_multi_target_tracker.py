@@ -1,0 +1,130 @@
+"""Several targets at once are found as one by one."""
+
+import numpy as np
+import pytest
+import torch
+from small_export import small_tracker, video
+
+from mmpolar.apis import MultiTargetTracker, Tracker
+
+BOXES = np.array([[100.0, 80, 160, 130], [30, 40, 90, 110], [200, 150, 210, 162]])
+REFINED = dict(
+    type='ContourRefineHead',
+    in_channels=[40],
+    strides=[8],
+    combined_channels=8,
+    feat_channels=8,
+    match_channels=8,
+    match_groups=2,
+    n_rays=36,
+)
+
+
+@pytest.fixture(scope='module')
+def single():
+    return small_tracker()
+
+
+def follow_alone(single, frames, target):
+    return [single.init(frames[0], target), *(single.step(frame) for frame in frames[1:])]
+
+
+def assert_same(results, expected):
+    for result, other in zip(results, expected, strict=True):
+        np.testing.assert_allclose(result.box, other.box, atol=1e-4)
+        assert result.score == pytest.approx(other.score, abs=1e-4)
+        if other.polygon is None:
+            assert result.polygon is None
+        else:
+            np.testing.assert_allclose(result.polygon, other.polygon, atol=1e-3)
+            assert np.mean(result.mask != other.mask) < 1e-4
+
+
+@pytest.mark.parametrize(
+    'options',
+    [{}, dict(mask_head=None), dict(refine_head=REFINED)],
+    ids=['outlines', 'boxes', 'refined'],
+)
+def test_each_target_is_found_as_alone(options):
+    single = small_tracker(**options)
+    tracker = MultiTargetTracker(single)
+    expected, sizes = [], set()
+    for box in BOXES:
+        expected.append(follow_alone(single, video(), box))
+        sizes.add(single.model.memo.search_size)
+    assert sizes == {255, 287}
+    assert_same(tracker.init(video()[0], BOXES), [results[0] for results in expected])
+    for number, frame in enumerate(video()[1:], start=1):
+        assert_same(tracker.track(frame), [results[number] for results in expected])
+
+
+def test_a_frame_is_one_pass_through_the_network(single, monkeypatch):
+    sizes = []
+    search = single.model.search
+    monkeypatch.setattr(
+        single.model,
+        'search',
+        lambda kernels, crops: sizes.append(tuple(crops.shape)) or search(kernels, crops),
+    )
+    tracker = MultiTargetTracker(single)
+    tracker.init(video()[0], BOXES[:2])
+    tracker.track(video()[1])
+    assert sizes == [(2, 3, 255, 255)] * 2
+
+
+def test_targets_come_and_go(single):
+    expected = follow_alone(single, video()[1:], BOXES[1])
+    tracker = MultiTargetTracker(single)
+    tracker.init(video()[0], BOXES[:1])
+    tracker.track(video()[1])
+    assert tracker.add(video()[1], BOXES[1]) == 1
+    assert tracker.ids == (0, 1)
+    assert_same(tracker.track(video()[2])[1:], expected[1:2])
+    tracker.remove(0)
+    assert_same(tracker.track(video()[3]), expected[2:3])
+    assert tracker.add(video()[3], BOXES[2]) == 2
+    assert tracker.ids == (1, 2)
+    with pytest.raises(KeyError, match='no target 0'):
+        tracker.remove(0)
+
+
+def test_boxes_and_masks_may_be_mixed(single):
+    mask = np.zeros((240, 320), np.uint8)
+    mask[80:130, 100:160] = 1
+    tracker = MultiTargetTracker(single)
+    first = tracker.init(video()[0], [mask, BOXES[1]])
+    np.testing.assert_allclose(first[0].box, [99.5, 79.5, 159.5, 129.5])
+    np.testing.assert_allclose(first[1].box, BOXES[1])
+
+
+def test_the_single_tracker_keeps_its_own_target(single):
+    expected = follow_alone(single, video()[:2], BOXES[0])
+    single.init(video()[0], BOXES[0])
+    tracker = MultiTargetTracker(single)
+    tracker.init(video()[0], BOXES[1:])
+    tracker.track(video()[1])
+    assert_same([single.step(video()[1])], expected[1:])
+
+
+def test_half_precision_holds_for_all_targets():
+    exact = small_tracker()
+    half = MultiTargetTracker(Tracker(exact.model, torch.bfloat16))
+    polygons = [
+        MultiTargetTracker(exact).init(video()[0], BOXES[:1])[0].polygon,
+        half.init(video()[0], BOXES[:1])[0].polygon,
+    ]
+    assert 0 < np.abs(polygons[0] - polygons[1]).mean() < 2
+
+
+def test_unusable_targets_leave_the_old_ones(single):
+    tracker = MultiTargetTracker(single)
+    with pytest.raises(RuntimeError, match='call init'):
+        tracker.track(video()[0])
+    tracker.init(video()[0], BOXES)
+    with pytest.raises(ValueError, match='no target was given'):
+        tracker.init(video()[0], [])
+    with pytest.raises(ValueError, match='outside the frame'):
+        tracker.init(video()[0], [BOXES[0], [500, 500, 600, 600]])
+    with pytest.raises(ValueError, match='mask of the target is empty'):
+        tracker.add(video()[0], np.zeros((240, 320)))
+    assert len(tracker.track(video()[1])) == 3
