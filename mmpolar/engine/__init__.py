@@ -4,6 +4,7 @@ from mmpolar.engine.hooks import (
     AtomicCheckpointHook,
     BackboneUnfreezeHook,
     ConvergenceHook,
+    FreezeModulesHook,
     HardNegativeMiningHook,
     TrackVisualizationHook,
 )
@@ -17,6 +18,7 @@ __all__ = [
     'BackboneUnfreezeHook',
     'Bfloat16OptimWrapper',
     'ConvergenceHook',
+    'FreezeModulesHook',
     'GroupTrainLoop',
     'HardNegativeMiningHook',
     'TrackVisualizationHook',

@@ -6,11 +6,10 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
+from mmpolar.engine.frozen_modules import check_wrapper, find_module, unwrapped
 from mmpolar.registry import HOOKS
 
 
@@ -87,7 +86,7 @@ class BackboneUnfreezeHook(Hook):
             RuntimeError: If the model is wrapped for distributed training without
                 ``find_unused_parameters``.
         """
-        _check_wrapper(runner.model)
+        check_wrapper(runner.model, type(self).__name__)
         backbone = _backbone(runner.model)
         stages = [_resolve(stage, backbone) for stage in self.stages]
         _check_disjoint(stages)
@@ -134,16 +133,8 @@ def _checked_stage(config: dict[str, Any]) -> _Stage:
     return _Stage(units[0], start, tuple(modules))
 
 
-def _check_wrapper(model: nn.Module) -> None:
-    if isinstance(model, DistributedDataParallel) and not model.find_unused_parameters:
-        raise RuntimeError(
-            'BackboneUnfreezeHook in distributed training needs find_unused_parameters=True in the '
-            'config, as frozen parameters get no gradient'
-        )
-
-
 def _backbone(model: nn.Module) -> nn.Module:
-    model = model.module if is_model_wrapper(model) else model
+    model = unwrapped(model)
     backbone = getattr(model, 'backbone', None)
     if not isinstance(backbone, nn.Module):
         raise ValueError(f'{type(model).__name__} has no backbone for BackboneUnfreezeHook')
@@ -151,22 +142,16 @@ def _backbone(model: nn.Module) -> nn.Module:
 
 
 def _resolve(stage: _Stage, backbone: nn.Module) -> _Frozen:
-    known = dict(backbone.named_modules())
     modules, parameters = [], []
     for name in stage.names:
-        if not name or name not in known:
-            children = [child for child, _ in backbone.named_children()]
-            raise ValueError(
-                f'the backbone {type(backbone).__name__} has no module {name!r}; '
-                f'its children are {children}'
-            )
-        trainable = [p for p in known[name].parameters() if p.requires_grad]
+        module = find_module(backbone, name, f'the backbone {type(backbone).__name__}')
+        trainable = [p for p in module.parameters() if p.requires_grad]
         if not trainable:
             raise ValueError(
                 f'module {name!r} of the backbone has no trainable parameter to unfreeze; '
                 'do not freeze it in the backbone itself (frozen_stages)'
             )
-        modules.append(known[name])
+        modules.append(module)
         parameters.extend(trainable)
     return _Frozen(stage, modules, parameters)
 
