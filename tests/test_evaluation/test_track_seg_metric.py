@@ -104,6 +104,22 @@ def test_the_given_frame_counts_nowhere(make_sample):
     assert figures['track/J'] == figures['track/iou'] == figures['track/precision'] == 1
 
 
+def test_ceiling_is_that_of_the_crossing(make_sample):
+    """From the mass centre of a C, in its hollow, rays to the left meet its wall twice."""
+    target = square(20)
+    target[25:35, 24:40] = 0
+    samples = [
+        make_sample('c', f, 2, box_of(target), box_of(target), target, target) for f in (0, 1)
+    ]
+    ceilings = {
+        crossing: evaluate(samples, crossing=crossing)['track/ceiling']
+        for crossing in ('farthest', 'nearest')
+    }
+    for crossing, ceiling in ceilings.items():
+        assert ceiling == pytest.approx(polar_ceiling(target, 36, crossing))
+    assert ceilings['farthest'] > ceilings['nearest'] + 0.1
+
+
 @pytest.mark.parametrize('n_rays', [6, 36])
 def test_ceiling_is_that_of_the_true_masks(mask_video, n_rays):
     figures = evaluate(mask_video(lag=5), n_rays=n_rays)
@@ -293,3 +309,5 @@ def test_options_out_of_range_are_refused():
         TrackSegMetric(outfile='report.csv')
     with pytest.raises(ValueError, match='n_rays=2'):
         TrackSegMetric(n_rays=2)
+    with pytest.raises(ValueError, match="got 'first'"):
+        TrackSegMetric(crossing='first')

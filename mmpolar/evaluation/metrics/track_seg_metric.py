@@ -22,7 +22,7 @@ from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric, first_tar
 from mmpolar.evaluation.sequence_report import mean_of_known
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.registry import METRICS
-from mmpolar.structures.polar import polar_ceiling
+from mmpolar.structures.polar import CROSSINGS, polar_ceiling
 
 # Those of a mask are NaN in a sequence without masks.
 _BOX_VALUES = ('success', 'precision', 'norm_precision', 'iou', 'static_iou')
@@ -67,20 +67,27 @@ class TrackSegMetric(SequenceMetric):
         n_rays: Rays of the contour whose ceiling is measured, at least 3.
         skip_last: Whether the last frame is left out of the figures of masks, as DAVIS's toolkits
             do.
+        crossing: ``'farthest'`` or ``'nearest'``, which crossing of the boundary ends its rays.
         **kwargs: See :class:`SequenceMetric`. The default prefix is ``track``.
 
     Raises:
-        ValueError: If ``outfile`` does not end in .json or ``n_rays`` is below 3.
+        ValueError: If ``outfile`` does not end in .json, ``n_rays`` is below 3 or ``crossing`` is
+            neither of the two.
     """
 
     default_prefix = 'track'
     columns = _BOX_VALUES + _MASK_VALUES
 
-    def __init__(self, n_rays: int = 36, skip_last: bool = False, **kwargs) -> None:
+    def __init__(
+        self, n_rays: int = 36, skip_last: bool = False, crossing: str = 'farthest', **kwargs
+    ) -> None:
         super().__init__(**kwargs)
         if n_rays < 3:
             raise ValueError(f'a contour needs at least 3 rays, got n_rays={n_rays}')
+        if crossing not in CROSSINGS:
+            raise ValueError(f'crossing must be one of {CROSSINGS}, got {crossing!r}')
         self.n_rays = n_rays
+        self.crossing = crossing
         self.skip_last = skip_last
 
     def start(self, frame: TrackFrame) -> _Scores:
@@ -135,7 +142,7 @@ class TrackSegMetric(SequenceMetric):
 
     def report_details(self, sequences: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The options."""
-        return dict(n_rays=self.n_rays, skip_last=self.skip_last)
+        return dict(n_rays=self.n_rays, crossing=self.crossing, skip_last=self.skip_last)
 
     def _mask_values(self, frame: TrackFrame, first_box: np.ndarray) -> dict[str, float]:
         j, f = mask_scores(frame)
@@ -147,6 +154,6 @@ class TrackSegMetric(SequenceMetric):
             return values
         return values | dict(
             J_box=box_similarity(_NO_BOX if frame.box is None else frame.box, gt),
-            ceiling=polar_ceiling(gt, self.n_rays),
+            ceiling=polar_ceiling(gt, self.n_rays, self.crossing),
             static_J_box=box_similarity(first_box, gt),
         )
