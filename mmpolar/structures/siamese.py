@@ -4,6 +4,7 @@ Plain numbers and numpy arrays, so that a tracker on any inference engine shares
 The rules are those of Ocean (Zhang et al., ECCV 2020, section 3.4) and of its published code.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,8 @@ from mmpolar.structures.track_result import TrackResult
 #: Boxes lie on a grid of this many steps a pixel. A crop changes by jumps with its window, so two
 #: engines whose maps differ in the last bit would else drift apart.
 BOX_STEPS = 64
+# Keeps the logarithm of a score of 0 or 1 finite.
+_LEAST_SHARE = 1e-12
 
 Encoded = TypeVar('Encoded')
 
@@ -48,6 +51,15 @@ class TrackParams:
         min_size: Smallest width and height of a predicted box in pixels of the frame.
         crop: How crops are cut out: ``'exact'``, or ``'whole_pixels'`` to get the published code's
             boxes; see :data:`mmpolar.structures.crop.CROP_RULES`.
+        score_slope: Scores s become ``sigmoid(slope * logit(s) + offset)`` (Platt, 1999), so that
+            they can mean the probability that the target was found; 1 leaves them as they are.
+        score_offset: See ``score_slope``.
+        lost_score: A target that scores less counts as out of sight: its box stays, its mask is
+            empty, and it is looked for all over the search region. 0 to never lose one.
+        found_score: A target that is out of sight is found again at this score.
+        lost_search_size: Side of the search crop in pixels for a target out of sight.
+        outline_box: Whether the box of an answer is the smallest one around the outline. Where the
+            target is looked for next depends on the head's box all the same.
     """
 
     penalty_k: float = 0.062
@@ -62,13 +74,20 @@ class TrackParams:
     stride: int = 8
     min_size: float = 10.0
     crop: str = 'exact'
+    score_slope: float = 1.0
+    score_offset: float = 0.0
+    lost_score: float = 0.0
+    found_score: float = 0.5
+    lost_search_size: int = 511
+    outline_box: bool = False
 
     def __post_init__(self) -> None:
-        for name in ('window_influence', 'lr', 'score_ratio', 'small_target_share'):
+        shares = ('window_influence', 'lr', 'score_ratio', 'small_target_share')
+        for name in (*shares, 'lost_score', 'found_score'):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f'{name} must lie in [0, 1], got {value}')
-        for name in ('search_size', 'small_target_search_size'):
+        for name in ('search_size', 'small_target_search_size', 'lost_search_size'):
             value = getattr(self, name)
             if value <= self.template_size:
                 raise ValueError(
@@ -76,6 +95,14 @@ class TrackParams:
                 )
         if self.crop not in CROP_RULES:
             raise ValueError(f'crop must be one of {", ".join(CROP_RULES)}, got {self.crop!r}')
+
+    @property
+    def search_sizes(self) -> tuple[int, ...]:
+        """Sides of the search crops that can occur, ascending."""
+        sizes = {self.search_size, self.small_target_search_size}
+        if self.lost_score > 0:
+            sizes.add(self.lost_search_size)
+        return tuple(sorted(sizes))
 
     def search_size_for(self, target_area: float, frame_area: float) -> int:
         """Side of the search crop: small targets get the larger search region."""
@@ -91,13 +118,17 @@ class TrackMemo(Generic[Encoded]):
         kernels: The encoded template, as the inference engine has it.
         box: The target's box in the last frame, (4,) xyxy in pixels.
         border: Colour outside the frame, BGR: the mean of the frame in which it was given.
-        search_size: Side of the search crop in pixels.
+        usual_search_size: Side of the search crop in pixels while the target is in sight.
+        search_size: Side of the next search crop in pixels.
+        lost: For how many frames the target has been out of sight.
     """
 
     kernels: Encoded
     box: np.ndarray
     border: Border
+    usual_search_size: int
     search_size: int
+    lost: int = 0
 
 
 @dataclass(frozen=True)
@@ -228,7 +259,7 @@ def new_memos(
     frame_area = frame_size[0] * frame_size[1]
     sizes = [params.search_size_for(np.prod(box[2:] - box[:2]), frame_area) for box in boxes]
     targets = zip(kernels, boxes, sizes, strict=True)
-    return [TrackMemo(encoded, box, border, size) for encoded, box, size in targets]
+    return [TrackMemo(encoded, box, border, size, size) for encoded, box, size in targets]
 
 
 def group_by_search_size(memos: Sequence[TrackMemo]) -> dict[int, list[int]]:
@@ -289,7 +320,7 @@ def locate_all(
         None.
     """
     chosen = [
-        select_location(score, sides, memo.box, scale, memo.search_size, params)
+        select_location(score, sides, memo.box, scale, memo.search_size, params, memo.lost > 0)
         for score, sides, memo, scale in zip(scores, ltrb, memos, scales, strict=True)
     ]
     if radii is None:
@@ -311,10 +342,10 @@ def advance(
     frame_size: tuple[int, int],
     params: TrackParams,
 ) -> list[TrackResult]:
-    """Let the targets be where they were found.
+    """Let the targets be where they were found, or out of sight.
 
     Args:
-        memos: The targets; their boxes are set.
+        memos: The targets; they are brought up to date.
         located: What :func:`locate_all` found.
         frame_size: Height and width of the frame in pixels.
         params: Tracking hyper-parameters.
@@ -324,9 +355,29 @@ def advance(
     """
     results = []
     for memo, (selection, polygon) in zip(memos, located, strict=True):
+        score = calibrated(selection.score, params)
+        if score < (params.found_score if memo.lost else params.lost_score):
+            memo.lost += 1
+            memo.search_size = params.lost_search_size
+            has_mask = polygon is not None
+            results.append(TrackResult.out_of_sight(memo.box, score, has_mask, frame_size))
+            continue
+        memo.lost = 0
+        memo.search_size = memo.usual_search_size
         memo.box = clamp_box(selection.box, frame_size, params.min_size)
-        results.append(TrackResult.from_outline(memo.box, selection.score, polygon, frame_size))
+        box = memo.box
+        if params.outline_box and polygon is not None:
+            box = _box_around(polygon, frame_size)
+        results.append(TrackResult.from_outline(box, score, polygon, frame_size))
     return results
+
+
+def calibrated(score: float, params: TrackParams) -> float:
+    """A classification score in [0, 1] as the parameters map it, in [0, 1]."""
+    if (params.score_slope, params.score_offset) == (1.0, 0.0):
+        return score
+    logit = math.log(max(score, _LEAST_SHARE)) - math.log(max(1 - score, _LEAST_SHARE))
+    return 1 / (1 + math.exp(-(params.score_slope * logit + params.score_offset)))
 
 
 @lru_cache(maxsize=16)
@@ -371,6 +422,7 @@ def select_location(
     scale: float,
     search_size: int,
     params: TrackParams,
+    is_lost: bool = False,
 ) -> Selection:
     """Elect a location of the score map and smooth the target's size.
 
@@ -383,6 +435,7 @@ def select_location(
         scale: Pixels of the search crop per pixel of the frame.
         search_size: Side of the search crop in pixels.
         params: Tracking hyper-parameters.
+        is_lost: Whether the target was out of sight; then no window favours the old position.
 
     Returns:
         The elected location with its smoothed box.
@@ -394,8 +447,8 @@ def select_location(
     previous = (box[2:] - box[:2]) * scale
 
     penalty = change_penalty(width, height, previous[0], previous[1], params.penalty_k)
-    ranking = penalty * score * (1 - params.window_influence)
-    ranking += cosine_window(size) * params.window_influence
+    influence = 0.0 if is_lost else params.window_influence
+    ranking = penalty * score * (1 - influence) + cosine_window(size) * influence
     row, col = np.unravel_index(int(ranking.argmax()), ranking.shape)
 
     middle = search_size // 2
@@ -439,6 +492,13 @@ def clamp_box(box: np.ndarray, frame_size: tuple[int, int], min_size: float) -> 
     center = np.clip(_center(box), -0.5, limit - 0.5)
     half = np.clip(box[2:] - box[:2], np.minimum(min_size, limit), limit) / 2
     return np.round(np.concatenate([center - half, center + half]) * BOX_STEPS) / BOX_STEPS
+
+
+def _box_around(polygon: np.ndarray, frame_size: tuple[int, int]) -> np.ndarray:
+    """Smallest box (4,) around an outline (n, 2), as far as it lies in the frame."""
+    limit = np.array([frame_size[1], frame_size[0]]) - 0.5
+    corners = np.concatenate([polygon.min(axis=0), polygon.max(axis=0)]).reshape(2, 2)
+    return np.clip(corners, -0.5, limit).ravel()
 
 
 def _center(box: np.ndarray) -> np.ndarray:

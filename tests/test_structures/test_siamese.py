@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from mmpolar.structures.siamese import (
+    Selection,
+    TrackMemo,
     TrackParams,
+    advance,
+    calibrated,
     change_penalty,
     clamp_box,
     cosine_window,
@@ -123,3 +127,85 @@ def test_clamp_box_keeps_the_centre_inside_and_the_size_in_bounds():
                                [48.5, 48.5, 52.5, 52.5])  # fmt: skip
     huge = clamp_box(np.array([-500, -500, 700, 600.0]), (100, 200), 4)
     np.testing.assert_allclose(huge[2:] - huge[:2], [200, 100])
+
+
+FRAME = (120, 160)
+SQUARE = np.array([[40, 30], [60, 30], [60, 50], [40, 50]], dtype=np.float32)
+
+
+def selection(score, box=(42.0, 32.0, 58.0, 48.0)):
+    return Selection(row=12, col=12, box=np.array(box), score=score, pole=np.array([50.0, 40.0]))
+
+
+def memo():
+    box = np.array([10.0, 10.0, 30.0, 30.0])
+    return TrackMemo(None, box, 0, usual_search_size=255, search_size=255)
+
+
+def test_target_that_scores_low_is_out_of_sight_and_is_found_at_a_higher_score():
+    params = TrackParams(lost_score=0.3, found_score=0.6, lost_search_size=511)
+    target, seen = memo(), []
+    for score in (0.5, 0.2, 0.5, 0.7, 0.4):
+        (result,) = advance([target], [(selection(score), SQUARE)], FRAME, params)
+        seen.append((result.visible, target.lost, target.search_size, bool(result.mask.any())))
+    assert seen == [
+        (True, 0, 255, True),
+        (False, 1, 511, False),
+        (False, 2, 511, False),
+        (True, 0, 255, True),
+        (True, 0, 255, True),
+    ]
+
+
+def test_target_out_of_sight_keeps_its_box():
+    target = memo()
+    params = TrackParams(lost_score=0.3)
+    (result,) = advance([target], [(selection(0.1), SQUARE)], FRAME, params)
+    np.testing.assert_array_equal(result.box, [10, 10, 30, 30])
+    np.testing.assert_array_equal(target.box, [10, 10, 30, 30])
+    assert result.polygon is None
+    assert result.score == 0.1
+
+
+def test_no_target_is_lost_by_default():
+    target = memo()
+    (result,) = advance([target], [(selection(0.0), SQUARE)], FRAME, TrackParams())
+    assert result.visible
+    assert TrackParams().search_sizes == (255, 287)
+    assert TrackParams(lost_score=0.1).search_sizes == (255, 287, 511)
+
+
+def test_box_of_the_outline_is_cut_at_the_frame_and_leaves_the_search_alone():
+    target = memo()
+    outline = SQUARE - np.float32([45, 0])
+    params = TrackParams(outline_box=True)
+    (result,) = advance([target], [(selection(0.9), outline)], FRAME, params)
+    np.testing.assert_allclose(result.box, [-0.5, 30, 15, 50])
+    np.testing.assert_allclose(target.box, [42, 32, 58, 48])
+
+
+def test_window_does_not_hold_a_lost_target_back():
+    score = np.zeros((25, 25))
+    score[12, 12], score[2, 3] = 0.5, 0.8
+    ltrb = np.full((4, 25, 25), 20.0)
+    args = (score, ltrb, np.array([10.0, 10.0, 50.0, 50.0]), 1.0, 255)
+    params = TrackParams(window_influence=0.5)
+    near, far = (select_location(*args, params, is_lost) for is_lost in (False, True))
+    assert (near.row, near.col) == (12, 12)
+    assert (far.row, far.col) == (2, 3)
+
+
+@pytest.mark.parametrize('score', [0.0, 0.2, 0.5, 0.9, 1.0])
+def test_calibration_is_a_logistic_map_of_the_logit(score):
+    assert calibrated(score, TrackParams()) == score
+    params = TrackParams(score_slope=2.0, score_offset=-1.0)
+    bounded = min(max(score, 1e-9), 1 - 1e-9)
+    logit = math.log(bounded / (1 - bounded))
+    expected = 1 / (1 + math.exp(1 - 2 * logit))
+    assert calibrated(score, params) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize('name', ['lost_score', 'found_score'])
+def test_scores_that_decide_must_be_shares(name):
+    with pytest.raises(ValueError, match=f'{name} must lie in'):
+        TrackParams(**{name: 1.5})

@@ -490,6 +490,7 @@ def _to_instances(result: TrackResult) -> InstanceData:
     )
     if result.polygon is not None:
         instances.polygons = torch.from_numpy(result.polygon)[None]
+    if result.mask is not None:
         instances.masks = torch.from_numpy(result.mask).bool()[None]
     return instances
 
