@@ -1,0 +1,1 @@
+"""What the tools that look at stored results have in common."""

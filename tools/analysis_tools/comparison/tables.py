@@ -1,0 +1,69 @@
+"""Tables for the terminal and for spreadsheets."""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from mmpolar.evaluation.sequence_report import nan_to_none
+
+Cell = str | int | float
+
+
+def text_table(
+    header: Sequence[str], rows: Sequence[Sequence[Cell]], total: bool = False, digits: int = 3
+) -> str:
+    """A table for the terminal, numbers to the right.
+
+    Args:
+        header: Names of the columns.
+        rows: Cells; a float is rounded, NaN is an empty cell.
+        total: Whether a line sets the last row off.
+        digits: Digits of a float behind the point.
+
+    Returns:
+        The table, lines separated by line feeds.
+    """
+    table = Table(box=box.ASCII)
+    for number, name in enumerate(header):
+        is_text = all(isinstance(row[number], str) for row in rows)
+        table.add_column(name, justify='left' if is_text else 'right', no_wrap=True)
+    for number, row in enumerate(rows, start=1):
+        if total and number == len(rows):
+            table.add_section()
+        table.add_row(*(_text(cell, digits) for cell in row))
+    console = Console(file=io.StringIO(), width=1000, markup=False, emoji=False)
+    console.print(table)
+    return console.file.getvalue().rstrip()
+
+
+def write_csv(
+    path: str | os.PathLike, header: Sequence[str], rows: Sequence[Sequence[Cell]]
+) -> None:
+    """Write a table with six digits behind the point; the folder is made."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with open(path, 'w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows([_text(cell, 6) for cell in row] for row in rows)
+
+
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Write plain values; NaN becomes null, the folder is made."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(nan_to_none(content), indent=1, allow_nan=False)
+    Path(path).write_text(text + '\n', encoding='utf-8')
+
+
+def _text(cell: Cell, digits: int) -> str:
+    if not isinstance(cell, float):
+        return str(cell)
+    return '' if math.isnan(cell) else f'{cell:.{digits}f}'
