@@ -10,30 +10,29 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
-class ModuleClock:
-    """Adds up the time that groups of modules spend in their forward passes.
+class ModuleMeter:
+    """Adds up what groups of modules use up in their forward passes.
 
     A module inside one of another group counts for its own group only.
 
     Args:
-        groups: Modules by the name under which their time is added up.
+        groups: Modules by the name under which their use is added up.
+        read: The meter's reading, which only grows.
 
     Attributes:
-        seconds: Time by group.
-
-    Example:
-        >>> with ModuleClock({'backbone': [model.backbone]}) as clock:
-        ...     model.track(frame)
-        >>> clock.seconds['backbone']
+        used: Use by group.
     """
 
-    def __init__(self, groups: Mapping[str, Sequence[nn.Module]]) -> None:
+    def __init__(
+        self, groups: Mapping[str, Sequence[nn.Module]], read: Callable[[], float]
+    ) -> None:
         self.groups = groups
-        self.seconds = dict.fromkeys(groups, 0.0)
+        self.read = read
+        self.used = dict.fromkeys(groups, 0.0)
         self._running: list[_Run] = []
         self._handles: list = []
 
-    def __enter__(self) -> 'ModuleClock':
+    def __enter__(self) -> 'ModuleMeter':
         for name, modules in self.groups.items():
             for module in modules:
                 self._handles += [
@@ -48,27 +47,52 @@ class ModuleClock:
         self._handles.clear()
 
     def _start(self, module: nn.Module, args: Any) -> None:
-        synchronize()
-        self._running.append(_Run(time.perf_counter()))
+        self._running.append(_Run(self.read()))
 
     def _stop(self, name: str) -> Callable:
         def stop(module: nn.Module, args: Any, output: Any) -> None:
-            synchronize()
+            used = self.read()
             run = self._running.pop()
-            elapsed = time.perf_counter() - run.begin
-            self.seconds[name] += elapsed - run.inside
+            used -= run.begin
+            self.used[name] += used - run.inside
             if self._running:
-                self._running[-1].inside += elapsed
+                self._running[-1].inside += used
 
         return stop
 
 
+class ModuleClock(ModuleMeter):
+    """Adds up the time that groups of modules spend in their forward passes.
+
+    Args:
+        groups: See :class:`ModuleMeter`.
+
+    Example:
+        >>> with ModuleClock({'backbone': [model.backbone]}) as clock:
+        ...     model.track(frame)
+        >>> clock.seconds['backbone']
+    """
+
+    def __init__(self, groups: Mapping[str, Sequence[nn.Module]]) -> None:
+        super().__init__(groups, _seconds)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Time by group."""
+        return self.used
+
+
 @dataclass
 class _Run:
-    """A forward pass that is under way, and the time of clocked modules inside it."""
+    """A forward pass that is under way, and the use of metered modules inside it."""
 
     begin: float
     inside: float = 0.0
+
+
+def _seconds() -> float:
+    synchronize()
+    return time.perf_counter()
 
 
 def synchronize() -> None:
