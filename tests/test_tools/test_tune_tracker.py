@@ -1,0 +1,414 @@
+"""tools/analysis_tools/tune_tracker.py: its parts by themselves, and a study on a few small frames."""
+
+import csv
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from analysis_tools import FOLDER, load_tool
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+
+from mmpolar.apis import init_tracker
+from mmpolar.datasets import DavisDataset
+from mmpolar.evaluation.metrics import OPEMetric, TrackSegMetric
+from mmpolar.structures.siamese import TrackParams
+from mmpolar.utils.synthetic import generate_dataset
+
+pytest.importorskip('optuna')
+
+SMALL = Path(__file__).resolve().parents[1] / 'small_ocean.py'
+CONFIG = """
+_base_ = '{base}'
+val_dataloader = dict(
+    dataset=dict(_delete_=True, type='DavisDataset', data_root='{root}', test_mode=True))
+"""
+
+
+@pytest.fixture(scope='module')
+def tool():
+    return load_tool('tune_tracker')
+
+
+@pytest.fixture(scope='module')
+def project(tmp_path_factory):
+    """A config over two small videos, and weights for it."""
+    root = tmp_path_factory.mktemp('tuning')
+    generate_dataset(root / 'data', 0, 2, frames=3, size=(96, 72), progress=False)
+    config = root / 'small.py'
+    config.write_text(CONFIG.format(base=SMALL, root=root / 'data'))
+    torch.manual_seed(0)
+    model = init_tracker(str(config), fold=False).model
+    torch.save(dict(state_dict=model.state_dict()), root / 'weights.pth')
+    return config, root / 'weights.pth'
+
+
+@pytest.fixture(scope='module')
+def dataset(project):
+    return DavisDataset(str(project[0].parent / 'data'), test_mode=True)
+
+
+@pytest.fixture
+def objective(tool, project, dataset):
+    from tuning.objective import Objective
+    from tuning.search_space import parse_ranges
+    from tuning.validation_data import ValidationData
+
+    tracker = init_tracker(str(project[0]), str(project[1]))
+    ranges = parse_ranges(['lr', 'penalty_k'], tracker.model.params)
+    return Objective(tracker, ValidationData(dataset, [0, 1]), OPEMetric(), 'success', ranges)
+
+
+# The search space
+
+
+def test_ranges_hold_the_published_values(tool):
+    from tuning.search_space import default_ranges
+
+    params = TrackParams()
+    for one in default_ranges(params).values():
+        assert one.contains(getattr(params, one.name)) or one.name == 'lr'
+        assert not one.contains(one.high + one.step)
+        assert not one.contains(one.low + one.step / 3)
+    sizes = default_ranges(replace(params, search_size=271))['search_size']
+    assert (sizes.low, sizes.high, sizes.step) == (255, 319, 16)
+
+
+def test_ranges_of_ones_own(tool):
+    from tuning.search_space import parse_ranges
+
+    texts = ['penalty_k=0:0.1', 'search_size=239:271:32', 'context_amount=0.3:0.7:0.1']
+    penalty, size, context = parse_ranges(texts, TrackParams())
+    assert (penalty.low, penalty.high, penalty.step) == (0, 0.1, 0.002)
+    assert (size.low, size.high, size.step) == (239, 271, 32)
+    assert isinstance(size.low, int)
+    assert context.contains(0.5)
+
+
+@pytest.mark.parametrize(
+    ('texts', 'message'),
+    [
+        (['speed'], "no tracking parameter 'speed'; there are penalty_k"),
+        (['crop'], "no tracking parameter 'crop'"),
+        (['context_amount'], 'has no usual range'),
+        (['lr=0.2'], 'say lr=LOW:HIGH:STEP'),
+        (['lr=a:b'], 'must be numbers of lr'),
+        (['lr=0.9:0.1'], 'LOW must be below HIGH'),
+        (['lr=0.1:1.5:0.1'], r'lr must lie in \[0, 1\]'),
+        (['lr', 'lr=0.1:0.5:0.1'], 'can be tuned once'),
+        (['search_size=255:287:8'], 'multiples of 16 px'),
+        (['search_size=250:282:16'], 'multiples of 16 px'),
+        (['search_size=111:287:16'], 'must exceed the template size'),
+    ],
+)
+def test_ranges_that_make_no_sense_are_refused(tool, texts, message):
+    from tuning.search_space import parse_ranges
+
+    with pytest.raises(ValueError, match=message):
+        parse_ranges(texts, TrackParams())
+
+
+def test_option_of_the_best_values_sets_them_exactly(tool):
+    from tuning.search_space import cfg_options
+
+    values = dict(lr=0.37, search_size=271)
+    name, *settings = cfg_options(values).split()
+    assert name == '--cfg-options'
+    cfg = Config.fromfile(str(SMALL))
+    cfg.merge_from_dict(tool.parse_args(['config', 'weights', name, *settings]).cfg_options)
+    assert {key: cfg.model.test_cfg[key] for key in values} == values
+
+
+# The videos
+
+
+@pytest.mark.parametrize('budget', [0, 30_000, 10**9])
+def test_decoded_frames_are_those_of_the_files(tool, dataset, tmp_path, budget):
+    from tuning.validation_data import ValidationData
+
+    data = ValidationData(dataset, [0, 1], max_frames=2)
+    share = data.decode(tmp_path, budget, progress=False)
+    # A frame has 96 * 72 * 4 bytes with its mask.
+    assert share == min(1, budget // 27_648 / 4)
+    assert (tmp_path / 'frames.raw').stat().st_size <= budget
+    assert (data.length(1), data.num_frames) == (2, 4)
+    for track in (0, 1):
+        paths = dataset.get_track(track)['frames']
+        for frame in range(2):
+            image, target = data.get(track, frame)
+            np.testing.assert_array_equal(image, cv2.imread(paths[frame]))
+            expected = dataset.load_target(track, frame)
+            assert (target is None) == (expected is None)
+            if target is not None:
+                np.testing.assert_array_equal(target.box, expected.box)
+                np.testing.assert_array_equal(target.mask, expected.mask)
+
+
+def test_scratch_folders_of_killed_runs_are_removed(tool, tmp_path):
+    import socket
+
+    from tuning.validation_data import scratch_folder
+
+    gone = subprocess.Popen([sys.executable, '-c', ''])
+    gone.wait()
+    left = tmp_path / f'.frames_{gone.pid}_{socket.gethostname()}_x'
+    elsewhere = tmp_path / f'.frames_{gone.pid}_another-machine_x'
+    left.mkdir()
+    elsewhere.mkdir()
+    with scratch_folder(tmp_path) as folder, scratch_folder(tmp_path) as other:
+        assert folder.is_dir()
+        assert other.is_dir()
+        assert not left.exists()
+        assert elsewhere.exists()
+    assert not folder.exists()
+
+
+# The objective
+
+
+def test_figure_is_that_of_a_test(objective, project, dataset):
+    """The runner's own way: data samples through the model and the evaluator."""
+    from mmpolar.datasets.transforms import LoadTrackFrame, PackTrackInputs
+
+    cfg = Config.fromfile(str(project[0]))
+    values = dict(lr=0.4, window_influence=0.9)
+    model = init_tracker(
+        cfg, str(project[1]), cfg_options={f'model.test_cfg.{k}': v for k, v in values.items()}
+    ).model
+    evaluator = Evaluator(dict(type='mmpolar.OPEMetric'))
+    for track in range(dataset.num_videos):
+        for frame in range(dataset.get_len_per_video(track)):
+            results = LoadTrackFrame().transform(dataset.get_frame(track, frame))
+            packed = PackTrackInputs().transform(results)
+            inputs = {key: value[None] for key, value in packed['inputs'].items()}
+            evaluator.process(model.predict(inputs, [packed['data_samples']]))
+    expected = evaluator.evaluate(0)['ope/success']
+    assert objective.score(values) == pytest.approx(expected, abs=1e-6)
+    assert objective.score(dict(lr=0.4, window_influence=0.0)) != pytest.approx(expected, abs=1e-6)
+
+
+def test_figure_so_far_is_reported_after_each_video(objective):
+    reports = []
+    value = objective.score({}, lambda number, so_far: reports.append((number, so_far)))
+    assert [number for number, _ in reports] == [0, 1]
+    assert reports[-1][1] == value
+
+
+def test_figures_that_do_not_exist_are_refused(objective):
+    objective.figure = 'speed'
+    with pytest.raises(ValueError, match='OPEMetric has no figure .speed.; it has success'):
+        objective.score({})
+
+
+def test_bad_trials_are_given_up_but_the_config_s_own(objective, monkeypatch):
+    import optuna
+    from tuning.objective import BASELINE
+
+    monkeypatch.setattr(optuna.Trial, 'should_prune', lambda trial: True)
+    study = optuna.create_study(direction='maximize')
+    study.enqueue_trial(objective.current or {}, user_attrs={BASELINE: True})
+    study.optimize(objective, n_trials=2)
+    assert [trial.state.name for trial in study.trials] == ['COMPLETE', 'PRUNED']
+    assert list(study.trials[1].intermediate_values) == [0]
+    assert study.trials[0].value == pytest.approx(objective.score({}))
+
+
+# The study
+
+
+def numbers_study(storage, count, name='numbers'):
+    """A study of a parabola."""
+    from tuning.study import open_study
+
+    study = open_study(storage, name, 0, 4)
+    study.optimize(lambda trial: -((trial.suggest_float('x', 0, 1, step=0.1) - 0.3) ** 2), count)
+    return study
+
+
+@pytest.mark.parametrize('name', ['study.db', 'study.journal'])
+def test_studies_are_kept_on_disk(tool, tmp_path, name):
+    from tuning.study import count_finished, open_storage, read_result
+
+    place = str(tmp_path / 'new' / name)
+    numbers_study(open_storage(place), 4)
+    study = numbers_study(open_storage(place), 3)
+    assert count_finished(study) == 7
+    assert read_result(study).complete == 7
+    with (tmp_path / 'new' / name).open('rb') as file:
+        assert (file.read(6) == b'SQLite') == name.endswith('.db')
+
+
+def test_a_study_measures_one_thing_only(tool):
+    import optuna
+    from tuning.study import claim_study
+
+    study = optuna.create_study()
+    claim_study(study, dict(figure='success', frames=12))
+    claim_study(study, dict(figure='success', frames=12))
+    with pytest.raises(ValueError, match="figure was 'success', now 'J_mean'.* --study-name"):
+        claim_study(study, dict(figure='J_mean', frames=12))
+
+
+def test_trials_of_dead_processes_are_given_up(tool):
+    import optuna
+    from tuning.study import BASELINE, prepare_study, sign_trial
+
+    gone = subprocess.Popen([sys.executable, '-c', ''])
+    gone.wait()
+    study = optuna.create_study(direction='maximize')
+    study.enqueue_trial({}, user_attrs={BASELINE: True})
+    dead, alive = study.ask(), study.ask()
+    sign_trial(dead)
+    dead.set_user_attr('process', [dead.user_attrs['process'][0], gone.pid])
+    sign_trial(alive)
+    prepare_study(study, dict(x=0.5))
+    states = [trial.state.name for trial in study.trials]
+    assert states == ['FAIL', 'RUNNING', 'WAITING']
+    # The config's own values are wanted again, once.
+    prepare_study(study, dict(x=0.5))
+    assert len(study.trials) == 3
+    assert study.trials[2].user_attrs == {BASELINE: True}
+
+
+def test_importance_tells_what_matters(tool):
+    import optuna
+    from tuning.study import importances
+
+    study = optuna.create_study(direction='maximize', sampler=optuna.samplers.RandomSampler(seed=0))
+
+    def steep(trial):
+        a, b = (trial.suggest_float(name, 0, 1) for name in 'ab')
+        return 10 * a + 0.1 * b
+
+    assert importances(study, ['a', 'b']) == {}
+    study.optimize(steep, 30)
+    shares = importances(study, ['a', 'b'])
+    assert list(shares) == ['a', 'b']
+    assert shares['a'] > 0.9
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_best_of_equals_are_the_config_s_own_values(tool):
+    import optuna
+    from tuning.study import BASELINE, prepare_study, read_result
+
+    study = optuna.create_study(direction='maximize')
+    assert read_result(study).value is None
+    prepare_study(study, None)
+    study.optimize(
+        lambda trial: 0.5 if trial.user_attrs.get(BASELINE) else trial.suggest_float('x', 0.5, 0.5),
+        2,
+    )
+    result = read_result(study)
+    assert (result.baseline, result.value, result.values, result.trial) == (0.5, 0.5, {}, 0)
+
+
+def test_picture_of_a_study(tool, tmp_path):
+    from tuning.plots import plot_study
+    from tuning.study import importances
+
+    study = numbers_study(None, 12)
+    plot_study(study, ['x'], importances(study, ['x']), 'value', tmp_path / 'new' / 'tuning.png')
+    picture = cv2.imread(str(tmp_path / 'new' / 'tuning.png'))
+    assert picture.shape[1] > picture.shape[0] > 600
+    assert 0.01 < (picture != 255).any(axis=-1).mean() < 0.5
+
+
+# The command
+
+
+def read_trials(folder):
+    with (folder / 'trials.csv').open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_command_tunes_goes_on_and_reports(tool, project, tmp_path, capsys):
+    config, weights = map(str, project)
+    arguments = [config, weights, '--work-dir', str(tmp_path), '--params', 'lr', 'penalty_k']
+    tool.main([*arguments, '--trials', '2'])
+    first = read_trials(tmp_path)
+    assert [row['kind'] for row in first] == ['config', 'complete']
+    capsys.readouterr()
+    tool.main([*arguments, '--trials', '4'])
+    trials = read_trials(tmp_path)
+    assert trials[:2] == first
+    assert len(trials) == 4
+    best = json.loads((tmp_path / 'best.json').read_text())
+    assert best['value'] == pytest.approx(max(float(row['success']) for row in trials), abs=1e-6)
+    assert best['baseline'] == pytest.approx(float(trials[0]['success']), abs=1e-6)
+    printed = capsys.readouterr().out
+    assert (best['cfg_options'] or 'nothing is better') in printed
+    assert cv2.imread(str(tmp_path / 'tuning.png')) is not None
+    assert not list(tmp_path.glob('.frames*'))
+    tool.main([*arguments, '--trials', '3'])
+    assert 'has 4 trials already' in capsys.readouterr().out
+    with pytest.raises(SystemExit) as error:
+        tool.main([*arguments, '--metric', 'J_and_F'])
+    assert error.value.code == 2
+    assert "figure was 'success', now 'J_and_F'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--metric', 'speed'], "no figure 'speed'; it has track/success"),
+        (['--params', 'speed'], 'no tracking parameter'),
+        (['--max-frames', '1'], '2 or more'),
+    ],
+)
+def test_faults_are_told_in_one_line(tool, project, tmp_path, capsys, options, message):
+    with pytest.raises(SystemExit) as error:
+        tool.main([*map(str, project), '--work-dir', str(tmp_path), *options])
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob('study*'))
+
+
+def test_metrics_are_found_by_name_with_or_without_prefix(tool, project):
+    cfg = Config.fromfile(str(project[0]))
+    for name in ('J', 'track/J'):
+        args = tool.parse_args([*map(str, project), '--metric', name])
+        metric, figure = tool.find_metric(cfg, args)
+        assert (metric['type'], figure) == ('TrackSegMetric', 'J')
+    assert 'J' in TrackSegMetric.columns
+
+
+@pytest.mark.slow
+def test_processes_share_a_study(project, tmp_path):
+    """As a program: several processes, more trials than processes, and none too many."""
+    command = [sys.executable, str(FOLDER / 'tune_tracker.py'), *map(str, project)]
+    command += ['--work-dir', str(tmp_path), '--storage', str(tmp_path / 'study.db')]
+    done = subprocess.run(
+        [*command, '--trials', '7', '--workers', '3', '--params', 'lr'],
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(read_trials(tmp_path)) == 7
+
+
+@pytest.mark.slow
+def test_processes_that_fail_are_told(project, tmp_path):
+    config, weights = project
+    broken = tmp_path / 'broken.py'
+    broken.write_text(
+        f"_base_ = '{config}'\nval_dataloader = dict(dataset=dict(data_root='{tmp_path}/data'))\n"
+    )
+    (tmp_path / 'data').symlink_to(config.parent / 'data')
+    command = [sys.executable, str(FOLDER / 'tune_tracker.py'), str(broken), str(weights)]
+    done = subprocess.run(
+        [*command, '--trials', '4', '--workers', '2', '--work-dir', str(tmp_path / 'work')]
+        + ['--device', 'no-such-device'],
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode != 0
+    assert 'no-such-device' in done.stderr

@@ -1,0 +1,290 @@
+"""Tune the parameters of tracking on validation videos. See ``--help``."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+from comparison.inputs import (
+    add_config_arguments,
+    build_dataset,
+    read_plain_config,
+    run_or_explain,
+    tool_parser,
+)
+from comparison.tables import text_table, write_csv, write_json
+from mmengine.config import Config
+from tqdm import tqdm
+from tuning.plots import plot_study
+from tuning.search_space import Range, cfg_options, default_ranges, parse_ranges
+from tuning.study import (
+    Result,
+    claim_study,
+    count_finished,
+    importances,
+    open_storage,
+    open_study,
+    prepare_study,
+    read_result,
+    trial_rows,
+)
+from tuning.validation_data import ValidationData, scratch_folder
+from tuning.workers import Job, build_metric, build_objective, run_trials
+
+from mmpolar.evaluation.metrics import SequenceMetric
+from mmpolar.runtime.model_folder import file_sha256
+
+_GIB = 2**30
+
+DESCRIPTION = """\
+Tune the parameters of tracking on validation videos, with Optuna. The network stays as it is.
+
+The videos are those of the config's val_dataloader, the figure one of its val_evaluator's. Each trial
+tracks all videos with other values of
+
+  penalty_k, window_influence, lr, score_ratio, search_size, small_target_search_size
+
+or of what --params names. The first trial has the config's own values, so that it is known what tuning
+brings. A trial that is worse than the median of the others after as many videos is given up.
+
+Trials are kept on disk as they end. The same command goes on where it was stopped, and with more --trials
+continues; one that finds enough trials only reports. Several commands may work on one study, also on
+several machines with --storage URL.
+
+In the work directory: best.json, trials.csv and tuning.png (the history, the importance of each
+parameter, and the figure over each)."""
+
+EPILOG = """\
+examples:
+  python tools/analysis_tools/tune_tracker.py CONFIG CHECKPOINT --trials 100 --workers 4
+  two parameters in ranges of your own, for the masks:
+    python tools/analysis_tools/tune_tracker.py CONFIG CHECKPOINT --metric J_and_F \\
+        --params penalty_k=0:0.1:0.002 lr=0.4:0.9:0.01
+  test with what was found, on other videos:
+    python tools/test.py CONFIG CHECKPOINT --cfg-options model.test_cfg.penalty_k=0.04 ...
+
+beware
+  The best of many trials is better on these videos than it is on others. Tune on videos that are not
+  those of the table, and look at whether tuning.png shows a hill or a heap of accidents."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Tune as the arguments say; ``argv`` defaults to those of the command line."""
+    run_or_explain(run, parse_args(argv))
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = tool_parser(DESCRIPTION, EPILOG)
+    add_config_arguments(parser, 'config of the tracker')
+    parser.add_argument('checkpoint', help='its weights, a .pth file')
+    parser.add_argument(
+        '--trials',
+        type=int,
+        default=100,
+        help='trials that the study shall have in the end (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--workers', type=int, default=1, help='processes that run trials (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--metric',
+        default='success',
+        help="figure of the config's val_evaluator, as tools/test.py prints it with or without its "
+        'prefix (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--params',
+        nargs='+',
+        metavar='NAME[=LOW:HIGH[:STEP]]',
+        help='what to tune (default: the six above)',
+    )
+    parser.add_argument(
+        '--max-frames',
+        type=int,
+        default=0,
+        help='frames of each video, from its first (default: all)',
+    )
+    parser.add_argument(
+        '--cache-gb',
+        type=float,
+        default=8.0,
+        help='disk for decoded frames, mapped into memory; what does not fit is decoded in each '
+        'trial (default: %(default)s)',
+    )
+    parser.add_argument('--device', default='cpu', help='device of PyTorch (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the sampler')
+    parser.add_argument('--no-prune', action='store_true', help='let every trial go to its end')
+    parser.add_argument(
+        '--work-dir',
+        metavar='DIR',
+        help='where study, picture and best values go (default: work_dirs/tune_<config>)',
+    )
+    parser.add_argument(
+        '--storage',
+        metavar='FILE',
+        help="the study's file: .db or .sqlite for SQLite, else Optuna's journal; or the URL of a "
+        'data base (default: study.journal in the work directory)',
+    )
+    parser.add_argument('--study-name', default='tracker', help='default: %(default)s')
+    args = parser.parse_args(argv)
+    if min(args.trials, args.workers) < 1 or args.max_frames < 0 or args.max_frames == 1:
+        parser.error('--trials and --workers must be at least 1, --max-frames 2 or more')
+    if args.work_dir is None:
+        args.work_dir = str(Path('work_dirs') / f'tune_{Path(args.config).stem}')
+    if args.storage is None:
+        args.storage = str(Path(args.work_dir) / 'study.journal')
+    return args
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run what trials lack, then report."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    cfg = read_plain_config(args)
+    if not Path(args.checkpoint).is_file():
+        raise FileNotFoundError(f'no checkpoint at {args.checkpoint}')
+    dataset = build_dataset(cfg, args.config, 'val_dataloader')
+    metric_config, figure = find_metric(cfg, args)
+    data = ValidationData(dataset, range(dataset.num_videos), args.max_frames)
+    job = Job(
+        cfg=cfg,
+        checkpoint=args.checkpoint,
+        device=args.device,
+        data=data,
+        metric=metric_config,
+        figure=figure,
+        storage=args.storage,
+        study_name=args.study_name,
+        seed=args.seed,
+        prune=not args.no_prune,
+        threads=max(1, (os.cpu_count() or 1) // args.workers),
+    )
+    objective = build_objective(job)
+    ranges = find_ranges(args, objective.tracker.model)
+    objective.ranges = ranges
+    study = open_study(open_storage(args.storage), args.study_name, args.seed, len(data.tracks))
+    claim_study(study, facts_of(args, data, metric_config, figure))
+    prepare_study(study, objective.current)
+    run_missing(replace(job, ranges=ranges), study, args)
+    report(study, ranges, figure, args)
+
+
+def find_metric(cfg: Config, args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """Config of the metric that has the wanted figure, and the figure's name in it.
+
+    Raises:
+        ValueError: If no metric of the evaluator has it.
+    """
+    evaluator = cfg.get('val_evaluator') or []
+    configs = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
+    known: list[str] = []
+    for config in configs:
+        metric = build_metric(config)
+        if not isinstance(metric, SequenceMetric):
+            continue
+        for name in metric.columns:
+            if args.metric in (name, f'{metric.prefix}/{name}'):
+                return dict(config), name
+            known.append(f'{metric.prefix}/{name}')
+    raise ValueError(
+        f'val_evaluator of {args.config} has no figure {args.metric!r}; it has '
+        f'{", ".join(known) or "no metric of sequences"}'
+    )
+
+
+def find_ranges(args: argparse.Namespace, model: Any) -> list[Range]:
+    """What is tuned; a weight between two classifiers only where there are two."""
+    if args.params is not None:
+        return parse_ranges(args.params, model.params)
+    ranges = default_ranges(model.params)
+    if model.head.align_conv is None:
+        ranges.pop('score_ratio')
+    return list(ranges.values())
+
+
+def facts_of(
+    args: argparse.Namespace, data: ValidationData, metric: dict[str, Any], figure: str
+) -> dict[str, Any]:
+    """What the figures of a study depend on besides the tuned parameters."""
+    return dict(
+        checkpoint=file_sha256(args.checkpoint),
+        dataset=data.dataset.name,
+        videos=len(data.tracks),
+        frames=data.num_frames,
+        metric=str(metric['type']),
+        figure=figure,
+        cfg_options={key: str(value) for key, value in (args.cfg_options or {}).items()},
+    )
+
+
+def run_missing(job: Job, study: optuna.Study, args: argparse.Namespace) -> None:
+    """Run trials until the study has as many as wanted."""
+    finished = count_finished(study)
+    missing = args.trials - finished
+    if missing <= 0:
+        print(f'the study has {finished} trials already')
+        return
+    with scratch_folder(args.work_dir) as folder:
+        share = job.data.decode(folder, int(args.cache_gb * _GIB))
+        if share < 1:
+            print(f'{1 - share:.0%} of the frames do not fit --cache-gb; each trial decodes them')
+        bar = tqdm(total=args.trials, initial=finished, desc='trials', unit='trial')
+        try:
+            for _ in run_trials(job, missing, args.workers):
+                best = read_result(study).value
+                bar.set_postfix_str('' if best is None else f'best {job.figure} {best:.4f}')
+                bar.update()
+        except KeyboardInterrupt:
+            print('\nstopped; the same command goes on from here')
+        finally:
+            bar.close()
+
+
+def report(
+    study: optuna.Study, ranges: Sequence[Range], figure: str, args: argparse.Namespace
+) -> None:
+    """Print what was found, and write it with the trials and the picture."""
+    result = read_result(study)
+    if result.value is None:
+        print('no trial has gone to its end yet')
+        return
+    names = [one.name for one in ranges]
+    shares = importances(study, names)
+    out = Path(args.work_dir)
+    write_csv(out / 'trials.csv', *trial_rows(study, names, figure))
+    plot_study(study, names, shares, figure, out / 'tuning.png')
+    options = cfg_options(result.values) if result.values else ''
+    write_json(
+        out / 'best.json',
+        dict(
+            figure=figure,
+            **vars(result),
+            cfg_options=options,
+            importance=shares,
+            facts=dict(study.user_attrs),
+        ),
+    )
+    print_report(result, shares, figure)
+    print(options or "nothing is better than the config's own values")
+    print(f'best.json, trials.csv, tuning.png: {out}')
+
+
+def print_report(result: Result, shares: dict[str, float], figure: str) -> None:
+    """The figures and, for each parameter, best value and importance."""
+    baseline = 'not measured' if result.baseline is None else f'{result.baseline:.4f}'
+    print(
+        f"{figure}: {baseline} with the config's values, {result.value:.4f} at best (trial "
+        f'{result.trial}; {result.complete} trials to the end, {result.pruned} given up)'
+    )
+    if result.values:
+        rows = [
+            [name, str(value), shares.get(name, float('nan'))]
+            for name, value in result.values.items()
+        ]
+        print(text_table(['parameter', 'best', 'importance'], rows, digits=2))
+
+
+if __name__ == '__main__':
+    main()

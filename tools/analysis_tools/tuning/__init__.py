@@ -1,0 +1,1 @@
+"""The parts of tune_tracker.py, one a module."""
