@@ -34,6 +34,8 @@ class TrackFrame:
         seconds: Time that the tracker took, as measured; NaN where nobody measured it.
         flags: What else the benchmark says about the frame, by name.
         category: Category of the target, if known.
+        sequence: Name of the video that several targets, each a video here, may share, if known.
+        object_id: Value of the target in the masks of that video, if it has one.
     """
 
     video_id: Hashable
@@ -52,6 +54,8 @@ class TrackFrame:
     seconds: float = float('nan')
     flags: Mapping[str, Any] = field(default_factory=dict)
     category: Hashable | None = None
+    sequence: str | None = None
+    object_id: int | None = None
 
     @property
     def video_key(self) -> tuple[Hashable, str]:
@@ -107,6 +111,8 @@ class TrackFrame:
             seconds=float(sample.get('track_seconds', 'nan')),
             flags=sample.get('flags') or {},
             category=sample.get('category'),
+            sequence=sample.get('sequence'),
+            object_id=sample.get('object_id'),
         )
 
 

@@ -1,6 +1,7 @@
 """Metrics that a config names."""
 
 from mmpolar.evaluation.metrics.davis_metric import DavisMetric
+from mmpolar.evaluation.metrics.dump_submission import DumpSubmission
 from mmpolar.evaluation.metrics.dump_track_results import DumpTrackResults
 from mmpolar.evaluation.metrics.got10k_metric import GOT10kMetric
 from mmpolar.evaluation.metrics.image_level_metric import ImageLevelMetric
@@ -12,6 +13,7 @@ from mmpolar.evaluation.metrics.vot_metric import VOTMetric
 
 __all__ = [
     'DavisMetric',
+    'DumpSubmission',
     'DumpTrackResults',
     'GOT10kMetric',
     'ImageLevelMetric',

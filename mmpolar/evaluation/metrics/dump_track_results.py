@@ -19,7 +19,7 @@ from mmpolar.utils.video import video_path_parts
 
 
 @dataclass
-class _Video:
+class DumpedVideo:
     """Results of a video while its frames arrive; masks are kept as PNG files in memory."""
 
     name: str
@@ -29,6 +29,20 @@ class _Video:
     scores: list[float] = field(default_factory=list)
     polygons: list[np.ndarray | None] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+
+    def append(self, frame: TrackFrame) -> None:
+        """Take in a frame."""
+        name = Path(frame.img_path).stem if frame.img_path else f'{frame.frame_id:05d}'
+        self.frame_names.append(name)
+        self.masks.append(_encode_mask(frame))
+        self.boxes.append(frame.box)
+        self.scores.append(0.0 if np.isnan(frame.score) else frame.score)
+        self.polygons.append(frame.polygon)
+        self.seconds.append(frame.seconds)
+
+    def describe(self) -> dict[str, Any]:
+        """What the main process gets to know of the video, in plain values; ``name`` at least."""
+        return dict(name=self.name)
 
 
 @METRICS.register_module()
@@ -61,6 +75,8 @@ class DumpTrackResults(GatheredMetric):
     """
 
     default_prefix = 'dump'
+    #: What is kept of a video.
+    video_type = DumpedVideo
 
     def __init__(
         self,
@@ -71,7 +87,7 @@ class DumpTrackResults(GatheredMetric):
     ) -> None:
         super().__init__(collect_device, prefix, collect_dir)
         self.out_dir = Path(out_dir)
-        self._videos: dict[Hashable, _Video] = {}
+        self._videos: dict[Hashable, DumpedVideo] = {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Take in the frames of one batch and write the videos that they finish.
@@ -86,10 +102,12 @@ class DumpTrackResults(GatheredMetric):
         for sample in data_samples:
             frame = TrackFrame.from_sample(sample)
             if frame.frame_id == 0 or frame.video_key not in self._videos:
-                self._videos[frame.video_key] = _Video(frame.video_name)
-            _append(self._videos[frame.video_key], frame)
+                self._videos[frame.video_key] = self.video_type(frame.video_name)
+            self._videos[frame.video_key].append(frame)
             if frame.is_last:
-                self._write(self._videos.pop(frame.video_key))
+                video = self._videos.pop(frame.video_key)
+                self._write(video)
+                self.results.append(dict(video.describe(), complete=True))
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Name the videos that were written and warn of those that never came to their end.
@@ -120,24 +138,13 @@ class DumpTrackResults(GatheredMetric):
             )
         return {}
 
-    def _write(self, video: _Video) -> None:
+    def _write(self, video: DumpedVideo) -> None:
         parts = video_path_parts(video.name)
         if any(mask is not None for mask in video.masks):
             _write_masks(self.out_dir / 'masks' / parts, video)
         _write_boxes(self.out_dir / 'boxes' / parts, video)
         if any(polygon is not None for polygon in video.polygons):
             _write_polygons(self.out_dir / 'polygons' / parts, video)
-        self.results.append(dict(name=video.name, complete=True))
-
-
-def _append(video: _Video, frame: TrackFrame) -> None:
-    name = Path(frame.img_path).stem if frame.img_path else f'{frame.frame_id:05d}'
-    video.frame_names.append(name)
-    video.masks.append(_encode_mask(frame))
-    video.boxes.append(frame.box)
-    video.scores.append(0.0 if np.isnan(frame.score) else frame.score)
-    video.polygons.append(frame.polygon)
-    video.seconds.append(frame.seconds)
 
 
 def _encode_mask(frame: TrackFrame) -> bytes | None:
@@ -148,7 +155,7 @@ def _encode_mask(frame: TrackFrame) -> bytes | None:
     return None if mask is None else encode_mask(mask)
 
 
-def _write_masks(folder: Path, video: _Video) -> None:
+def _write_masks(folder: Path, video: DumpedVideo) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     names = video.frame_names
     if len(set(names)) < len(names):
@@ -158,7 +165,7 @@ def _write_masks(folder: Path, video: _Video) -> None:
             (folder / f'{name}.png').write_bytes(mask)
 
 
-def _write_boxes(stem: Path, video: _Video) -> None:
+def _write_boxes(stem: Path, video: DumpedVideo) -> None:
     stem.parent.mkdir(parents=True, exist_ok=True)
     corners = [np.zeros(4) if box is None else to_corner_xywh(box) for box in video.boxes]
     boxes = [','.join(f'{value:.4f}' for value in box) for box in corners]
@@ -170,7 +177,7 @@ def _write_boxes(stem: Path, video: _Video) -> None:
         _write_lines(stem.with_name(f'{stem.name}_seconds.txt'), seconds)
 
 
-def _write_polygons(stem: Path, video: _Video) -> None:
+def _write_polygons(stem: Path, video: DumpedVideo) -> None:
     stem.parent.mkdir(parents=True, exist_ok=True)
     frames = [
         dict(

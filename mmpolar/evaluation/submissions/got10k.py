@@ -1,0 +1,80 @@
+"""GOT-10k: boxes and measured times, a folder a sequence."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mmpolar.evaluation.result_folder import StoredTrack
+from mmpolar.evaluation.submissions.box_lines import (
+    box_lines,
+    check_box_lines,
+    check_time_lines,
+    number_lines,
+)
+from mmpolar.evaluation.submissions.expected import ExpectedSequence
+from mmpolar.evaluation.submissions.files import SubmissionWriter
+from mmpolar.evaluation.submissions.submission import Contents, TrackSubmission
+from mmpolar.utils.findings import ERROR, Finding
+
+#: Trackers that are not deterministic run so often.
+_MAX_RUNS = 3
+
+
+class GOT10kSubmission(TrackSubmission):
+    """Results for GOT-10k's server, in the files of its package ``got10k``.
+
+    For each sequence ``<name>/<name>_001.txt``, boxes ``x,y,width,height`` a line, and
+    ``<name>/<name>_time.txt``, the seconds that each frame took. A tracker that is not
+    deterministic has ``_002`` and ``_003`` besides, and a column a run in the file of times; one
+    run is written.
+    """
+
+    dataset = dict(type='GOT10kDataset', split='test')
+    withholds_truth = True
+
+    def file_names(self, sequence: ExpectedSequence) -> list[str]:
+        """The boxes of one run, and the times."""
+        return [_run_file(sequence.name, 1), _time_file(sequence.name)]
+
+    def optional_names(self, sequence: ExpectedSequence) -> list[str]:
+        """The boxes of further runs."""
+        return [_run_file(sequence.name, run) for run in range(2, _MAX_RUNS + 1)]
+
+    def check_sequence(self, sequence: ExpectedSequence, contents: Contents) -> Iterator[Finding]:
+        """Check the boxes of all runs, and the times."""
+        length, time_file = len(sequence.frames), _time_file(sequence.name)
+        runs = [name for name in contents if name != time_file]
+        for name in runs:
+            yield from check_box_lines(contents[name], name, length, sequence.objects[0].first_box)
+        if time_file in contents:
+            content = contents[time_file]
+            yield from check_time_lines(content, time_file, length, max(len(runs), 1))
+        if _run_file(sequence.name, 3) in contents and _run_file(sequence.name, 2) not in contents:
+            yield Finding(ERROR, 'missing file', sequence.name, _run_file(sequence.name, 2))
+
+    def write_sequence(
+        self, sequence: ExpectedSequence, tracks: Sequence[StoredTrack], writer: SubmissionWriter
+    ) -> None:
+        """Write the boxes and the times.
+
+        Raises:
+            ValueError: If a frame has no measured time.
+        """
+        (track,) = tracks
+        untimed = int(np.isnan(track.seconds).sum())
+        if untimed:
+            raise ValueError(
+                f'results of {sequence.name} have no measured time in {untimed} of '
+                f'{len(track.seconds)} frames, which GOT-10k wants; test again: the tracker must '
+                'set track_seconds, and older results have no times'
+            )
+        writer.put(_run_file(sequence.name, 1), box_lines(track.boxes))
+        writer.put(_time_file(sequence.name), number_lines(track.seconds[:, None], '%.8f'))
+
+
+def _run_file(name: str, run: int) -> str:
+    return f'{name}/{name}_{run:03d}.txt'
+
+
+def _time_file(name: str) -> str:
+    return f'{name}/{name}_time.txt'
