@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from numpy.typing import ArrayLike, NDArray
 
-from mmpolar.apis.tracker import Tracker, box_and_mask
+from mmpolar.apis.tracker import Tracker
 from mmpolar.models.heads import Kernels
 from mmpolar.structures.numbered_targets import NumberedTargets
 from mmpolar.structures.siamese import TrackMemo
+from mmpolar.structures.target import box_and_mask
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.utils.image import to_bgr_uint8
 

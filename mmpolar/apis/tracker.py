@@ -10,11 +10,11 @@ import torch
 from mmcv.cnn import fuse_conv_bn
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mmpolar.models.trackers import Ocean
 from mmpolar.registry import MODELS
-from mmpolar.structures.polar import mask_to_box
+from mmpolar.structures.target import box_and_mask
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.utils.checkpoint import load_weights
 from mmpolar.utils.image import to_bgr_uint8
@@ -128,29 +128,3 @@ def init_tracker(
     if compiled:
         model.search = torch.compile(model.search)
     return Tracker(model, dtype)
-
-
-def box_and_mask(target: ArrayLike, frame_size: tuple[int, int]) -> tuple[NDArray, NDArray | None]:
-    """Box of a target that is given as a box or as a mask, and the mask.
-
-    Args:
-        target: Box (4,), or mask (H, W), not zero inside.
-        frame_size: Height and width of the frame in pixels.
-
-    Returns:
-        The box itself, or the smallest one around the mask, (4,) xyxy; and the mask, or None.
-
-    Raises:
-        ValueError: If the mask is empty or of another size than the frame.
-    """
-    target = np.asarray(target)
-    if target.ndim < 2:
-        return target, None
-    if target.shape != frame_size:
-        raise ValueError(
-            f'mask and frame differ in size: {target.shape} and {frame_size} (height, width)'
-        )
-    box = mask_to_box(target != 0)
-    if box is None:
-        raise ValueError('the mask of the target is empty: mark its pixels with values above 0')
-    return box, target

@@ -1,7 +1,6 @@
 """Write a tracker as a model folder for :mod:`mmpolar.runtime`, and check what was written."""
 
 import copy
-import hashlib
 import itertools
 import os
 import warnings
@@ -32,6 +31,7 @@ from mmpolar.runtime.graph_inputs import (
 )
 from mmpolar.runtime.model_folder import ANY_SIZE, ModelManifest, file_sha256
 from mmpolar.structures.target import draw_target
+from mmpolar.utils.checkpoint import weights_sha256
 
 #: Largest difference from PyTorch, absolute below 1 and relative above.
 TOLERANCE = 1e-4
@@ -79,9 +79,8 @@ def export_onnx(model: Ocean, folder: str | os.PathLike, static: bool = False) -
         old.unlink(missing_ok=True)
     prepared = prepare(model)
     params = model.params
-    sizes = sorted({params.search_size, params.small_target_search_size})
     kernels = _export_template(prepared, folder / TEMPLATE_FILE)
-    files = {str(size): f'search_{size}.onnx' for size in sizes}
+    files = {str(size): f'search_{size}.onnx' for size in params.search_sizes}
     if not static:
         files = {ANY_SIZE: 'search.onnx'}
     for size, name in files.items():
@@ -104,7 +103,7 @@ def export_onnx(model: Ocean, folder: str | os.PathLike, static: bool = False) -
         template=TEMPLATE_FILE,
         search=files,
         refine=REFINE_FILE if model.refine_head is not None else None,
-        weights_sha256=weights_sha256(model),
+        weights_sha256=weights_sha256(model.state_dict()),
         file_sha256={name: file_sha256(folder / name) for name in graphs},
     )
     check_graphs(model, folder, manifest)
@@ -125,10 +124,10 @@ def check_graphs(model: Ocean, folder: Path, manifest: ModelManifest) -> float:
     """
     model = copy.deepcopy(model).cpu().eval()
     sessions = {name: _session(folder / name) for name in manifest.file_sha256}
-    sizes = {model.params.search_size, model.params.small_target_search_size}
+    sizes = model.params.search_sizes
     generator = torch.Generator().manual_seed(0)
     worst = 0.0
-    for size, targets in itertools.product(sorted(sizes), _TARGETS_TO_CHECK):
+    for size, targets in itertools.product(sizes, _TARGETS_TO_CHECK):
         crops = [
             _random_crops(targets, side, generator) for side in (model.params.template_size, size)
         ]
@@ -137,8 +136,9 @@ def check_graphs(model: Ocean, folder: Path, manifest: ModelManifest) -> float:
         for kind, value in expected.items():
             difference = largest_difference(got[kind], value.numpy())
             if not difference <= TOLERANCE:
+                name = manifest.refine if kind == 'refined' else manifest.search_file(size)
                 raise ExportMismatchError(
-                    f'{folder} differs from the tracker: {kind} by {difference:.2g} for {targets} '
+                    f'{folder / name} differs from the tracker: {kind} by {difference:.2g} for {targets} '
                     f'search crops of {size} px, where {TOLERANCE:g} is allowed; nothing can be '
                     'tracked with this folder. Does the model have layers that depend on the data '
                     '(training mode, branches in Python)?'
@@ -177,15 +177,6 @@ def largest_difference(got: NDArray[np.floating], expected: NDArray[np.floating]
     if got.shape != expected.shape:
         return float('inf')
     return float((np.abs(got - expected) / np.maximum(np.abs(expected), 1)).max())
-
-
-def weights_sha256(model: nn.Module) -> str:
-    """Hash of a model's weights: names, shapes and values."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(f'{name} {tuple(value.shape)} '.encode())
-        digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _export_template(model: Ocean, path: Path) -> dict[str, Tensor]:

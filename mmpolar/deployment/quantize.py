@@ -122,6 +122,7 @@ class _RecordingSession:
     def __init__(self, session, feeds: list[dict[str, NDArray]]) -> None:
         self._run = session.run
         self._feeds = feeds
+        self.get_outputs = session.get_outputs
 
     def run(self, outputs: list[str] | None, feed: dict[str, NDArray]) -> list[NDArray]:
         self._feeds.append(feed)

@@ -11,16 +11,12 @@ import numpy as np
 from mmpolar.runtime.tracker import RuntimeTracker
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.utils.video import count_frames, iter_frames
-from mmpolar.visualization.draw import draw_result
+from mmpolar.visualization.draw import draw_results
 from mmpolar.visualization.video_writer import VideoWriter
 
 USAGE_ERROR = 2
 #: Frames from one message of progress to the next.
 PROGRESS_STEP = 10
-# Orange, blue, green, pink, yellow, violet: told apart on most pictures. BGR.
-COLORS = (
-    (0, 140, 255), (255, 160, 40), (80, 220, 80), (220, 100, 255), (0, 230, 240), (240, 90, 130),
-)  # fmt: skip
 EPILOG = """\
 examples
   mmpolar-track video.mp4 --box 100 80 60 40 --model model --out tracked.mp4
@@ -99,7 +95,7 @@ def track(args: argparse.Namespace) -> int:
             tracks.append(tracker.track(frame) if tracks else tracker.init(frame, boxes))
             if args.out:
                 writer = writer or VideoWriter.like(args.out, args.source, frame)
-                writer.write(_draw(frame, tracks[-1]))
+                writer.write(draw_results(frame, tracks[-1]))
             if shows_progress and len(tracks) % PROGRESS_STEP == 0:
                 _show_progress(len(tracks), total)
     finally:
@@ -108,20 +104,6 @@ def track(args: argparse.Namespace) -> int:
         if args.results and tracks:
             _write_results(Path(args.results), tracks)
     return len(tracks)
-
-
-def _draw(frame: np.ndarray, results: list[TrackResult]) -> np.ndarray:
-    for index, result in enumerate(results):
-        frame = draw_result(
-            frame,
-            result.box,
-            result.polygon,
-            result.mask,
-            result.score,
-            label=str(index + 1) if len(results) > 1 else None,
-            color=COLORS[index % len(COLORS)],
-        )
-    return frame
 
 
 def _write_results(path: Path, tracks: list[list[TrackResult]]) -> None:

@@ -2,54 +2,53 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
 from numpy.typing import ArrayLike, NDArray
 
+from mmpolar.runtime.graph_inputs import (
+    PROTOTYPES,
+    SEARCH_INPUT,
+    TARGET_MAP_INPUT,
+    TEMPLATE_INPUT,
+    refine_feed,
+)
 from mmpolar.runtime.model_folder import ModelManifest
 from mmpolar.structures.boxes import check_box
 from mmpolar.structures.crop import CROP_RULES
-from mmpolar.structures.siamese import Selection, clamp_box, cut_search, cut_template, locate
+from mmpolar.structures.numbered_targets import NumberedTargets
+from mmpolar.structures.siamese import (
+    Selection,
+    TrackMemo,
+    advance,
+    cut_searches,
+    cut_target_map,
+    cut_template,
+    group_by_search_size,
+    locate_all,
+    new_memos,
+)
+from mmpolar.structures.target import box_and_mask
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.utils.image import to_bgr_uint8
 
-#: Names of the graphs' inputs for crops.
-TEMPLATE_INPUT = 'template'
-SEARCH_INPUT = 'search'
 _ERRORS_ONLY = 3
 
 
-@dataclass
-class _Target:
-    """What is remembered of a target between frames.
+class _Code(NamedTuple):
+    """The encoded template of a target.
 
     Attributes:
-        kernels: The encoded template, one array (1, C, w, h) per kernel.
-        box: Box in the last frame, (4,) xyxy in pixels.
-        border: Colour outside the frame, BGR: the mean of the frame in which it was given.
-        search_size: Side of the search crop in pixels.
+        kernels: What the search graph takes, one array (1, C, w, h) per kernel.
+        prototypes: What the refinement graph takes, (1, C, 2, 1); None without that graph.
     """
 
-    kernels: list[NDArray[np.float32]]
-    box: NDArray[np.float64]
-    border: tuple[float, ...]
-    search_size: int
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Targets with search crops of one size, for one call of the search graph.
-
-    Attributes:
-        ids: The targets.
-        kernels: Their kernels by name, arrays (T, C, w, h).
-    """
-
-    ids: tuple[int, ...]
-    kernels: dict[str, NDArray[np.float32]]
+    kernels: tuple[NDArray[np.float32], ...]
+    prototypes: NDArray[np.float32] | None
 
 
 class RuntimeTracker:
@@ -81,48 +80,48 @@ class RuntimeTracker:
         self._folder = Path(model_folder)
         self._threads = threads or 0  # 0 lets ONNX Runtime choose
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
-        self._targets: dict[int, _Target] = {}
-        self._batches: dict[int, _Batch] = {}
-        self._next_id = 0
+        self._targets: NumberedTargets[TrackMemo[_Code]] = NumberedTargets()
         self._single = True
 
     @property
     def ids(self) -> tuple[int, ...]:
         """Numbers of the targets that are being followed, in the order of the results."""
-        return tuple(self._targets)
+        return self._targets.ids
 
-    def init(self, frame: NDArray, target: ArrayLike) -> TrackResult | list[TrackResult]:
+    def init(
+        self, frame: NDArray, target: ArrayLike | Sequence[ArrayLike]
+    ) -> TrackResult | list[TrackResult]:
         """Take on a target or several; earlier ones are forgotten.
 
         Args:
             frame: Image as OpenCV reads it: BGR, grey or BGRA, 8 or 16 bits.
-            target: Box (4,) x1, y1, x2, y2 in pixels, or boxes (T, 4). What lies outside the frame
-                is cut off.
+            target: Box (4,) x1, y1, x2, y2 in pixels, mask of the frame's size, not zero inside, or
+                a list of these. What lies outside the frame is cut off.
 
         Returns:
-            The box with score 1 and the outline that the network sees in it; a list for (T, 4),
-            whose targets have the ids 0 to T - 1.
+            The box with score 1 and the outline that the network sees in it; a list for several
+            targets, which have the ids 0 to T - 1.
 
         Raises:
             TypeError: If the frame is not an 8 or 16 bit image.
-            ValueError: If a box is not finite, has no area or lies outside the frame, or there is
-                none. The earlier targets are kept then.
+            ValueError: If a box is not finite, has no area or lies outside the frame, a mask is
+                empty, or there is no target. The earlier targets are kept then.
         """
         frame = to_bgr_uint8(frame)
-        single = np.ndim(target) < 2
-        boxes = [check_box(box, frame.shape[:2]) for box in ([target] if single else target)]
-        if not boxes:
+        single = _is_one(target, frame.shape[:2])
+        given = [target] if single else target
+        if len(given) == 0:
             raise ValueError('no target was given: hand over a box (4,), or boxes (T, 4)')
-        self._targets, self._next_id, self._single = {}, 0, single
-        results = self._take_on(frame, boxes)
+        memos, results = self._take_on(frame, given)
+        self._targets, self._single = NumberedTargets(memos), single
         return results[0] if single else results
 
-    def add(self, frame: NDArray, box: ArrayLike) -> int:
+    def add(self, frame: NDArray, target: ArrayLike) -> int:
         """Take on one more target; from now on :meth:`track` returns a list.
 
         Args:
             frame: The last frame that was tracked, image as for :meth:`init`.
-            box: The target's x1, y1, x2, y2 in pixels.
+            target: The target's box or mask, as for :meth:`init`.
 
         Returns:
             Number of the target, for :meth:`remove` and in :attr:`ids`.
@@ -131,10 +130,10 @@ class RuntimeTracker:
             TypeError: As :meth:`init`.
             ValueError: As :meth:`init`.
         """
-        frame = to_bgr_uint8(frame)
-        self._take_on(frame, [check_box(box, frame.shape[:2])])
+        memos, _ = self._take_on(to_bgr_uint8(frame), [target])
+        (target_id,) = self._targets.add(memos)
         self._single = False
-        return self.ids[-1]
+        return target_id
 
     def remove(self, target_id: int) -> None:
         """Let go of a target.
@@ -142,10 +141,7 @@ class RuntimeTracker:
         Raises:
             KeyError: If there is no target of that number.
         """
-        if target_id not in self._targets:
-            raise KeyError(f'there is no target {target_id}; those followed are {list(self.ids)}')
-        del self._targets[target_id]
-        self._batches = {}
+        self._targets.remove(target_id)
 
     def track(self, frame: NDArray) -> TrackResult | list[TrackResult]:
         """Find the targets in the next frame.
@@ -164,98 +160,82 @@ class RuntimeTracker:
         if not self._targets:
             raise RuntimeError('the tracker has no target: call init(frame, box) first')
         frame = to_bgr_uint8(frame)
-        size = frame.shape[:2]
-        results = []
-        for target_id, (selection, polygon) in self._locate(frame, self.ids).items():
-            box = clamp_box(selection.box, size, self.params.min_size)
-            self._targets[target_id].box = box
-            results.append(TrackResult.from_outline(box, selection.score, polygon, size))
+        memos = self._targets.all
+        results = advance(memos, self._locate(frame, memos), frame.shape[:2], self.params)
         return results[0] if self._single else results
 
-    def _take_on(self, frame: NDArray[np.uint8], boxes: list[NDArray]) -> list[TrackResult]:
+    def _take_on(
+        self, frame: NDArray[np.uint8], targets: Sequence[ArrayLike]
+    ) -> tuple[list[TrackMemo[_Code]], list[TrackResult]]:
         size = frame.shape[:2]
+        boxes, masks = zip(*(box_and_mask(target, size) for target in targets), strict=True)
+        boxes = [check_box(box, size) for box in boxes]
         border = CROP_RULES[self.params.crop].border(frame)
-        kernels = self._encode(frame, boxes, border)
-        added = range(self._next_id, self._next_id + len(boxes))
-        for index, (target_id, box) in enumerate(zip(added, boxes, strict=True)):
-            width, height = box[2:] - box[:2]
-            self._targets[target_id] = _Target(
-                kernels=[kernel[index : index + 1] for kernel in kernels],
-                box=box,
-                border=border,
-                search_size=self.params.search_size_for(width * height, size[0] * size[1]),
-            )
-        self._next_id += len(boxes)
-        self._batches = {}
-        located = self._locate(frame, tuple(added)).values()
-        return [
-            TrackResult.from_outline(box, 1.0, polygon, size)
-            for box, (_, polygon) in zip(boxes, located, strict=True)
-        ]
+        memos = new_memos(
+            self._encode(frame, boxes, masks, border), boxes, border, size, self.params
+        )
+        located = zip(boxes, self._locate(frame, memos), strict=True)
+        return memos, [TrackResult.from_outline(b, 1.0, line, size) for b, (_, line) in located]
 
     def _encode(
-        self, frame: NDArray[np.uint8], boxes: list[NDArray], border: tuple[float, ...]
-    ) -> list[NDArray[np.float32]]:
-        """Kernels of all targets, arrays (T, C, w, h)."""
-        crops = [cut_template(frame, box, border, self.params) for box in boxes]
-        session = self._session(self.manifest.template)
-        return session.run(list(self.manifest.kernels), {TEMPLATE_INPUT: np.stack(crops)})
+        self,
+        frame: NDArray[np.uint8],
+        boxes: Sequence[NDArray],
+        masks: Sequence[NDArray | None],
+        border: tuple[float, ...],
+    ) -> list[_Code]:
+        params, names = self.params, list(self.manifest.kernels)
+        feed = {TEMPLATE_INPUT: np.stack([cut_template(frame, b, border, params) for b in boxes])}
+        if self.manifest.refine is not None:
+            maps = [cut_target_map(*target, params) for target in zip(boxes, masks, strict=True)]
+            feed[TARGET_MAP_INPUT] = np.stack(maps)
+            names.append(PROTOTYPES)
+        encoded = self._session(self.manifest.template).run(names, feed)
+        parts = [[part[t : t + 1] for part in encoded] for t in range(len(boxes))]
+        count = len(self.manifest.kernels)
+        return [_Code(tuple(part[:count]), *(part[count:] or [None])) for part in parts]
 
     def _locate(
-        self, frame: NDArray[np.uint8], ids: tuple[int, ...]
-    ) -> dict[int, tuple[Selection, NDArray[np.float32] | None]]:
-        """Search around the last boxes; the elected locations and the outlines there."""
+        self, frame: NDArray[np.uint8], memos: Sequence[TrackMemo[_Code]]
+    ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
+        """Search around the last boxes; each target's elected location and the outline there."""
         located = {}
-        for size, batch in self._batches_of(ids).items():
-            targets = [self._targets[target_id] for target_id in batch.ids]
-            crops, scales = zip(
-                *(
-                    cut_search(frame, target.box, size, target.border, self.params)
-                    for target in targets
-                ),
-                strict=True,
+        for size, places in group_by_search_size(memos).items():
+            batch = [memos[place] for place in places]
+            crops, scales = cut_searches(frame, batch, self.params)
+            maps = self._search(size, crops, [memo.kernels for memo in batch])
+            refine = None
+            if self.manifest.refine is not None:
+                prototypes = np.concatenate([memo.kernels.prototypes for memo in batch])
+                refine = partial(self._refine, maps, prototypes, size)
+            radii = maps.get('radii')
+            found = locate_all(
+                maps['scores'], maps['ltrb'], radii, batch, scales, self.params, refine
             )
-            maps = self._search(size, np.stack(crops), batch.kernels)
-            for index, (target_id, target) in enumerate(zip(batch.ids, targets, strict=True)):
-                score, ltrb, *radii = (part[index] for part in maps)
-                located[target_id] = locate(
-                    score,
-                    ltrb,
-                    radii[0] if radii else None,
-                    target.box,
-                    scales[index],
-                    size,
-                    self.params,
-                )
-        return {target_id: located[target_id] for target_id in ids}
-
-    def _batches_of(self, ids: tuple[int, ...]) -> dict[int, _Batch]:
-        """Targets by the size of their search crop; kept until targets come or go."""
-        if ids != self.ids:
-            return self._make_batches(ids)
-        if not self._batches:
-            self._batches = self._make_batches(ids)
-        return self._batches
-
-    def _make_batches(self, ids: tuple[int, ...]) -> dict[int, _Batch]:
-        groups: dict[int, list[int]] = {}
-        for target_id in ids:
-            groups.setdefault(self._targets[target_id].search_size, []).append(target_id)
-        return {size: _Batch(tuple(group), self._stack(group)) for size, group in groups.items()}
-
-    def _stack(self, ids: Sequence[int]) -> dict[str, NDArray[np.float32]]:
-        kernels = zip(*(self._targets[target_id].kernels for target_id in ids), strict=True)
-        return {
-            name: np.concatenate(parts)
-            for name, parts in zip(self.manifest.kernels, kernels, strict=True)
-        }
+            located.update(zip(places, found, strict=True))
+        return [located[place] for place in range(len(memos))]
 
     def _search(
-        self, size: int, crops: NDArray[np.uint8], kernels: dict[str, NDArray[np.float32]]
-    ) -> list[NDArray[np.float32]]:
-        """Scores (T, S, S), distances (T, 4, S, S) and, if drawn, radii (T, n, S, S)."""
+        self, size: int, crops: NDArray[np.uint8], codes: Sequence[_Code]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Outputs of the search graph by name: ``scores`` (T, S, S), ``ltrb`` (T, 4, S, S), ..."""
+        kernels = [np.concatenate(parts) for parts in zip(*(c.kernels for c in codes), strict=True)]
+        feed = {SEARCH_INPUT: crops, **dict(zip(self.manifest.kernels, kernels, strict=True))}
         session = self._session(self.manifest.search_file(size))
-        return session.run(None, {SEARCH_INPUT: crops, **kernels})
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(names, feed), strict=True))
+
+    def _refine(
+        self,
+        maps: dict[str, NDArray[np.float32]],
+        prototypes: NDArray[np.float32],
+        size: int,
+        locations: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        """Radii (T, n) in pixels of the search crop at a location of each target."""
+        feed = refine_feed(maps, prototypes, locations, size, self.params.stride)
+        [radii] = self._session(self.manifest.refine).run(None, feed)
+        return radii
 
     def _session(self, name: str) -> onnxruntime.InferenceSession:
         """The graph in that file, loaded when it is first needed."""
@@ -267,3 +247,10 @@ class RuntimeTracker:
                 str(self._folder / name), options, providers=['CPUExecutionProvider']
             )
         return self._sessions[name]
+
+
+def _is_one(target: ArrayLike | Sequence[ArrayLike], frame_size: tuple[int, int]) -> bool:
+    """Whether a target is a box or a mask, and not a list of these."""
+    if isinstance(target, np.ndarray):
+        return target.ndim < 2 or target.shape == frame_size
+    return all(np.ndim(part) == 0 for part in target)

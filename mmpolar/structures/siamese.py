@@ -206,40 +206,6 @@ def cut_search(
     return CROP_RULES[params.crop].crop(frame, _center(box), side, search_size, border), scale
 
 
-def locate(
-    score: np.ndarray,
-    ltrb: np.ndarray,
-    radii: np.ndarray | None,
-    box: np.ndarray,
-    scale: float,
-    search_size: int,
-    params: TrackParams,
-    refine: Callable[[int, int], np.ndarray] | None = None,
-) -> tuple[Selection, np.ndarray | None]:
-    """Elect a location of a target's maps, and take its outline from there.
-
-    Args:
-        score: See :func:`select_location`, as ``ltrb``, ``box``, ``scale``, ``search_size``
-            and ``params``.
-        ltrb: Distances, shape (4, S, S).
-        radii: Radii of the outline in pixels of the search crop, shape (n, S, S), or None.
-        box: The target's box in the previous frame, (4,).
-        scale: Pixels of the search crop per pixel of the frame.
-        search_size: Side of the search crop in pixels.
-        params: Tracking hyper-parameters.
-        refine: Gives better radii (n,) in pixels of the search crop for a row and a column.
-
-    Returns:
-        The elected location, and the outline in pixels of the frame, (n, 2), or None.
-    """
-    selection = select_location(score, ltrb, box, scale, search_size, params)
-    if radii is None:
-        return selection, None
-    row, col = selection.row, selection.col
-    chosen = radii[:, row, col] if refine is None else refine(row, col)
-    return selection, decode_points(selection.pole, chosen / scale)
-
-
 def new_memos(
     kernels: Sequence[Encoded],
     boxes: Sequence[np.ndarray],

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from mmpolar.structures.polar import mask_to_box
 
 
 @dataclass(frozen=True)
@@ -37,3 +40,31 @@ def draw_target(box: np.ndarray, size: int, mask: np.ndarray | None = None) -> n
     half = np.maximum((box[2:] - box[:2]) / 2, 0.71)
     x, y = ((np.arange(size) - c) / h for c, h in zip(center, half, strict=True))
     return (x**2 + y[:, None] ** 2 <= 1).astype(np.uint8)
+
+
+def box_and_mask(
+    target: ArrayLike, frame_size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Box of a target that is given as a box or as a mask, and the mask.
+
+    Args:
+        target: Box (4,), or mask (H, W), not zero inside.
+        frame_size: Height and width of the frame in pixels.
+
+    Returns:
+        The box itself, or the smallest one around the mask, (4,) xyxy; and the mask, or None.
+
+    Raises:
+        ValueError: If the mask is empty or of another size than the frame.
+    """
+    target = np.asarray(target)
+    if target.ndim < 2:
+        return target, None
+    if target.shape != frame_size:
+        raise ValueError(
+            f'mask and frame differ in size: {target.shape} and {frame_size} (height, width)'
+        )
+    box = mask_to_box(target != 0)
+    if box is None:
+        raise ValueError('the mask of the target is empty: mark its pixels with values above 0')
+    return box, target

@@ -52,12 +52,31 @@ def fit_batch_norm(model: Ocean) -> None:
     model.correlate(*(to_input(model, torch.from_numpy(images)) for images in (crops, search)))
 
 
-@lru_cache(maxsize=1)
-def small_model_folder() -> Path:
-    """The folder of :func:`small_tracker`, made once a session; not to be changed."""
+#: Changes to the small tracker that give it a refinement head.
+REFINED = dict(
+    backbone=dict(out_indices=(0, 1, 2)),
+    refine_head=dict(
+        type='ContourRefineHead',
+        in_channels=[16, 24, 40],
+        strides=[2, 4, 8],
+        combined_channels=8,
+        feat_channels=8,
+        n_rays=36,
+        n_samples=8,
+    ),
+)
+
+
+@lru_cache(maxsize=2)
+def small_model_folder(refined: bool = False) -> Path:
+    """The folder of :func:`small_tracker`, made once a session; not to be changed.
+
+    Args:
+        refined: Whether the tracker has a refinement head.
+    """
     folder = Path(tempfile.mkdtemp(prefix='mmpolar-small-model-'))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    export_onnx(small_tracker().model, folder)
+    export_onnx(small_tracker(**(REFINED if refined else {})).model, folder)
     return folder
 
 

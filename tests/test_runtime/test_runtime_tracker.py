@@ -1,8 +1,10 @@
 """The runtime against the tracker that it was exported from, alone and with several targets."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from small_export import small_model_folder, small_tracker, video
+from small_export import REFINED, small_model_folder, small_tracker, video
 
 from mmpolar.evaluation.functional import box_iou
 from mmpolar.runtime import RuntimeTracker
@@ -43,11 +45,67 @@ def test_same_results_as_pytorch_from_the_same_last_box(tracker, box):
     plain = small_tracker()
     expected, got = [plain.init(frames[0], box)], [tracker.init(frames[0], box)]
     for frame in frames[1:]:
-        tracker._targets[0].box = plain.model.memo.box
+        tracker._targets.all[0].box = plain.model.memo.box
         expected.append(plain.step(frame))
         got.append(tracker.track(frame))
     assert_same(got, expected)
     assert np.ptp([result.box[0] for result in expected]) > 1  # it does move
+
+
+def drawn_mask(box):
+    """A mask that is not the ellipse in its box: the box's left half, and a strip of the rest."""
+    x1, y1, x2, y2 = (int(value) for value in box)
+    mask = np.zeros((240, 320), np.uint8)
+    mask[y1:y2, x1 : (x1 + x2) // 2] = 1
+    mask[y1 : y1 + 3, x1:x2] = 1
+    return mask
+
+
+@pytest.mark.parametrize('given_as', ['box', 'mask'])
+def test_refined_outlines_are_those_of_pytorch(given_as):
+    frames = video()[:3]
+    tracker, plain = RuntimeTracker(small_model_folder(refined=True), 1), small_tracker(**REFINED)
+    targets = BOXES if given_as == 'box' else [drawn_mask(box) for box in BOXES]
+    for target in targets:
+        expected, got = [plain.init(frames[0], target)], [tracker.init(frames[0], target)]
+        for frame in frames[1:]:
+            tracker._targets.all[0].box = plain.model.memo.box
+            expected.append(plain.step(frame))
+            got.append(tracker.track(frame))
+        assert_same(got, expected)
+
+
+def test_refined_outline_depends_on_the_mask():
+    tracker = RuntimeTracker(small_model_folder(refined=True), 1)
+    from_box = tracker.init(video()[0], BOXES[0])
+    from_mask = tracker.init(video()[0], drawn_mask(BOXES[0]))
+    assert np.abs(from_box.polygon - from_mask.polygon).max() > 1e-3
+
+
+def test_several_refined_targets_are_found_as_each_alone():
+    tracker = RuntimeTracker(small_model_folder(refined=True), 1)
+    frames = video()[:3]
+    targets = [BOXES[0], drawn_mask(BOXES[1]), BOXES[2]]
+    alone = [follow(tracker, target, frames) for target in targets]
+    together = list(zip(*follow(tracker, targets, frames), strict=True))
+    for got, expected in zip(together, alone, strict=True):
+        assert_same(got, expected)
+
+
+def test_target_out_of_sight_is_looked_for_in_a_larger_crop(monkeypatch):
+    tracker = RuntimeTracker(small_model_folder(), threads=1)
+    tracker.params = replace(tracker.params, lost_score=1.0, found_score=1.0)
+    sizes = []
+    search = RuntimeTracker._search
+    monkeypatch.setattr(
+        RuntimeTracker,
+        '_search',
+        lambda self, size, *args: sizes.append(size) or search(self, size, *args),
+    )
+    first, *later = follow(tracker, BOXES[0], video()[:3])
+    assert sizes == [255, 255, 511]
+    assert not any(result.visible or result.mask.any() for result in later)
+    np.testing.assert_array_equal(later[-1].box, first.box)
 
 
 def test_several_targets_are_found_as_each_alone(tracker):
