@@ -1,5 +1,6 @@
 """Loads weights into a model, and says exactly what is wrong when they do not fit."""
 
+import hashlib
 import os
 import pickle
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from mmpolar.compat import register_safe_globals
 
 _MAX_LISTED = 10
 _WRAPPER_PREFIX = 'module.'
+#: Entry of a published checkpoint's ``meta``: the hash of its weights.
+WEIGHTS_HASH = 'weights_sha256'
 _UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError)
 
 
@@ -30,7 +33,8 @@ def load_weights(
     """Load every weight of a checkpoint into a model; nothing may be missing or left over.
 
     The model keeps its device and is changed only if everything fits. Step counters of batch
-    normalisation (``num_batches_tracked``) may be absent, as in checkpoints of early PyTorch.
+    normalisation (``num_batches_tracked``) may be absent, as in checkpoints of early PyTorch. A
+    published checkpoint, which has the hash of its weights in its ``meta``, is checked by it.
 
     Args:
         model: Model to fill, not wrapped for distributed running.
@@ -43,7 +47,8 @@ def load_weights(
 
     Raises:
         FileNotFoundError: If there is no file at ``path``.
-        CheckpointReadError: If the file cannot be read as weights and plain values.
+        CheckpointReadError: If the file cannot be read as weights and plain values, or its weights
+            are not those that were published.
         CheckpointMismatchError: If names or shapes differ from the model's. The message lists up
             to ten of each.
     """
@@ -51,10 +56,11 @@ def load_weights(
     weights = checkpoint.get('state_dict', checkpoint)
     weights = _without_wrapper_prefix(weights)
     _check_is_weights(weights, path)
+    meta = dict((checkpoint.get('meta') if 'state_dict' in checkpoint else None) or {})
+    check_hash(weights, meta, path)
     _check_fit(model.state_dict(), weights, path)
     model.load_state_dict(weights, strict=False)
-    meta = checkpoint.get('meta') if 'state_dict' in checkpoint else None
-    return dict(meta or {})
+    return meta
 
 
 def read_checkpoint(
@@ -92,6 +98,34 @@ def read_checkpoint(
             'state dict, as training writes it'
         )
     return checkpoint
+
+
+def weights_sha256(weights: Mapping[str, Tensor]) -> str:
+    """Hash of weights: names, shapes and values.
+
+    Args:
+        weights: Tensors by name. A value has the same hash in every type that can hold it.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        digest.update(f'{name} {tuple(value.shape)} '.encode())
+        digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def check_hash(
+    weights: Mapping[str, Tensor], meta: Mapping[str, Any], path: str | os.PathLike
+) -> None:
+    """Compare weights with the hash that a published checkpoint's ``meta`` has; others pass.
+
+    Raises:
+        CheckpointReadError: If they differ.
+    """
+    if WEIGHTS_HASH in meta and weights_sha256(weights) != meta[WEIGHTS_HASH]:
+        raise CheckpointReadError(
+            f'the weights in {path} are not those that were published in it: the file is damaged '
+            'or was changed; copy it again, or publish the changed weights anew'
+        )
 
 
 def _first_line(error: Exception) -> str:
