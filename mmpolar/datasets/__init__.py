@@ -12,6 +12,7 @@ from mmpolar.datasets.image_folder_dataset import ImageFolderDataset
 from mmpolar.datasets.imagenet_vid_dataset import ImageNetVIDDataset
 from mmpolar.datasets.lasot_dataset import LaSOTDataset
 from mmpolar.datasets.mined_negatives import MinedNegatives
+from mmpolar.datasets.multi_target_dataset import MultiTargetDataset
 from mmpolar.datasets.negative_pair_dataset import NegativePairDataset
 from mmpolar.datasets.otb_dataset import OTBDataset
 from mmpolar.datasets.segtrack_v2_dataset import SegTrackV2Dataset
@@ -34,6 +35,7 @@ __all__ = [
     'ImageNetVIDDataset',
     'LaSOTDataset',
     'MinedNegatives',
+    'MultiTargetDataset',
     'NegativePairDataset',
     'OTBDataset',
     'SegTrackV2Dataset',

@@ -11,8 +11,8 @@ from mmpolar.utils.image import read_image
 class LoadTrackFrame(BaseTransform):
     """Decode the image of a test frame.
 
-    Required keys: ``img_path`` and ``gt_mask``. Added: ``img``, (H, W, 3) uint8 BGR, and
-    ``ori_shape`` and ``img_shape``, both (H, W).
+    Required keys: ``img_path`` and ``gt_mask``. Added: ``img``, (H, W, 3) uint8 BGR, unless it is
+    there already, and ``ori_shape`` and ``img_shape``, both (H, W).
 
     Raises:
         FileNotFoundError: If the image does not exist.
@@ -29,7 +29,8 @@ class LoadTrackFrame(BaseTransform):
         Returns:
             The same dictionary.
         """
-        results['img'] = read_image(results['img_path'])
+        if 'img' not in results:
+            results['img'] = read_image(results['img_path'])
         check_mask_size(results['img'], results['gt_mask'], results['img_path'])
         results['ori_shape'] = results['img_shape'] = results['img'].shape[:2]
         return results

@@ -11,6 +11,7 @@ import numpy as np
 from mmpolar.evaluation.functional import score_statistics, scored_frames, youtube_vos_scores
 from mmpolar.evaluation.mask_scores import mask_scores
 from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric
+from mmpolar.evaluation.resolve_overlaps import resolve_overlaps
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.registry import METRICS
 
@@ -40,6 +41,9 @@ class DavisMetric(SequenceMetric):
     Args:
         skip_last: Whether the last frame is left out too, as in the toolkits of DAVIS 2016 and
             2017. Say False for data sets of which only some frames are annotated, as YouTube-VOS.
+        resolve_overlaps: Whether each pixel goes to one target, that with the highest score, as in
+            the pictures that DAVIS 2017 and YouTube-VOS want. Only targets that are tracked
+            together, with ``MultiTargetDataset``, can be told to overlap.
         seen_categories: Names of the categories that the training set has, or the path of its
             ``meta.json`` as YouTube-VOS writes it, which names them.
         **kwargs: See :class:`SequenceMetric`. The default prefix is ``davis``.
@@ -56,14 +60,22 @@ class DavisMetric(SequenceMetric):
     def __init__(
         self,
         skip_last: bool = True,
+        resolve_overlaps: bool = False,
         seen_categories: str | Sequence[str] | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         self.skip_last = skip_last
+        self.resolve_overlaps = resolve_overlaps
         if isinstance(seen_categories, str):
             seen_categories = _read_categories(Path(seen_categories))
         self.seen_categories = None if seen_categories is None else frozenset(seen_categories)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Score the targets of a frame; see :meth:`SequenceMetric.process`."""
+        if self.resolve_overlaps:
+            data_samples = resolve_overlaps(data_samples)
+        super().process(data_batch, data_samples)
 
     def start(self, frame: TrackFrame) -> _Scores:
         """State of a sequence.
@@ -130,8 +142,8 @@ class DavisMetric(SequenceMetric):
         )
 
     def report_details(self, sequences: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The convention."""
-        return dict(skip_last=self.skip_last)
+        """The conventions."""
+        return dict(skip_last=self.skip_last, resolve_overlaps=self.resolve_overlaps)
 
 
 def _read_categories(path: Path) -> set[str]:

@@ -1,6 +1,8 @@
 """Batching and normalisation of pairs and of test frames."""
 
 from collections.abc import Sequence
+from itertools import chain
+from typing import Any
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -49,7 +51,8 @@ class TrackDataPreprocessor(BaseDataPreprocessor):
         Args:
             data: ``inputs`` and ``data_samples`` as the data loader collated them. For pairs
                 ``inputs`` holds, for ``img`` and ``search_img``, N tensors of shape (1, 3, H, W);
-                for a test frame ``img`` holds one tensor of shape (1, 3, H, W).
+                for a test frame ``img`` holds one tensor of shape (1, 3, H, W), and the samples
+                are those of its targets, as ``MultiTargetDataset`` gives them, or a single one.
             training: Whether the batch is for training.
 
         Returns:
@@ -71,7 +74,7 @@ class TrackDataPreprocessor(BaseDataPreprocessor):
                 'the test data loader'
             )
         frame = frames if isinstance(frames, Tensor) else frames[0][None]
-        return dict(inputs=dict(img=frame), data_samples=samples)
+        return dict(inputs=dict(img=frame), data_samples=_flat(samples))
 
     def normalize(self, images: Tensor) -> Tensor:
         """Normalise crops.
@@ -90,3 +93,10 @@ class TrackDataPreprocessor(BaseDataPreprocessor):
 
 def _stack(images: Sequence[Tensor] | Tensor) -> Tensor:
     return images if isinstance(images, Tensor) else torch.stack(list(images))
+
+
+def _flat(samples: Sequence[Any] | None) -> list[Any] | None:
+    """Samples, where the data loader made a list of each."""
+    if samples and isinstance(samples[0], list | tuple):
+        return list(chain.from_iterable(samples))
+    return samples
