@@ -1,23 +1,29 @@
-"""Follow and outline one target in a video. See ``python demo/track_video.py --help``."""
+"""Follow and outline targets in a video. See ``python demo/track_video.py --help``."""
 
 import argparse
 import itertools
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mmpolar.apis import init_tracker, track_frames
+from mmpolar.apis import MultiTargetTracker, init_tracker, track_targets
+from mmpolar.structures.combine_results import combine_results
+from mmpolar.structures.track_result import TrackResult
 from mmpolar.utils.image import read_mask
+from mmpolar.utils.mask_file import encode_mask
 from mmpolar.utils.video import count_frames, iter_frames
-from mmpolar.visualization import VideoWriter, draw_result
+from mmpolar.visualization import VideoWriter, draw_results
 
 WINDOW = 'mmpolar'
 EXAMPLES = """
 examples:
   python demo/track_video.py video.mp4 --config C.py --checkpoint C.pth --box 100,80,60,40 --out out.mp4
   python demo/track_video.py frames/ --config C.py --checkpoint C.pth --mask first.png --out out.mp4
+  python demo/track_video.py video.mp4 --config C.py --checkpoint C.pth --box 100,80,60,40 \\
+      --box 300,90,50,50 --out out.mp4 --masks masks      two targets, and their masks as files
   python demo/track_video.py 0 --config C.py --checkpoint C.pth --show      a camera
 """
 
@@ -35,8 +41,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Follow a target through a video and draw its box and outline. Without --box '
-        'and --mask a window opens in which the target is marked with the mouse.',
+        description='Follow targets through a video and draw their boxes and outlines. Without '
+        '--box and --mask a window opens in which a target is marked with the mouse.',
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -44,28 +50,40 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--config', required=True, help='config of the tracker')
     parser.add_argument('--checkpoint', required=True, help='its weights')
     target = parser.add_mutually_exclusive_group()
-    target.add_argument('--box', help='target in the first frame: left,top,width,height in pixels')
+    target.add_argument(
+        '--box',
+        action='append',
+        help='target in the first frame: left,top,width,height in pixels; again for another one',
+    )
     target.add_argument('--mask', help='target in the first frame: an image, not black inside')
     parser.add_argument('--out', help='overlay video to write, for example out.mp4')
+    parser.add_argument(
+        '--masks',
+        metavar='DIR',
+        help='folder for a PNG file of each frame: 1 on the first target, 2 on the second, ...; '
+        'where two overlap, the one with the higher score',
+    )
     parser.add_argument('--show', action='store_true', help='show the frames; q ends')
     parser.add_argument('--device', default='cpu', help='for example cuda:0 (default: cpu)')
     args = parser.parse_args(argv)
-    if not args.out and not args.show:
-        parser.error('nothing to do: give --out FILE or --show')
+    if not args.out and not args.masks and not args.show:
+        parser.error('nothing to do: give --out FILE, --masks DIR or --show')
     return args
 
 
 def track(args: argparse.Namespace) -> None:
-    tracker = init_tracker(args.config, args.checkpoint, args.device)
+    tracker = MultiTargetTracker(init_tracker(args.config, args.checkpoint, args.device))
     frames = iter_frames(args.source)
     first = next(frames)
-    target = read_target(args, first)
-    results = track_frames(tracker, itertools.chain([first], frames), target)
-    results = tqdm(results, total=count_frames(args.source), unit='frame')
+    targets = read_targets(args, first)
+    answers = track_targets(tracker, itertools.chain([first], frames), targets)
+    answers = tqdm(answers, total=count_frames(args.source), unit='frame')
     writer = None
     try:
-        for frame, result in results:
-            drawn = draw_result(frame, result.box, result.polygon, result.mask, result.score)
+        for number, (frame, results) in enumerate(answers):
+            if args.masks:
+                write_masks(Path(args.masks) / f'{number:05d}.png', results)
+            drawn = draw_results(frame, results)
             if args.out and writer is None:
                 writer = VideoWriter.like(args.out, args.source, frame)
             if writer is not None:
@@ -78,12 +96,18 @@ def track(args: argparse.Namespace) -> None:
             print(f'wrote {args.out}')
 
 
-def read_target(args: argparse.Namespace, frame: np.ndarray) -> np.ndarray:
-    """The target's box (4,) xyxy or mask (H, W) from the arguments, or else from the mouse."""
+def read_targets(args: argparse.Namespace, frame: np.ndarray) -> list[np.ndarray]:
+    """Boxes (4,) xyxy or a mask (H, W) from the arguments, or else a box from the mouse."""
     if args.mask:
-        return read_mask(args.mask)
-    box = parse_box(args.box) if args.box else select_box(frame)
-    return np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]])
+        return [read_mask(args.mask)]
+    boxes = [parse_box(box) for box in args.box] if args.box else [select_box(frame)]
+    return [np.array([x, y, x + width, y + height]) for x, y, width, height in boxes]
+
+
+def write_masks(path: Path, results: list[TrackResult]) -> None:
+    """Write which target each pixel belongs to."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_mask(combine_results(results)))
 
 
 def parse_box(text: str) -> list[float]:

@@ -12,6 +12,7 @@ from mmpolar.visualization.draw import (
     draw_mask_outline,
     draw_polygon,
     draw_result,
+    draw_results,
     fit_to_size,
 )
 from mmpolar.visualization.video_writer import VideoWriter
@@ -26,6 +27,7 @@ __all__ = [
     'draw_mask_outline',
     'draw_polygon',
     'draw_result',
+    'draw_results',
     'fit_to_size',
     'plot_pr_curves',
     'plot_results',

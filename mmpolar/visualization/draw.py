@@ -10,8 +10,14 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from mmpolar.structures.track_result import TrackResult
+
 PREDICTION_COLOR = (0, 140, 255)
 GROUND_TRUTH_COLOR = (80, 220, 80)
+#: Orange, blue, green, pink, yellow, violet: told apart on most pictures. BGR.
+TARGET_COLORS = (
+    PREDICTION_COLOR, (255, 160, 40), (80, 220, 80), (220, 100, 255), (0, 230, 240), (240, 90, 130),
+)  # fmt: skip
 SHEET_BACKGROUND = (32, 32, 32)
 SHEET_TEXT_COLOR = (235, 235, 235)
 
@@ -171,6 +177,33 @@ def draw_result(
         anchor = (0.0, 0.0) if box is None else tuple(np.asarray(box, dtype=np.float64)[:2])
         _put_text(out, ' '.join(words), anchor, color)
     return out
+
+
+def draw_results(img: np.ndarray, results: Sequence[TrackResult]) -> np.ndarray:
+    """Draw what a tracker found in a frame, each target in a colour of its own.
+
+    Args:
+        img: uint8 BGR image (H, W, 3).
+        results: Answers of the tracker; several are labelled 1, 2, ...
+
+    Returns:
+        A new image of the same shape.
+
+    Raises:
+        TypeError: As :func:`draw_result`.
+        ValueError: As :func:`draw_result`.
+    """
+    for index, result in enumerate(results):
+        img = draw_result(
+            img,
+            result.box,
+            result.polygon,
+            result.mask,
+            result.score,
+            label=str(index + 1) if len(results) > 1 else None,
+            color=TARGET_COLORS[index % len(TARGET_COLORS)],
+        )
+    return img
 
 
 def contact_sheet(

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from scripts import load_script
 
 from mmpolar.registry import MODELS
+from mmpolar.utils.image import read_mask
 
 DEMO = Path(__file__).parents[2] / 'demo/track_video.py'
 CONFIG = """
@@ -68,6 +69,17 @@ def test_demo_writes_a_video_of_every_frame(demo, project, tmp_path, target):
     frames = read_video(out)
     assert len(frames) == 5
     assert frames[0].shape == (120, 160, 3)
+
+
+def test_demo_follows_several_targets_and_writes_their_masks(demo, project, tmp_path):
+    out, masks = tmp_path / 'out.mp4', tmp_path / 'masks'
+    boxes = ['--box', '50,30,50,40', '--box', '20,60,40,40']
+    assert demo.main(arguments(project, *boxes, '--out', str(out), '--masks', str(masks))) == 0
+    assert len(read_video(out)) == 5
+    ids = [read_mask(path) for path in sorted(masks.iterdir())]
+    assert [path.name for path in sorted(masks.iterdir())] == [f'{i:05d}.png' for i in range(5)]
+    assert set(np.unique(ids[0])) == {0, 1, 2}
+    assert all(picture.shape == (120, 160) and picture.max() <= 2 for picture in ids)
 
 
 @pytest.mark.parametrize(
