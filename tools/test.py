@@ -8,6 +8,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmpolar.evaluation.submissions import TRACK_BENCHMARKS
 from mmpolar.utils.checkpoint import CheckpointMismatchError, CheckpointReadError, load_weights
 from mmpolar.utils.setup import (
     add_common_arguments,
@@ -21,6 +22,8 @@ EXAMPLES = """
 examples:
   python tools/test.py CONFIG work_dirs/NAME/epoch_20.pth
   python tools/test.py CONFIG CHECKPOINT --out results     also write each video's track
+  python tools/test.py CONFIG CHECKPOINT --out results --submission got10k
+                                                           also make results/got10k.zip to upload
   python tools/test.py CONFIG CHECKPOINT --show-dir shown  also draw boxes and outlines
   bash tools/dist_test.sh CONFIG CHECKPOINT 4              four processes, one GPU each
 """
@@ -37,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
             'e.g. work_dirs/<name of the config>/epoch_20.pth'
         )
     if args.out is not None:
-        add_results_dump(cfg, args.out)
+        add_results_dump(cfg, args.out, args.submission)
     if args.show_dir is not None:
         add_visualization(cfg, args.show_dir)
     cfg.load_from = None
@@ -56,16 +59,32 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('config', help='config that the checkpoint was trained with')
     parser.add_argument('checkpoint', help='.pth file; its weights must fit the model exactly')
     parser.add_argument('--out', metavar='DIR', help='write the track of every video to DIR')
+    parser.add_argument(
+        '--submission',
+        choices=TRACK_BENCHMARKS,
+        help='with --out: also make a submission to this benchmark from the results, and check it; '
+        "without the config's metrics where the benchmark withholds the truth",
+    )
     parser.add_argument('--show-dir', metavar='DIR', help='write frames with the outline to DIR')
     add_common_arguments(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.submission is not None and args.out is None:
+        parser.error('--submission is made from the results that --out DIR writes; give both')
+    return args
 
 
-def add_results_dump(cfg: Config, out_dir: str) -> None:
-    """Add the metric that writes results; the config's own metrics stay."""
+def add_results_dump(cfg: Config, out_dir: str, benchmark: str | None = None) -> None:
+    """Add the metric that writes results, or results and a submission.
+
+    The config's own metrics stay, but where the benchmark withholds the truth that they need.
+    """
     evaluator = cfg.test_evaluator
     metrics = list(evaluator) if isinstance(evaluator, list | tuple) else [evaluator]
-    cfg.test_evaluator = [*metrics, dict(type='DumpTrackResults', out_dir=out_dir)]
+    dump = dict(type='DumpTrackResults', out_dir=out_dir)
+    if benchmark is not None:
+        dump.update(type='DumpSubmission', benchmark=benchmark)
+        metrics = [] if TRACK_BENCHMARKS[benchmark].withholds_truth else metrics
+    cfg.test_evaluator = [*metrics, dump]
 
 
 def add_visualization(cfg: Config, out_dir: str) -> None:

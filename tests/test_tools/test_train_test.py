@@ -2,6 +2,7 @@
 
 import json
 import logging
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -71,6 +72,38 @@ def test_test_measures_the_checkpoint_and_writes_results(trained):
     assert len(lines) == 3
     assert float(lines[2].split(',')[0]) == pytest.approx(left + 0.5, abs=1e-3)
     assert len(list((trained.folder / 'shown').rglob('video*.png'))) == 2
+
+
+def test_test_makes_a_submission_from_options_alone(trained):
+    done = trained.run_tool(
+        'test.py',
+        'toy.py',
+        'work_dirs/toy/epoch_2.pth',
+        '--cfg-options',
+        'test_evaluator._delete_=True',
+        'test_evaluator.type=DumpSubmission',
+        'test_evaluator.benchmark=trackingnet',
+        'test_evaluator.out_dir=submitted',
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'submission submitted/trackingnet.zip: 0 errors, 0 notes' in done.stdout
+    with zipfile.ZipFile(trained.folder / 'submitted/trackingnet.zip') as archive:
+        assert archive.namelist() == ['video0.txt', 'video1.txt']
+        lines = archive.read('video1.txt').decode().splitlines()
+    assert lines == (trained.folder / 'submitted/boxes/video1.txt').read_text().splitlines()
+
+
+@pytest.mark.parametrize(('benchmark', 'keeps'), [('davis2017', True), ('got10k', False)])
+def test_a_submission_leaves_metrics_out_where_the_truth_is_withheld(benchmark, keeps):
+    cfg = Config(dict(test_evaluator=dict(type='A')))
+    load_tool('test').add_results_dump(cfg, 'results', benchmark)
+    dump = dict(type='DumpSubmission', out_dir='results', benchmark=benchmark)
+    assert cfg.test_evaluator == ([dict(type='A'), dump] if keeps else [dump])
+
+
+def test_a_submission_needs_a_folder_for_the_results(capsys):
+    line = exit_line(load_tool('test'), ['c.py', 'c.pth', '--submission', 'got10k'], capsys)
+    assert '--submission is made from the results that --out DIR writes' in line
 
 
 def test_test_refuses_a_checkpoint_of_another_model(tmp_path, capsys):
