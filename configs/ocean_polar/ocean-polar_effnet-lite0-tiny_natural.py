@@ -19,7 +19,20 @@ model = dict(
 custom_hooks = [
     dict(
         type='BackboneUnfreezeHook',
-        schedule=[dict(epoch=6, modules=['stages.2', 'stages.3'])]),
+        schedule=[dict(epoch=3, modules=['stages.2', 'stages.3'])]),
     _base_.ema_hook,
     _base_.mining_hook,
+]
+max_epochs = 12
+train_cfg = dict(max_epochs=max_epochs)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=100),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min_ratio=0.01,
+        by_epoch=True,
+        begin=0,
+        T_max=max_epochs,
+        end=max_epochs,
+        convert_to_iter_based=True),
 ]
