@@ -62,6 +62,14 @@ def test_truth_and_answer_are_drawn(tool, tracked, tmp_path):
     assert amount(np.array_split(lost[4:-4], 3, axis=1)[2], tool.PREDICTION_COLOR) == 0
 
 
+def test_true_boxes_are_drawn_where_boxes_rank(tool, tracked, tmp_path):
+    def green(by):
+        sheet, _ = run(tool, tmp_path, tracked.config, tracked.far, '--by', by, '--only', 'bear')
+        return amount(sheet, tool.GROUND_TRUTH_COLOR)
+
+    assert green('iou') > 1.2 * green('J')
+
+
 def test_ranking_can_be_chosen(tool, tracked, tmp_path):
     _, by_iou = run(tool, tmp_path, tracked.config, tracked.near, '--by', 'iou', '--sequences', '1')
     assert set(by_iou[0]) == {'sequence', 'frame', 'iou', 'J', 'F', 'score', 'image'}

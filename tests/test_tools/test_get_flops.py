@@ -103,6 +103,15 @@ def test_sizes_that_do_not_fit_are_refused(tool, capsys):
     assert error.value.code == 2
 
 
+def test_other_models_are_refused(tool, tmp_path, capsys):
+    config = tmp_path / 'neck.py'
+    config.write_text("model = dict(type='AdjustNeck', in_channels=[3])")
+    with pytest.raises(SystemExit) as error:
+        tool.main([str(config)])
+    assert error.value.code == 2
+    assert 'has a AdjustNeck; this tool counts trackers' in capsys.readouterr().err
+
+
 def test_table_and_files(tool, tmp_path, capsys):
     out = tmp_path / 'new' / 'flops.json'
     tool.main(

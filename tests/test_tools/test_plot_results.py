@@ -76,6 +76,16 @@ def test_curves_fall_with_the_threshold(run):
             assert (steps >= -1e-12).all() if is_distance else (steps <= 1e-12).all()
 
 
+def test_sequences_without_a_figure_come_last(tool):
+    def of(*values):
+        return [dict(values=dict(J_and_F=value)) for value in values]
+
+    np.testing.assert_array_equal(
+        tool.ranked(of(0.2, np.nan, 0.9, 0.5), 4), [0.9, 0.5, 0.2, np.nan]
+    )
+    np.testing.assert_array_equal(tool.ranked(of(0.3), 2), [0.3, 0.3])
+
+
 def test_conventions_change_the_figures(tool, tracked, tmp_path):
     def success(*options):
         out = tmp_path / 'plot.png'

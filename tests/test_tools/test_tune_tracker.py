@@ -96,6 +96,7 @@ def test_ranges_of_ones_own(tool):
     [
         (['speed'], "no tracking parameter 'speed'; there are penalty_k"),
         (['crop'], "no tracking parameter 'crop'"),
+        (['outline_box'], "no tracking parameter 'outline_box'"),
         (['context_amount'], 'has no usual range'),
         (['lr=0.2'], 'say lr=LOW:HIGH:STEP'),
         (['lr=a:b'], 'must be numbers of lr'),
@@ -360,6 +361,7 @@ def test_command_tunes_goes_on_and_reports(tool, project, tmp_path, capsys):
         (['--metric', 'speed'], "no figure 'speed'; it has track/success"),
         (['--params', 'speed'], 'no tracking parameter'),
         (['--max-frames', '1'], '2 or more'),
+        (['--device', 'abacus'], 'no device "abacus"'),
     ],
 )
 def test_faults_are_told_in_one_line(tool, project, tmp_path, capsys, options, message):
@@ -395,20 +397,19 @@ def test_processes_share_a_study(project, tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_that_fail_are_told(project, tmp_path):
-    config, weights = project
-    broken = tmp_path / 'broken.py'
-    broken.write_text(
-        f"_base_ = '{config}'\nval_dataloader = dict(dataset=dict(data_root='{tmp_path}/data'))\n"
+def test_processes_that_fail_are_told(tool, project, dataset, tmp_path):
+    from tuning.validation_data import ValidationData
+    from tuning.workers import Job, run_trials
+
+    job = Job(
+        cfg=Config.fromfile(str(project[0])),
+        checkpoint=str(project[1]),
+        device='cuda:99',
+        data=ValidationData(dataset, [0, 1]),
+        metric=dict(type='OPEMetric'),
+        figure='success',
+        storage=str(tmp_path / 'study.journal'),
+        study_name='broken',
     )
-    (tmp_path / 'data').symlink_to(config.parent / 'data')
-    command = [sys.executable, str(FOLDER / 'tune_tracker.py'), str(broken), str(weights)]
-    done = subprocess.run(
-        [*command, '--trials', '4', '--workers', '2', '--work-dir', str(tmp_path / 'work')]
-        + ['--device', 'no-such-device'],
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    assert done.returncode != 0
-    assert 'no-such-device' in done.stderr
+    with pytest.raises(ChildProcessError, match='ended with code 1; its message stands above'):
+        list(run_trials(job, 4, 2))

@@ -52,7 +52,8 @@ Draw the worst frames of the worst sequences as a contact sheet, a row a sequenc
 figure over the frames with those shown marked in red, the frame in which the target was given, and the
 worst frames in order of time. A cell shows the part of the frame that holds both targets.
 
-green    the truth: outline of the mask, or box      orange   the tracker: box, outline, tinted mask
+green    the truth: outline of the mask, and box where boxes rank or are all there is
+orange   the tracker: box, outline, tinted mask
 
 A sequence ranks by its mean figure, a frame by its own. Frames next to a worse one are passed over
 (--gap), as they show the same failure. Beside the sheet: failures.csv, the figures of the frames shown."""
@@ -275,7 +276,7 @@ def draw_row(
     """Cells of a sequence and their captions: the course, the first frame, the worst frames."""
     cells, captions = [], []
     for frame in [0, *failure.frames]:
-        cells.append(draw_cell(replay[frame], args.cell))
+        cells.append(draw_cell(replay[frame], args.cell, true_box=by == 'iou'))
         captions.append(describe(failure, replay[frame]))
     height = cells[0].shape[0]
     blank = np.full((height, args.cell, 3), SHEET_BACKGROUND, np.uint8)
@@ -303,8 +304,17 @@ def describe(failure: Failure, frame: TrackFrame) -> str:
     return f'frame {frame.frame_id}: {", ".join(figures)}'
 
 
-def draw_cell(frame: TrackFrame, width: int) -> NDArray[np.uint8]:
-    """The part of a frame that holds truth and answer, both drawn in, ``width`` pixels wide."""
+def draw_cell(frame: TrackFrame, width: int, true_box: bool = False) -> NDArray[np.uint8]:
+    """The part of a frame that holds truth and answer, both drawn in.
+
+    Args:
+        frame: The frame.
+        width: Width of the picture in pixels.
+        true_box: Whether to draw the true box where there is a true mask, too.
+
+    Returns:
+        The picture, in the proportions of the frame.
+    """
     image = read_image(frame.img_path)
     full_height, full_width = image.shape[:2]
     height = max(1, round(width * full_height / full_width))
@@ -329,7 +339,7 @@ def draw_cell(frame: TrackFrame, width: int) -> NDArray[np.uint8]:
         cell = draw_mask(cell, shown_mask(frame.mask), PREDICTION_COLOR, alpha=0.3)
     if frame.gt_mask is not None:
         cell = draw_mask_outline(cell, shown_mask(frame.gt_mask), GROUND_TRUTH_COLOR)
-    elif frame.gt_box is not None:
+    if frame.gt_box is not None and (true_box or frame.gt_mask is None):
         cell = draw_box(cell, shown(frame.gt_box), GROUND_TRUTH_COLOR, thickness=2)
     if frame.polygon is not None:
         cell = draw_polygon(cell, shown(frame.polygon), PREDICTION_COLOR, thickness=1)

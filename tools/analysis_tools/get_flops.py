@@ -94,6 +94,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def run(args: argparse.Namespace) -> None:
     """Count, print and write."""
     model = init_tracker(read_plain_config(args), fold=False).model
+    if not isinstance(model, Ocean):
+        raise ValueError(
+            f'{args.config} has a {type(model).__name__}; this tool counts trackers, for detectors '
+            'use "mim run mmdet get_flops"'
+        )
     template = args.template_size or model.params.template_size
     sizes = args.search_sizes or [model.params.search_size, model.params.small_target_search_size]
     sizes = sorted(set(sizes))
@@ -174,6 +179,7 @@ def count_search(
         template_size=template_size,
         search_size=search_size,
         small_target_search_size=search_size,
+        lost_score=0.0,
     )
     frame = np.zeros((240, 320, 3), np.uint8)
     try:

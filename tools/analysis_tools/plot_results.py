@@ -222,9 +222,11 @@ def share_above(sequences: Sequence[Summary], key: str, skip_last: bool) -> np.n
 
 
 def ranked(sequences: Sequence[Summary], count: int) -> np.ndarray:
-    """J&F of the sequences, the highest first, (count,); an only one is drawn as a level line."""
-    values = sorted((sequence['values']['J_and_F'] for sequence in sequences), reverse=True)
-    return np.array(values * count if len(values) == 1 else values)[:count]
+    """J&F of the sequences, the highest first, then NaN, (count,); one alone is a level line."""
+    values = np.array([sequence['values']['J_and_F'] for sequence in sequences])
+    if len(values) == 1:
+        return np.repeat(values, count)
+    return np.concatenate([-np.sort(-values[~np.isnan(values)]), values[np.isnan(values)]])
 
 
 def figure_table(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import torch
 from comparison.inputs import (
     add_config_arguments,
     build_dataset,
@@ -132,6 +133,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if min(args.trials, args.workers) < 1 or args.max_frames < 0 or args.max_frames == 1:
         parser.error('--trials and --workers must be at least 1, --max-frames 2 or more')
+    try:
+        torch.device(args.device)
+    except RuntimeError:
+        parser.error(f'PyTorch has no device "{args.device}"; say cpu or cuda')
     if args.work_dir is None:
         args.work_dir = str(Path('work_dirs') / f'tune_{Path(args.config).stem}')
     if args.storage is None:

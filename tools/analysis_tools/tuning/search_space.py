@@ -16,7 +16,7 @@ _RANGES = dict(
     lr=(0.2, 1.0, 0.01),
     score_ratio=(0.0, 1.0, 0.02),
 )
-_SIZES = ('search_size', 'small_target_search_size')
+_SIZES = ('search_size', 'small_target_search_size', 'lost_search_size')
 #: Digits that survive adding steps up in floating point.
 _DIGITS = 6
 
@@ -104,7 +104,7 @@ def cfg_options(values: Mapping[str, Value]) -> str:
 
 def _parse(text: str, params: TrackParams) -> Range:
     name, sign, limits = text.partition('=')
-    kinds = {field.name: field.type for field in fields(TrackParams) if field.type is not str}
+    kinds = {field.name: field.type for field in fields(TrackParams) if field.type in (int, float)}
     if name not in kinds:
         raise ValueError(f'there is no tracking parameter {name!r}; there are {", ".join(kinds)}')
     default = default_ranges(params).get(name)

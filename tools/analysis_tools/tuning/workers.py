@@ -82,7 +82,7 @@ def run_trials(job: Job, count: int, workers: int) -> Iterator[Outcome]:
         How the trials end, as they do.
 
     Raises:
-        RuntimeError: If a process ends with an error, which it has printed.
+        ChildProcessError: If a process ends with an error, which it has printed.
     """
     if workers <= 1 or count <= 1:
         yield from _trials(job, 0, iter(range(count)))
@@ -163,7 +163,7 @@ def _collect(processes: list[BaseProcess], outcomes: Queue) -> Iterator[Outcome]
         except Empty:
             failed = [process for process in processes if process.exitcode not in (None, 0)]
             if failed:
-                raise RuntimeError(
+                raise ChildProcessError(
                     f'a process that ran trials ended with code {failed[0].exitcode}; its message '
                     'stands above. The trials that ended are kept'
                 ) from None
