@@ -12,12 +12,16 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from numpy.typing import ArrayLike
 
+from mmpolar.model_zoo import DEFAULT_MODEL, find_checkpoint
 from mmpolar.models.trackers import Ocean
 from mmpolar.registry import MODELS
 from mmpolar.structures.target import box_and_mask
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.utils.checkpoint import load_weights
 from mmpolar.utils.image import to_bgr_uint8
+from mmpolar.utils.published_checkpoint import read_published
+
+_CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
 
 
 class Tracker:
@@ -81,7 +85,7 @@ class Tracker:
 
 
 def init_tracker(
-    config: str | os.PathLike | Config,
+    config: str | os.PathLike | Config | None = None,
     checkpoint: str | os.PathLike | None = None,
     device: str | torch.device = 'cpu',
     cfg_options: Mapping | None = None,
@@ -89,11 +93,14 @@ def init_tracker(
     fold: bool = True,
     compiled: bool = False,
 ) -> Tracker:
-    """Build a tracker from a config and a checkpoint.
+    """Build a tracker: a trained one by its name, or one from a config and a checkpoint.
 
     Args:
-        config: A config file, or a config.
-        checkpoint: File with the weights; None leaves the model untrained.
+        config: A config file, or a config. Or the name of a trained tracker, one of
+            :func:`mmpolar.apis.available_models`, whose published file holds its config; None for
+            the one that mmpolar uses by default.
+        checkpoint: File with the weights; None leaves the model of a config untrained, and takes
+            the published weights for a name.
         device: Where the model runs, for example ``'cuda:0'``.
         cfg_options: Changes to the config, for example ``{'model.test_cfg.lr': 0.5}``.
         dtype: Type in which convolutions are computed, see :class:`Tracker`.
@@ -106,14 +113,18 @@ def init_tracker(
         A tracker, which waits for :meth:`Tracker.init`.
 
     Raises:
-        FileNotFoundError: If the config or the checkpoint does not exist.
+        FileNotFoundError: If the config or the checkpoint does not exist, or there is no trained
+            tracker of that name; the message then lists the names there are.
+        ValueError: If a checkpoint is given without its config.
+        CheckpointReadError: If the checkpoint is damaged.
         CheckpointMismatchError: If the checkpoint belongs to another config.
+
+    Example:
+        >>> tracker = init_tracker()
+        >>> tracker = init_tracker('ocean-polar_effnet-lite0_natural', device='cuda')
+        >>> tracker = init_tracker('my_config.py', 'work_dirs/my_config/epoch_20.pth')
     """
-    if not isinstance(config, Config):
-        if not Path(config).is_file():
-            raise FileNotFoundError(f'there is no config {config}; see the folder configs')
-        config = Config.fromfile(config)
-    config = deepcopy(config)
+    config, checkpoint = _find(config, checkpoint)
     config.merge_from_dict(dict(cfg_options or {}))
     # Another library's scope may be in force in this process, and shall be again.
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmpolar')):
@@ -128,3 +139,25 @@ def init_tracker(
     if compiled:
         model.search = torch.compile(model.search)
     return Tracker(model, dtype)
+
+
+def _find(
+    config: str | os.PathLike | Config | None, checkpoint: str | os.PathLike | None
+) -> tuple[Config, str | os.PathLike | None]:
+    """The config that is meant, a copy, and the file with the weights."""
+    if isinstance(config, Config):
+        return deepcopy(config), checkpoint
+    if config is None and checkpoint is not None:
+        raise ValueError(f'give the config of the checkpoint {checkpoint} too')
+    if config is None or _is_name(config):
+        published = read_published(find_checkpoint(config or DEFAULT_MODEL))
+        return published.config, checkpoint or published.path
+    if not Path(config).is_file():
+        raise FileNotFoundError(f'there is no config {config}; see the folder configs')
+    return Config.fromfile(config), checkpoint
+
+
+def _is_name(config: str | os.PathLike) -> bool:
+    """Whether this names a model, and no file of a config."""
+    path = Path(config)
+    return not path.is_file() and path.name == str(config) and path.suffix not in _CONFIG_SUFFIXES

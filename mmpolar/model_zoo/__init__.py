@@ -1,0 +1,81 @@
+"""Trained trackers by name: those that come with the package, and your own.
+
+``<name>.pth`` is what ``tools/model_converters/publish_model.py`` writes, the folder ``<name>`` holds
+the same tracker as ONNX graphs. Imports the standard library only, as the runtime looks here too.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+#: What is used where no model is named.
+DEFAULT_MODEL = 'ocean-polar_effnet-lite0_natural'
+#: Where models of the package are.
+PACKAGE_FOLDER = Path(__file__).resolve().parent
+#: Environment variable with a folder of further models, which come before those of the package.
+FOLDER_VARIABLE = 'MMPOLAR_MODEL_ZOO'
+
+_SUFFIX = '.pth'
+_MANIFEST = 'model.json'
+
+
+class ModelNotFoundError(FileNotFoundError):
+    """There is no trained tracker of that name."""
+
+
+def available_models() -> list[str]:
+    """Names of the trained trackers that are at hand, sorted.
+
+    :func:`mmpolar.apis.init_tracker` takes them. Besides those of the package there are those in the
+    folder that the environment variable ``MMPOLAR_MODEL_ZOO`` names.
+    """
+    return sorted({path.stem for folder in _folders() for path in folder.glob(f'*{_SUFFIX}')})
+
+
+def available_model_folders() -> list[str]:
+    """Names of the trained trackers that the runtime can use without PyTorch, sorted."""
+    found = (path.parent for folder in _folders() for path in folder.glob(f'*/{_MANIFEST}'))
+    return sorted({folder.name for folder in found})
+
+
+def find_checkpoint(name: str = DEFAULT_MODEL) -> Path:
+    """The published checkpoint of a model.
+
+    Raises:
+        ModelNotFoundError: If there is none. The message lists the names there are.
+    """
+    if name in available_models():
+        return next(
+            folder / f'{name}{_SUFFIX}'
+            for folder in _folders()
+            if (folder / f'{name}{_SUFFIX}').is_file()
+        )
+    raise ModelNotFoundError(
+        f'there is no trained tracker {name!r}; {_those_there_are(available_models())}. Train one '
+        'and publish it: python tools/model_converters/publish_model.py --help'
+    )
+
+
+def find_model_folder(name: str = DEFAULT_MODEL) -> Path:
+    """The model folder, of ONNX graphs, of a model.
+
+    Raises:
+        ModelNotFoundError: If there is none. The message lists the names there are.
+    """
+    if name in available_model_folders():
+        return next(folder / name for folder in _folders() if (folder / name / _MANIFEST).is_file())
+    raise ModelNotFoundError(
+        f'there is no model folder {name!r}; {_those_there_are(available_model_folders())}. Write '
+        'one of a checkpoint: python tools/deployment/export_onnx.py CONFIG CHECKPOINT --out DIR'
+    )
+
+
+def _folders() -> Iterator[Path]:
+    own = os.environ.get(FOLDER_VARIABLE)
+    if own:
+        yield Path(own)
+    yield PACKAGE_FOLDER
+
+
+def _those_there_are(names: list[str]) -> str:
+    return f'those at hand are {", ".join(names)}' if names else 'none is at hand'

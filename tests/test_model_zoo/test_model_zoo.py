@@ -1,0 +1,91 @@
+"""Trained trackers are found by name, and what the package holds is whole."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from published_model import publish_small
+from small_export import small_model_folder
+
+from mmpolar.apis import available_models, init_tracker
+from mmpolar.model_zoo import (
+    FOLDER_VARIABLE,
+    PACKAGE_FOLDER,
+    ModelNotFoundError,
+    available_model_folders,
+    find_checkpoint,
+    find_model_folder,
+)
+from mmpolar.runtime import ModelManifest
+from mmpolar.utils.published_checkpoint import read_published
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGED = sorted(PACKAGE_FOLDER.glob('*.pth'))
+#: What a package of this kind may weigh.
+MAX_BYTES = 32e6
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A folder of two models of one's own, one of them with graphs."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    for name in ('small', 'other'):
+        publish_small(tmp_path, name)
+    (tmp_path / 'small').symlink_to(small_model_folder())
+    return tmp_path
+
+
+def test_own_models_are_listed_beside_those_of_the_package(own):
+    packaged = [path.stem for path in PACKAGED]
+    assert available_models() == sorted(['small', 'other', *packaged])
+    assert set(available_model_folders()) - set(packaged) == {'small'}
+
+
+def test_models_are_found_by_name(own):
+    assert find_checkpoint('other') == own / 'other.pth'
+    assert find_model_folder('small') == own / 'small'
+
+
+@pytest.mark.parametrize(
+    ('find', 'there', 'remedy'),
+    [
+        (find_checkpoint, 'other, small|small', 'publish_model.py'),
+        (find_model_folder, 'small', 'export_onnx.py'),
+    ],
+)
+def test_unknown_name_lists_those_there_are(own, find, there, remedy):
+    with pytest.raises(ModelNotFoundError) as caught:
+        find('smal')
+    assert "'smal'" in str(caught.value)
+    assert any(names in str(caught.value) for names in there.split('|'))
+    assert remedy in str(caught.value)
+
+
+def test_looking_for_models_needs_the_standard_library_only():
+    code = (
+        'import sys; import mmpolar.model_zoo; '
+        "third = {'numpy', 'torch', 'mmengine'} & set(sys.modules); sys.exit(bool(third))"
+    )
+    assert subprocess.run([sys.executable, '-c', code]).returncode == 0
+
+
+@pytest.mark.parametrize('path', PACKAGED, ids=lambda path: path.stem)
+def test_packaged_checkpoint_is_whole_and_fits_the_config_of_its_name(path):
+    published = read_published(path)
+    assert published.name == path.stem
+    config = Config.fromfile(ROOT / f'configs/ocean_polar/{path.stem}.py')
+    assert published.config.model.to_dict() == config.model.to_dict()
+    assert init_tracker(path.stem).model.mask_head.n_rays == config.model.mask_head.n_rays
+
+
+@pytest.mark.parametrize('path', PACKAGED, ids=lambda path: path.stem)
+def test_packaged_graphs_are_those_of_the_checkpoint(path):
+    manifest = ModelManifest.read(find_model_folder(path.stem))
+    assert manifest.weights_sha256 == read_published(path).weights_sha256
+
+
+def test_package_stays_small():
+    files = [path for path in PACKAGE_FOLDER.rglob('*') if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < MAX_BYTES
