@@ -1,0 +1,239 @@
+"""Make a checkpoint of a training ready to be handed on. See ``--help``."""
+
+import argparse
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmpolar.model_zoo import PACKAGE_FOLDER
+from mmpolar.models.trackers import Ocean
+from mmpolar.registry import MODELS
+from mmpolar.runtime.model_folder import file_sha256
+from mmpolar.structures.polar import mask_to_box
+from mmpolar.structures.siamese import cut_search, cut_template
+from mmpolar.utils.checkpoint import CheckpointMismatchError, CheckpointReadError, read_checkpoint
+from mmpolar.utils.config_text import ConfigTextError, read_config_text
+from mmpolar.utils.published_checkpoint import (
+    facts_of_training,
+    halve,
+    read_published,
+    write_published,
+)
+from mmpolar.utils.setup import ConfigOptions, usage_error
+from mmpolar.utils.synthetic import make_scene
+
+LICENCE = 'research use only'
+_START_TIME = re.compile(r'_?\d{8}_\d{6}$')
+#: Largest differences that rounding may make, in scores and in pixels of the search crop.
+TOLERANCES = dict(scores=0.02, ltrb=2.0, radii=2.0)
+#: Generated videos that rounding is measured on, and the frame searched in.
+_VIDEOS, _SEARCHED_FRAME = 6, 3
+
+DESCRIPTION = """\
+Write the weights of a training to mmpolar/model_zoo/<name of the config>.pth, from where init_tracker,
+the demo and the export find them by that name:
+
+  weights  the moving average if the training kept one; float16, but batch norm, of which two percent of
+           the numbers are, stays float32: rounding it as well would add a quarter to the error
+  config   the whole resolved config as text, without paths of this machine
+  facts    epochs, steps, seed, date, data, machine, time, licence
+  hash     of the weights, checked whenever they are loaded
+
+What rounding changes in the maps is measured on generated videos and printed; if it is more than
+tracking would bear, nothing is written. torch.load(weights_only=True) reads the file."""
+
+EPILOG = """\
+examples
+  python tools/model_converters/publish_model.py work_dirs/NAME/epoch_18.pth \\
+      --data '44,000 photographs and 95 videos' --machine '2 cores, AMD EPYC' \\
+      --training-time '1 h 40 min'
+  with tracking parameters that were chosen after the training:
+    ... --cfg-options model.test_cfg.window_influence=0.3
+  then the graphs for the runtime without PyTorch:
+    python tools/deployment/export_model_zoo.py"""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Publish as the arguments say; ``argv`` defaults to those of the command line."""
+    args = parse_args(argv)
+    try:
+        print(publish(args))
+    except (
+        FileNotFoundError,
+        CheckpointReadError,
+        CheckpointMismatchError,
+        ConfigTextError,
+    ) as error:
+        usage_error(str(error))
+    except OSError as error:
+        usage_error(f'cannot write to {args.out}: {error.strerror}')
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='.pth file that training wrote')
+    parser.add_argument(
+        '--config', help='config to use instead of the one in the checkpoint; it gives the name'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=ConfigOptions, help='changes to the config, key=value'
+    )
+    parser.add_argument(
+        '--out',
+        default=str(PACKAGE_FOLDER),
+        help='folder, or file .pth, to write (default: the model_zoo of the package)',
+    )
+    parser.add_argument('--data', required=True, help='what it was trained on, in words')
+    parser.add_argument('--machine', required=True, help='what it was trained with')
+    parser.add_argument('--training-time', required=True, help='how long that took')
+    parser.add_argument('--licence', default=LICENCE, help='(default: %(default)s)')
+    return parser.parse_args(argv)
+
+
+def publish(args: argparse.Namespace) -> str:
+    """Write the published file; a report of what is in it."""
+    checkpoint = read_checkpoint(args.checkpoint)
+    config, name = find_config(args, checkpoint)
+    model = build(config)
+    weights = checkpoint.get('state_dict', {})
+    facts = facts_of_training(
+        checkpoint,
+        data=args.data,
+        machine=args.machine,
+        training_time=args.training_time,
+        licence=args.licence,
+        source_sha256=file_sha256(args.checkpoint),
+    )
+    load(model, weights, args.checkpoint)
+    halved = halve(weights, exact=batch_norm_names(model))
+    crops = tracking_crops(model)
+    exact = find_maps(model, crops)
+    load(model, halved, args.checkpoint)
+    differences = compare(find_maps(model, crops), exact, args.checkpoint)
+    out = Path(args.out)
+    path = out if out.suffix == '.pth' else out / f'{name}.pth'
+    write_published(path, halved, config, facts)
+    return report(path, differences)
+
+
+def find_config(args: argparse.Namespace, checkpoint: dict) -> tuple[Config, str]:
+    """The config, and the model's name."""
+    meta = checkpoint.get('meta') or {}
+    if args.config is not None:
+        if not Path(args.config).is_file():
+            raise FileNotFoundError(f'no config at {args.config}; see the folder configs')
+        config, name = Config.fromfile(args.config), Path(args.config).stem
+    else:
+        # MMEngine's name of an experiment is the config's, with the time of the start.
+        name = _START_TIME.sub('', meta.get('experiment_name', ''))
+        if not name or 'cfg' not in meta:
+            raise CheckpointReadError(f'{args.checkpoint} names no config; give it with --config')
+        config = read_config_text(meta['cfg'])
+    config.merge_from_dict(args.cfg_options or {})
+    if config.get('model', {}).get('type') != 'Ocean':
+        raise CheckpointReadError(f'{args.checkpoint} is no checkpoint of an Ocean tracker')
+    return config, name
+
+
+def build(config: Config) -> Ocean:
+    with DefaultScope.overwrite_default_scope('mmpolar'):
+        return MODELS.build(config.model).eval()
+
+
+def load(model: Ocean, weights: dict[str, Tensor], path: str) -> None:
+    """Fill the model; all must fit."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointMismatchError(
+            f'the checkpoint {path} does not fit its config: {str(error).splitlines()[-1].strip()}; '
+            'give the config it was trained with as --config'
+        ) from error
+
+
+def batch_norm_names(model: nn.Module) -> set[str]:
+    """Names of all parameters and statistics of batch norm."""
+    return {
+        f'{module_name}.{name}'
+        for module_name, module in model.named_modules()
+        if isinstance(module, _BatchNorm)
+        for name in module.state_dict()
+    }
+
+
+def tracking_crops(model: Ocean) -> tuple[Tensor, Tensor]:
+    """Template and search crops of generated videos, normalised: (N, 3, 127, 127), (N, 3, X, X)."""
+    params = model.params
+    templates, searches = [], []
+    for number in range(_VIDEOS):
+        scene = make_scene(seed=0, split='val', index=number)
+        (first, mask), (later, _) = scene.render(0), scene.render(_SEARCHED_FRAME)
+        box = mask_to_box(mask).astype(np.float64)
+        border = tuple(first.mean((0, 1)))
+        templates.append(cut_template(first, box, border, params))
+        searches.append(cut_search(later, box, params.search_size, border, params)[0])
+    return tuple(
+        model.data_preprocessor.normalize(torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2))
+        for crops in (templates, searches)
+    )
+
+
+@torch.no_grad()
+def find_maps(model: Ocean, crops: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+    """What decides about a target: scores, boxes and, if there is an outline, radii."""
+    kernels = model.encode_template(crops[0])
+    maps, radii = model.search(kernels, crops[1])
+    scores = maps.scores(model.params.score_ratio)
+    found = dict(scores=scores, ltrb=maps.ltrb)
+    if radii is not None:
+        best = scores.flatten(1).argmax(1, keepdim=True)
+        found['radii'] = model.radii_at(maps, radii, kernels.prototypes, best)
+    return found
+
+
+def compare(got: dict[str, Tensor], expected: dict[str, Tensor], path: str) -> dict[str, float]:
+    """Largest difference by kind.
+
+    Raises:
+        CheckpointReadError: If one is above its tolerance.
+    """
+    differences = {kind: float((got[kind] - expected[kind]).abs().max()) for kind in expected}
+    for kind, difference in differences.items():
+        if not difference <= TOLERANCES[kind]:
+            raise CheckpointReadError(
+                f'float16 changes the {kind} of {path} by {difference:.2g}, where '
+                f'{TOLERANCES[kind]:g} is allowed; nothing was written. Did the training diverge?'
+            )
+    return differences
+
+
+def report(path: Path, differences: dict[str, float]) -> str:
+    """What was written, read back from the file."""
+    published = read_published(path)
+    facts = published.facts
+    kind = 'moving average' if facts.averaged else 'last step'
+    changes = ', '.join(f'{name} {value:.2g}' for name, value in differences.items())
+    return '\n'.join(
+        [
+            f'wrote {path}, {path.stat().st_size / 1e6:.1f} MB, '
+            f'{published.parameters / 1e6:.2f} million numbers',
+            f'  {kind} after {facts.epochs} epochs, seed {facts.seed}, {facts.trained_on}',
+            f'  licence: {facts.licence}',
+            f'  sha256 of the weights: {published.weights_sha256}',
+            f'  float16 changes at most: {changes}',
+        ]
+    )
+
+
+if __name__ == '__main__':
+    main()
