@@ -1,6 +1,6 @@
 # TrackingNet, boxes only. Put TRAIN_0 to TRAIN_11 and TEST into data/trackingnet. The last chunk is kept
-# for validation; the boxes of the test set are withheld, so its results are written for the server. See
-# docs/datasets.md.
+# for validation; the boxes of the test set are withheld, so its results are packed for the server. See
+# docs/datasets.md and docs/submissions.md.
 _base_ = './ocean_pairs.py'
 
 data_root = 'data/trackingnet'
@@ -24,4 +24,4 @@ test_dataloader = dict(
     dataset=dict(
         type='TrackingNetDataset', data_root=data_root, split='test', index_cache=True))
 test_evaluator = dict(
-    _delete_=True, type='DumpTrackResults', out_dir='work_dirs/trackingnet')
+    _delete_=True, type='DumpSubmission', benchmark='trackingnet', out_dir='work_dirs/trackingnet')

@@ -1,6 +1,7 @@
 # YouTube-VOS 2018 or 2019, a track an object. Put the official folders train and valid into
 # data/youtube_vos. Validation runs on DAVIS 2016 in data/DAVIS, as the masks of valid are withheld but
-# for the first: its results are written for the server. See docs/datasets.md.
+# for the first: its results are packed for the server. See docs/datasets.md and
+# docs/submissions.md.
 _base_ = './ocean_pairs.py'
 
 data_root = 'data/youtube_vos'
@@ -28,4 +29,4 @@ test_dataloader = dict(
     dataset=dict(
         type='YouTubeVOSDataset', data_root=data_root, split='valid', index_cache=True))
 test_evaluator = dict(
-    _delete_=True, type='DumpTrackResults', out_dir='work_dirs/youtube_vos')
+    _delete_=True, type='DumpSubmission', benchmark='youtube_vos', out_dir='work_dirs/youtube_vos')
