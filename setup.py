@@ -89,6 +89,7 @@ setup(
         'runtime': requirements('runtime'),
         'train': requirements('train'),
         'export': requirements('export'),
+        'vot': requirements('vot'),
         'all': [
             requirement
             for name in ('train', 'export', 'optional', 'tests')

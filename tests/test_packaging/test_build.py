@@ -72,7 +72,7 @@ def test_wheel_holds_package_and_mim_folder(source):
     }
     assert runtime == {'numpy', 'onnxruntime', 'opencv-python-headless'}
     extras = re.findall(r'^Provides-Extra: (.+)$', metadata, re.MULTILINE)
-    assert {'all', 'export', 'mim', 'optional', 'runtime', 'tests', 'train'} == set(extras)
+    assert {'all', 'export', 'mim', 'optional', 'runtime', 'tests', 'train', 'vot'} == set(extras)
 
 
 def test_source_archive_builds_the_same_wheel(source):
