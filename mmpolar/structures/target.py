@@ -31,7 +31,7 @@ def draw_target(box: np.ndarray, size: int, mask: np.ndarray | None = None) -> n
         mask: Mask of the crop, (T, T), not zero on the target; one without target counts as None.
 
     Returns:
-        (T, T) uint8, 1 on the target; at least one pixel is 1 where the box meets the crop.
+        (T, T) uint8, 1 on the target; an ellipse whose centre lies in the crop has one pixel at least.
     """
     if mask is not None and mask.any():
         return (mask != 0).astype(np.uint8)
