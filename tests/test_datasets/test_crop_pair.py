@@ -267,3 +267,14 @@ def test_crop_pair_says_so_where_nothing_helps_to_avoid_the_target():
     pair['search']['avoid'] = pair['search']['box']
     with pytest.raises(ValueError, match=r'frame\.png: the search crop .* shows its target'):
         build().transform(pair)
+
+
+def test_crop_pair_keeps_the_frames_when_asked():
+    plain, pair = build(flip_prob=0.5).transform(make_pair(3)), make_pair(3)
+    frames = {key: pair[key]['img'] for key in ('template', 'search')}
+    kept = build(flip_prob=0.5, keep_frames=True).transform(pair)
+    for key, frame in frames.items():
+        assert kept[key]['frame'] is frame
+        assert 'frame' not in plain[key]
+        for part in ('img', 'mask', 'box', 'matrix'):
+            np.testing.assert_array_equal(kept[key][part], plain[key][part])
