@@ -1,10 +1,12 @@
 from collections import Counter
 
+import cv2
 import numpy as np
 import pytest
 
-from mmpolar.datasets.transforms.pair_composite import draw_side
+from mmpolar.datasets.transforms.pair_composite import draw_side, lay_over
 from mmpolar.registry import TRANSFORMS
+from mmpolar.structures.polar import mask_to_box
 
 SIZE = 64
 #: Each crop has one colour, by which its pixels are known wherever they go.
@@ -137,11 +139,14 @@ def test_overlay_keeps_the_positive_dominant():
     assert max(weights) - min(weights) > 0.2
 
 
-def test_crops_that_go_in_are_not_changed():
+@pytest.mark.parametrize('transform', [build(), only('transplant'), only('paste')])
+def test_crops_that_go_in_are_not_changed(transform):
     for seed in range(30):
-        _, positive, negative = compose(build(), seed)
+        _, positive, negative = compose(transform, seed)
         for role, pair in (('positive', positive), ('negative', negative)):
             assert (pair['search']['img'] == SEARCHES[role]).all()
+            for key, value in make_pair(role)['search'].items():
+                np.testing.assert_array_equal(pair['search'][key], value)
             assert 'composite_sources' not in pair
 
 
@@ -163,7 +168,7 @@ def test_composite_draws_from_its_own_generator_and_hands_it_on():
     assert first['sample_idx'] == 7
 
 
-@pytest.mark.parametrize('way', ['stitch', 'overlay'])
+@pytest.mark.parametrize('way', ['stitch', 'overlay', 'transplant', 'paste'])
 def test_frame_of_the_positives_own_video_is_not_mixed_in(way):
     """It might show the target a second time, where the label says that there is none."""
     pair, *_ = compose(only(way), video='videos/negative/0.jpg')
@@ -234,8 +239,154 @@ def test_pairs_that_do_not_fit_are_refused():
         (dict(probs={}), 'add up to 1'),
         (dict(ratio_range=(0.4, 0.8)), 'ratio_range'),
         (dict(ratio_range=(0.9, 0.8)), 'ratio_range'),
+        (dict(paste_zoom=(0, 1)), 'paste_zoom'),
+        (dict(paste_zoom=(1.2, 1.1)), 'paste_zoom'),
+        (dict(max_occlusion=1.0), 'max_occlusion'),
+        (dict(max_occlusion=-0.1), 'max_occlusion'),
     ],
 )
 def test_bad_options(options, message):
     with pytest.raises(ValueError, match=message):
         build(**options)
+
+
+def test_cut_out_is_laid_over_with_an_edge_of_a_pixel():
+    """Along a straight edge the share of the cut-out is the Gaussian's integral."""
+    mask = np.zeros((20, 30), np.uint8)
+    mask[:, 15:] = 9
+    below, top = np.full((20, 30, 3), 200, np.uint8), np.full((20, 30, 3), 100, np.uint8)
+    got = lay_over(below, top, mask)
+    assert got.dtype == np.uint8
+    np.testing.assert_array_equal(got[:, :12], 200)
+    np.testing.assert_array_equal(got[:, 18:], 100)
+    shares = (200 - got[10, 13:17, 0].astype(float)) / 100
+    np.testing.assert_allclose(shares, [0.02, 0.24, 0.76, 0.98], atol=0.02)
+    np.testing.assert_array_equal(below, 200)
+    np.testing.assert_array_equal(lay_over(below, top, mask * 0), below)
+    np.testing.assert_array_equal(lay_over(below, top, mask * 0 + 1), top)
+
+
+def grown(mask, pixels):
+    """A mask, wider (or narrower) by some pixels."""
+    kernel = np.ones((2 * abs(pixels) + 1,) * 2, np.uint8)
+    return (cv2.dilate if pixels > 0 else cv2.erode)(mask, kernel) > 0
+
+
+def test_transplant_shows_the_target_on_the_negative():
+    pair, positive, negative = compose(only('transplant'))
+    img, mask = pair['search']['img'], positive['search']['mask']
+    assert (img[grown(mask, -3)] == SEARCHES['positive']).all()
+    assert (img[~grown(mask, 3)] == SEARCHES['negative']).all()
+    assert pair['label'] == 1
+    assert pair['template'] is positive['template']
+    for key in ('box', 'mask'):
+        np.testing.assert_array_equal(pair['search'][key], positive['search'][key])
+    sources = [(source['img_path'], source['is_negative']) for source in pair['composite_sources']]
+    assert sources == [('negative/search.jpg', True), ('positive/search.jpg', False)]
+
+
+def pasted_pixels(img):
+    """Pixels that are the negative's by more than a half; exact for rectangles."""
+    return img[..., 0] > (SEARCHES['positive'] + SEARCHES['negative']) / 2
+
+
+def test_paste_leaves_the_mask_and_the_box_of_what_is_left_to_see():
+    kinds = Counter()
+    for seed in range(150):
+        pair, positive, _ = compose(only('paste'), seed)
+        search, before = pair['search'], positive['search']
+        covered = pasted_pixels(search['img'])
+        assert pair['label'] == 1
+        np.testing.assert_array_equal(search['mask'], (before['mask'] > 0) & ~covered)
+        share = 1 - search['mask'].sum() / before['mask'].sum()
+        assert share <= 0.5
+        if share > 0:
+            np.testing.assert_array_equal(search['box'], mask_to_box(search['mask']))
+        else:
+            np.testing.assert_array_equal(search['box'], before['box'])
+        kinds['occluder' if share > 0 else 'distractor' if covered.any() else 'nothing'] += 1
+    assert kinds['nothing'] == 0
+    assert min(kinds['occluder'], kinds['distractor']) > 20
+
+
+def test_paste_puts_the_object_anywhere_in_any_of_the_sizes():
+    centers, zooms = [], []
+    for seed in range(150):
+        pair, _, negative = compose(only('paste', paste_zoom=(0.5, 1.5), max_occlusion=0.9), seed)
+        x1, y1, x2, y2 = region = pair['composite_sources'][1]['region']
+        covered = pasted_pixels(pair['search']['img'])
+        rows, cols = np.nonzero(covered)
+        assert region == (cols.min(), rows.min(), cols.max() + 1, rows.max() + 1)
+        assert pair['composite_sources'][1]['img_path'] == 'negative/search.jpg'
+        if min(x1, y1) > 0 and max(x2, y2) < SIZE:
+            width, height = (negative['search']['box'][2:] - negative['search']['box'][:2]).tolist()
+            assert (x2 - x1) / (y2 - y1) == pytest.approx(width / height, rel=0.25)
+            zooms.append((x2 - x1) / width)
+            centers.append(((x1 + x2) / 2, (y1 + y2) / 2))
+    assert 0.45 < min(zooms) < 0.6
+    assert 1.3 < max(zooms) < 1.55
+    assert (np.ptp(centers, axis=0) > 0.6 * SIZE).all()
+
+
+def test_paste_in_front_of_the_target_covers_no_more_than_it_may():
+    for most in (0.0, 0.2):
+        shares = []
+        for seed in range(80):
+            pair, positive, _ = compose(only('paste', max_occlusion=most), seed)
+            shares.append(1 - pair['search']['mask'].sum() / positive['search']['mask'].sum())
+        assert max(shares) <= most
+        assert (max(shares) > 0) == (most > 0)
+
+
+def test_paste_without_room_leaves_the_pair_as_it_is():
+    box = (-0.5, -0.5, SIZE - 0.5, SIZE - 0.5)
+    pair, positive, _ = compose(only('paste', max_occlusion=0.0), box=box)
+    assert (pair['search']['img'] == SEARCHES['positive']).all()
+    assert pair['search']['mask'].all()
+    assert len(pair['composite_sources']) == 1
+
+
+@pytest.mark.parametrize('way', ['transplant', 'paste'])
+@pytest.mark.parametrize('role', ['positive', 'negative'])
+@pytest.mark.parametrize('mask', [None, np.zeros((SIZE, SIZE), np.uint8)], ids=['none', 'empty'])
+def test_cut_outs_need_the_masks_that_they_are_cut_along(way, role, mask):
+    pairs = {name: make_pair(name) for name in ('positive', 'negative')}
+    pairs[role]['search']['mask'] = mask
+    results = dict(positives=[pairs['positive']], negatives=[pairs['negative']],
+                   rng=np.random.default_rng(0), sample_idx=0)  # fmt: skip
+    pair = only(way).transform(results)
+    assert pair['label'] == 1
+    is_plain = (pair['search']['img'] == SEARCHES['positive']).all()
+    # A transplant needs the target's mask only.
+    assert is_plain == (role == 'positive' or way == 'paste')
+
+
+@pytest.mark.xfail(
+    strict=True, reason='an object that vanishes when it is resized counts as the whole crop'
+)
+def test_object_that_vanishes_is_no_source():
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    mask[30, 30] = 1
+    for seed in range(20):
+        negative = make_pair('negative')
+        negative['search']['mask'] = mask
+        results = dict(positives=[make_pair('positive')], negatives=[negative],
+                       rng=np.random.default_rng(seed), sample_idx=0)  # fmt: skip
+        pair = only('paste', paste_zoom=(0.2, 0.2)).transform(results)
+        np.testing.assert_allclose(
+            pair['search']['img'], painted(pair['composite_sources']), atol=90
+        )
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason='what is pasted is surrounded by black, which is interpolated into the edge of an object '
+    'that its crop cuts off',
+)
+def test_object_that_is_cut_off_by_its_crop_gets_no_dark_rim():
+    negative = make_pair('negative', box=(-0.5, -0.5, 20.5, 30.5))
+    for seed in range(30):
+        results = dict(positives=[make_pair('positive')], negatives=[negative],
+                       rng=np.random.default_rng(seed), sample_idx=0)  # fmt: skip
+        img = only('paste').transform(results)['search']['img']
+        assert img.min() >= SEARCHES['positive'] - 1
