@@ -124,11 +124,19 @@ def test_a_round_is_followed_by_finite_losses(run):
     assert np.isfinite(losses).all()
 
 
-@pytest.mark.parametrize('name', ['synthetic', 'natural'])
-def test_configs_score_the_pairs_that_they_train(name):
-    config = Config.fromfile(CONFIG.with_name(f'ocean-polar_effnet-lite0_{name}_mined.py'))
+@pytest.mark.parametrize(
+    'path',
+    [
+        CONFIG,
+        ROOT / 'configs/ocean_polar/ocean-polar_effnet-lite0_natural.py',
+        ROOT / 'configs/ocean_polar/ocean-polar_effnet-lite0-tiny_natural.py',
+    ],
+    ids=lambda path: path.stem,
+)
+def test_configs_score_the_pairs_that_they_train(path):
+    config = Config.fromfile(path)
     composites = config.train_dataloader.dataset
-    hook, _ = config.custom_hooks
+    (hook,) = (hook for hook in config.custom_hooks if hook.type == 'HardNegativeMiningHook')
     trained, scored = (dict(part) for part in (composites.negatives, hook.pool))
     assert trained.pop('pipeline') == scored.pop('pipeline')[:-1]
     assert trained == scored
