@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import json, sys
 import numpy as np
 import torch
 from mmpolar.evaluation.metrics import (
-    DavisMetric, GOT10kMetric, OPEMetric, SpeedMetric, VOTMetric)
+    DavisMetric, DumpSubmission, GOT10kMetric, OPEMetric, SpeedMetric, VOTMetric)
 from mmpolar.evaluation.vot_runs import run_with_resets
 from mmpolar.structures.region import Rectangle
 
@@ -37,6 +38,7 @@ def frames(video):
         moved = box + (video + 1) * frame * torch.tensor([1.0, 0, 1, 0]) / 2
         yield dict(
             video_name=f'v{video}', video_id=video, frame_id=frame, video_length=6 + video,
+            img_path=f'v{video}/{frame:08d}.jpg',
             ori_shape=(60, 80), category='cat' if video % 2 else 'newt',
             track_seconds=0.01 * (frame + video + 1),
             gt_instances=dict(bboxes=box, masks=mask(box)),
@@ -63,6 +65,11 @@ for make, extra in ((OPEMetric, {}), (GOT10kMetric, {}), (SpeedMetric, {}),
 metric = VOTMetric('reset', interval=(2, 10), **options)
 for number in share:
     metric.process(None, [run(number)])
+figures |= metric.evaluate(size=1)
+metric = DumpSubmission('got10k', f'{collect_dir}-results-{size}', **options)
+for video in share:
+    for frame in frames(video):
+        metric.process(None, [frame])
 figures |= metric.evaluate(size=1)
 print('FIGURES', json.dumps(figures))
 if size > 1:
@@ -104,3 +111,11 @@ def test_two_processes_find_what_one_finds(tmp_path):
     assert first == pytest.approx(alone, abs=1e-12)
     prefixes = {name.split('/')[0] for name in alone}
     assert prefixes == {'ope', 'got10k', 'speed', 'davis', 'vot'}
+    alone, together = (tmp_path / f'collect-results-{size}/got10k.zip' for size in (1, 2))
+    assert read_archive(together) == read_archive(alone)
+    assert len(read_archive(alone)) == 2 * 4
+
+
+def read_archive(path):
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
