@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.structures.polar import mask_to_box, rasterize_polygon
+from mmpolar.structures.track_result import TrackResult
 
 #: From a coordinate counted from the first pixel's corner to one counted from its centre.
 CORNER_TO_CENTRE = -0.5
@@ -161,6 +163,18 @@ def mask_to_region(mask: np.ndarray) -> MaskRegion:
         return MaskRegion(0, 0, np.zeros((0, 0), dtype=np.uint8))
     x1, y1, x2, y2 = (box - CORNER_TO_CENTRE).astype(int).tolist()
     return MaskRegion(x1, y1, (mask[y1:y2, x1:x2] != 0).astype(np.uint8))
+
+
+def result_region(result: TrackResult, kind: str) -> Rectangle | MaskRegion:
+    """A tracker's answer as a region.
+
+    Args:
+        result: The answer; with a mask, if that is wanted.
+        kind: ``'box'`` or ``'mask'``.
+    """
+    if kind == 'box':
+        return Rectangle(*to_corner_xywh(result.box).tolist())
+    return mask_to_region(result.mask)
 
 
 def encode_runs(mask: np.ndarray) -> np.ndarray:

@@ -13,7 +13,9 @@ from mmpolar.structures.region import (
     parse_region,
     region_box,
     region_mask,
+    result_region,
 )
+from mmpolar.structures.track_result import TrackResult
 
 SIZE = (12, 16)
 
@@ -146,3 +148,13 @@ def test_text_that_is_no_region(text):
 def test_broken_masks(text, message):
     with pytest.raises(ValueError, match=message):
         parse_region(text)
+
+
+def test_answers_of_a_tracker_as_regions():
+    mask = np.zeros((8, 10), np.uint8)
+    mask[2:5, 3:7] = 1
+    result = TrackResult(np.array([2.5, 1.5, 6.5, 4.5], np.float32), 0.9, None, mask)
+    assert result_region(result, 'box') == Rectangle(3, 2, 4, 3)
+    found = result_region(result, 'mask')
+    assert (found.x, found.y) == (3, 2)
+    np.testing.assert_array_equal(found.mask, np.ones((3, 4)))

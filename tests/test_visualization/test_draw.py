@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from mmpolar.structures.track_result import TrackResult
 from mmpolar.visualization import (
     contact_sheet,
     draw_box,
@@ -8,8 +9,10 @@ from mmpolar.visualization import (
     draw_mask_outline,
     draw_polygon,
     draw_result,
+    draw_results,
     fit_to_size,
 )
+from mmpolar.visualization.draw import TARGET_COLORS
 
 RED = (0, 0, 255)
 
@@ -27,6 +30,12 @@ def disc(height=60, width=80):
     return (rows - 30) ** 2 + (columns - 40) ** 2 <= 15**2
 
 
+def two_answers():
+    """Two targets side by side."""
+    boxes = np.array([[5, 25, 25, 45], [45, 25, 70, 50]], np.float32)
+    return [TrackResult(box, score) for box, score in zip(boxes, (0.9, 0.5), strict=True)]
+
+
 DRAWINGS = {
     'box': lambda img: draw_box(img, [10, 10, 50, 40]),
     'polygon': lambda img: draw_polygon(img, [[10, 10], [50, 12], [30, 40]], RED),
@@ -35,6 +44,7 @@ DRAWINGS = {
     'result': lambda img: draw_result(
         img, [10, 10, 50, 40], [[10, 10], [50, 12], [30, 40]], disc(), 0.876, 'cat'
     ),
+    'results': lambda img: draw_results(img, two_answers()),
     'sheet': lambda img: contact_sheet([img], 1),
     'fitted': lambda img: fit_to_size(img, (80, 60)),
 }
@@ -166,6 +176,15 @@ def test_sheet_places_images_row_by_row():
 
 def test_sheet_is_no_wider_than_its_images_need():
     assert contact_sheet([grey(20, 30)], columns=6).shape == (28, 38, 3)
+
+
+def test_targets_have_colours_of_their_own():
+    drawn = draw_results(grey(60, 80), two_answers())
+    for x, color in ((5, TARGET_COLORS[0]), (45, TARGET_COLORS[1])):
+        np.testing.assert_array_equal(drawn[38, x], color)
+    one = draw_results(grey(60, 80), two_answers()[:1])
+    alone = draw_result(grey(60, 80), two_answers()[0].box, None, None, 0.9)
+    np.testing.assert_array_equal(one, alone)
 
 
 def test_sheet_scales_images_of_any_size_into_its_cells():

@@ -26,9 +26,7 @@ from mmpolar.evaluation.submissions import (
     trajectory_lines,
 )
 from mmpolar.evaluation.vot_runs import Overlap, VOTRun, run_from_anchor, run_with_resets
-from mmpolar.structures.boxes import to_corner_xywh
-from mmpolar.structures.region import Rectangle, Region, mask_to_region, parse_region, region_box
-from mmpolar.structures.track_result import TrackResult
+from mmpolar.structures.region import Region, parse_region, region_box, result_region
 from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
 from mmpolar.utils.image import read_image, read_image_size
 
@@ -165,18 +163,11 @@ def run_job(job: Job, tracker: Tracker, kind: str, submission: VOTSubmission) ->
         tracker.init(read_image(job.sequence.frames[frame]), region_box(job.truth[frame]))
 
     def step(frame: int) -> Region:
-        return to_region(tracker.step(read_image(job.sequence.frames[frame])), kind)
+        return result_region(tracker.step(read_image(job.sequence.frames[frame])), kind)
 
     if submission.anchored:
         return run_from_anchor(job.truth, job.frames, start, step, job.overlap)
     return run_with_resets(job.truth, start, step, job.overlap, submission.skip)
-
-
-def to_region(result: TrackResult, kind: str) -> Region:
-    """A tracker's answer as box or as mask."""
-    if kind == 'box':
-        return Rectangle(*to_corner_xywh(result.box).tolist())
-    return mask_to_region(result.mask)
 
 
 def write_run(job: Job, run: VOTRun) -> None:

@@ -16,9 +16,7 @@ except ImportError as error:
     sys.exit(f'error: {error}; install the TraX protocol with: pip install vot-trax')
 
 from mmpolar.structures import region as regions
-from mmpolar.structures.boxes import to_corner_xywh
-from mmpolar.structures.region import mask_to_region, region_box, region_mask
-from mmpolar.structures.track_result import TrackResult
+from mmpolar.structures.region import region_box, region_mask, result_region
 from mmpolar.utils.image import read_image
 
 USAGE_ERROR = 2
@@ -109,7 +107,9 @@ def answer(engine: Engine, request: Request, kind: str) -> list[tuple[Region, di
         found = engine.track(frame)
         for target in targets:
             engine.add(frame, target)
-    answers = [(to_trax(result, kind), dict(confidence=result.score)) for result in found]
+    answers = [
+        (to_trax(result_region(result, kind)), dict(confidence=result.score)) for result in found
+    ]
     return answers + [(region, {}) for region, _ in given]
 
 
@@ -129,13 +129,12 @@ def to_target(region: regions.Region, frame_size: tuple[int, int]) -> NDArray:
     return region_box(region)
 
 
-def to_trax(result: TrackResult, kind: str) -> Region:
-    """A result as a rectangle, or as a mask; an empty mask is a single zero."""
-    if kind == 'box':
-        return trax.Rectangle.create(*to_corner_xywh(result.box).tolist())
-    found = mask_to_region(result.mask)
-    mask = found.mask if found.mask.size else np.zeros((1, 1), np.uint8)
-    return trax.Mask.create(mask, found.x, found.y)
+def to_trax(region: regions.Rectangle | regions.MaskRegion) -> Region:
+    """A region as the client takes it; an empty mask is a single zero."""
+    if isinstance(region, regions.Rectangle):
+        return trax.Rectangle.create(region.x, region.y, region.width, region.height)
+    mask = region.mask if region.mask.size else np.zeros((1, 1), np.uint8)
+    return trax.Mask.create(mask, region.x, region.y)
 
 
 if __name__ == '__main__':
