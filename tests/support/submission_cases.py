@@ -47,8 +47,13 @@ class Case:
     def dataset(self):
         return build_expected_dataset(self.format, str(self.data_root), self.data_options)
 
-    def submit(self, answer: Callable, seconds: Callable | None = None) -> None:
-        """Run a made-up tracker through the data and let the metric make the submission."""
+    def submit(
+        self, answer: Callable, seconds: Callable | None = None, together: bool = False
+    ) -> None:
+        """Run a made-up tracker through the data and let the metric make the submission.
+
+        ``together`` takes all objects of a video frame by frame, not one object after the other.
+        """
         metric = dict(
             type='mmpolar.DumpSubmission',
             benchmark=self.benchmark,
@@ -56,7 +61,8 @@ class Case:
             options=self.options,
         )
         evaluator = Evaluator(metric)
-        for sample in answered_videos(self.dataset, answer, seconds):
+        samples = answered_videos(self.dataset, answer, seconds)
+        for sample in sorted(samples, key=lambda s: s.img_path) if together else samples:
             evaluator.process([sample])
         evaluator.evaluate(len(self.dataset))
 

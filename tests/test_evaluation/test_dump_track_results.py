@@ -167,5 +167,7 @@ def test_measured_times_are_written_and_unknown_ones_are_nan(video, tmp_path):
 
 
 def test_a_tracker_that_measures_nothing_gets_no_file_of_times(video, tmp_path):
+    (tmp_path / 'boxes').mkdir()
+    (tmp_path / 'boxes' / 'a_seconds.txt').write_text('an earlier test')
     dump(video(), tmp_path)
     assert not (tmp_path / 'boxes' / 'a_seconds.txt').exists()

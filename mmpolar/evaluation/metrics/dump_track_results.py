@@ -172,9 +172,12 @@ def _write_boxes(stem: Path, video: DumpedVideo) -> None:
     _write_lines(stem.with_name(f'{stem.name}.txt'), boxes)
     scores = [f'{score:.6f}' for score in video.scores]
     _write_lines(stem.with_name(f'{stem.name}_scores.txt'), scores)
-    if not np.isnan(video.seconds).all():
-        seconds = [f'{value:.8f}' for value in video.seconds]
-        _write_lines(stem.with_name(f'{stem.name}_seconds.txt'), seconds)
+    seconds_file = stem.with_name(f'{stem.name}_seconds.txt')
+    if np.isnan(video.seconds).all():
+        # Times of an earlier test are not those of this one.
+        seconds_file.unlink(missing_ok=True)
+    else:
+        _write_lines(seconds_file, [f'{value:.8f}' for value in video.seconds])
 
 
 def _write_polygons(stem: Path, video: DumpedVideo) -> None:

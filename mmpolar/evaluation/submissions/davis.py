@@ -20,7 +20,7 @@ class Davis2016Submission(_DavisSubmission):
     """Results as the toolkits of DAVIS 2016 read them: one target a sequence; there is no server.
 
     Args:
-        foreground: Value of the target. Some programs take values above 127 only: 255 for them.
+        foreground: Value of the target. Some programs take values above 128 only: 255 for them.
     """
 
     dataset = dict(type='DavisDataset', ann_file='ImageSets/2016/val.txt')

@@ -147,8 +147,7 @@ def _find_shift(names: Sequence[str], wanted: Collection[str]) -> _Shift:
         for depth in range(1, len(parts)):
             if '/'.join(parts[depth:]) in wanted:
                 return _Shift(removed='/'.join(parts[:depth]) + '/')
-    tops = {name.partition('/')[0] for name in wanted if '/' in name}
-    for top in tops:
-        if any(f'{top}/{name}' in wanted for name in names):
-            return _Shift(added=f'{top}/')
+    top, *others = {name.partition('/')[0] for name in wanted}
+    if not others and any(f'{top}/{name}' in wanted for name in names):
+        return _Shift(added=f'{top}/')
     return _Shift()

@@ -79,7 +79,9 @@ def read_run(
         run.present[index] = not is_empty(truth[frame])
         region = parse_region(line)
         if isinstance(region, Special):
-            run.states[index] = FrameState(region.code)
+            if region.code not in (FrameState.SKIPPED, FrameState.START, FrameState.FAILURE):
+                raise ValueError(f'line {index + 1}: there is no code {region.code}')
+            run.states[index] = region.code
             continue
         run.states[index] = FrameState.TRACKED
         run.regions[index] = region

@@ -6,7 +6,7 @@ import zipfile
 from contextlib import suppress
 
 import pytest
-from submission_cases import Case
+from submission_cases import LENGTH, Case
 
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.evaluation.submissions import expected_sequences, make_submission
@@ -85,6 +85,15 @@ def test_a_folder_too_much_is_the_only_thing_found(case, prefix, request, tmp_pa
 def test_a_lacking_folder_is_the_only_thing_found(youtube_vos, tmp_path):
     archive = pack(youtube_vos.unpack() / 'Annotations', tmp_path / 'x.zip')
     assert youtube_vos.check(archive) == {('error', 'wrong folder', 'Annotations/')}
+
+
+def test_pictures_without_their_folders_belong_nowhere(davis2017, tmp_path):
+    archive = pack(davis2017.unpack() / 'one', tmp_path / 'x.zip')
+    frames = {f'{frame:05d}.png' for frame in range(LENGTH)}
+    assert davis2017.check(archive) == {
+        ('error', 'missing sequence', 'one'),
+        ('error', 'missing sequence', 'two'),
+    } | {('error', 'extra file', name) for name in frames}
 
 
 def test_other_faults_are_found_below_a_folder_too_much(lasot, tmp_path):

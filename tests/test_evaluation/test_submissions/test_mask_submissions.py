@@ -87,6 +87,16 @@ def test_youtube_vos_is_the_same_from_every_fifth_frame(youtube_vos, tmp_path):
     assert youtube_vos.check(case.archive) == set()
 
 
+@pytest.mark.parametrize(
+    ('case', 'answer'), [('davis2017', answer_masks), ('youtube_vos', answer_youtube)]
+)
+def test_objects_that_are_tracked_together_give_the_same(case, answer, request, tmp_path):
+    case = request.getfixturevalue(case)
+    together = Case(case.benchmark, case.data_root, tmp_path, case.data_options)
+    together.submit(answer, together=True)
+    assert together.files() == case.files()
+
+
 def test_an_empty_answer_is_an_empty_picture(davis2016, tmp_path):
     case = Case('davis2016', davis2016.data_root, tmp_path)
     case.submit(lambda frame: (None, 0, None) if frame['frame_id'] > 1 else answer_masks(frame))

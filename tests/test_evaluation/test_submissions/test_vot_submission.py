@@ -117,10 +117,12 @@ def test_runs_read_back(kind):
                 assert found is None
 
 
-def test_files_of_another_length_are_refused():
+def test_files_that_are_no_run_of_the_sequence_are_refused():
     truth = [parse_region(row) for row in TRUTH]
     with pytest.raises(ValueError, match='2 lines of regions and 1 of times for a run of 14'):
         read_run('1\n1,1,1,1\n', '0.1\n', truth, OVERLAP)
+    with pytest.raises(ValueError, match='line 2: there is no code 3'):
+        read_run('1\n3\n', '0.1\n0.1\n', truth[:2], OVERLAP)
 
 
 def test_complete_experiments_have_no_fault(reset, anchored):
