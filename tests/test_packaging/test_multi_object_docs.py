@@ -1,5 +1,6 @@
 """The code and the configs on docs/multi_object.md run as they stand there."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 from scripts import load_script
 from small_export import CONFIG, small_tracker, video
 
@@ -84,3 +86,24 @@ def test_late_objects_come_with_the_dataset_shown(data, monkeypatch):
     dataset = DATASETS.build(names['test_dataset'])
     counts = [len(dataset[0, frame]['data_samples']) for frame in range(2)]
     assert counts == [1, 2]
+
+
+def test_runner_scores_each_object(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(data)
+    path = Path('configs/ocean_polar/my_small_davis2017.py')
+    path.write_text(blocks('python')[1])
+    cfg = Config.fromfile(path)
+    cfg.model = Config.fromfile(CONFIG).model
+    cfg.work_dir = str(tmp_path / 'work')
+    cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.test_evaluator = [
+        dict(cfg.test_evaluator, skip_last=False, outfile=str(tmp_path / 'davis.json')),
+        dict(type='DumpTrackResults', out_dir=str(tmp_path / 'results')),
+    ]
+    figures = Runner.from_cfg(cfg).test()
+    assert 0 <= figures['davis/J_mean'] <= 1
+    report = json.loads((tmp_path / 'davis.json').read_text())
+    names = ['camel-1', 'camel-2', 'goat-1', 'goat-2']
+    assert [sequence['video_name'] for sequence in report['sequences']] == names
+    written = sorted((tmp_path / 'results' / 'masks').rglob('*.png'))
+    assert len(written) == 4 * 3
