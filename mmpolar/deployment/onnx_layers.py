@@ -6,10 +6,9 @@ whole backbone). Matrix products, slices and row gathers say the same, to roundi
 """
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from mmpolar.models.layers import AlignedConv, FeatureCombination
+from mmpolar.models.layers import AlignedConv, FeatureCombination, bilinear_rows
 from mmpolar.models.layers.aligned_conv import KERNEL_SIZE
 
 
@@ -47,20 +46,10 @@ def sample_rows(x: Tensor, y_pos: Tensor, x_pos: Tensor) -> Tensor:
     Returns:
         Shape (N * M, C).
     """
-    n, channels, height, width = x.shape
-    # With a border of zeros, a place outside is moved onto it and its four neighbours all exist.
-    pitch = width + 2
-    pixels = F.pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1).reshape(-1, channels)
-    y_pos, x_pos = y_pos.clamp(-1, height), x_pos.clamp(-1, width)
-    top, left = y_pos.floor().clamp(max=height - 1), x_pos.floor().clamp(max=width - 1)
-    below, right = (y_pos - top).reshape(-1, 1), (x_pos - left).reshape(-1, 1)
-    first = ((top + 1) * pitch + left + 1).long()
-    first = (first + torch.arange(n)[:, None] * (height + 2) * pitch).reshape(-1)
-    return (
-        pixels.index_select(0, first) * ((1 - below) * (1 - right))
-        + pixels.index_select(0, first + 1) * ((1 - below) * right)
-        + pixels.index_select(0, first + pitch) * (below * (1 - right))
-        + pixels.index_select(0, first + pitch + 1) * (below * right)
+    pixels, rows, weights = bilinear_rows(x, y_pos, x_pos)
+    return sum(
+        pixels.index_select(0, row) * weight[:, None]
+        for row, weight in zip(rows, weights, strict=True)
     )
 
 
@@ -123,7 +112,7 @@ class OnnxAlignedConv(AlignedConv):
         """Convolve, as :meth:`AlignedConv.forward` does."""
         n, channels, height, width = x.shape
         y_pos, x_pos = (
-            place.permute(0, 2, 3, 1).reshape(n, -1) for place in self._positions(offset)
+            place.permute(0, 2, 3, 1).reshape(n, -1) for place in self.positions(offset)
         )
         columns = sample_rows(x, y_pos, x_pos).reshape(-1, KERNEL_SIZE**2 * channels)
         weight = self.weight.permute(2, 3, 1, 0).reshape(KERNEL_SIZE**2 * channels, -1)

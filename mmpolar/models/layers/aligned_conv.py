@@ -46,7 +46,7 @@ class AlignedConv(nn.Module):
                 f'{(n, 2 * taps, height, width)}, got {tuple(offset.shape)}'
             )
         # One row of the sampling grid for each location, one column for each tap.
-        y, x_pos = self._positions(offset)
+        y, x_pos = self.positions(offset)
         grid = torch.stack([2 * x_pos / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1], -1)
         grid = grid.permute(0, 2, 3, 1, 4).reshape(n, height * width, taps, 2)
         # Half precision would move the taps: 8 bits tell 25 cells apart, but little in between.
@@ -57,7 +57,7 @@ class AlignedConv(nn.Module):
         return (self.weight.flatten(1) @ columns).reshape(n, -1, height, width)
 
     @staticmethod
-    def _positions(offset: Tensor) -> tuple[Tensor, Tensor]:
+    def positions(offset: Tensor) -> tuple[Tensor, Tensor]:
         """Where the taps lie: rows and columns, each of shape (N, 9, H, W), in cells."""
         n, _, height, width = offset.shape
         step_y, step_x = tap_steps(offset)
