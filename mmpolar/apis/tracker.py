@@ -13,6 +13,7 @@ from mmengine.registry import DefaultScope
 from numpy.typing import ArrayLike
 
 from mmpolar.model_zoo import DEFAULT_MODEL, find_checkpoint
+from mmpolar.models.inference import prepare_for_inference
 from mmpolar.models.trackers import Ocean
 from mmpolar.registry import MODELS
 from mmpolar.structures.target import box_and_mask
@@ -92,6 +93,7 @@ def init_tracker(
     dtype: torch.dtype = torch.float32,
     fold: bool = True,
     compiled: bool = False,
+    fast: bool = True,
 ) -> Tracker:
     """Build a tracker: a trained one by its name, or one from a config and a checkpoint.
 
@@ -108,6 +110,10 @@ def init_tracker(
             only and is faster. The model cannot be trained any further then.
         compiled: Whether to compile the search branch with ``torch.compile``: faster after a first
             frame that takes a minute or so. On a CPU it needs a C++ compiler.
+        fast: Whether a folded model in float32 on a CPU, unless it is compiled, gets faster layers
+            that compute the same to rounding, see
+            :func:`mmpolar.models.inference.prepare_for_inference`. Its weights cannot be read any
+            more then.
 
     Returns:
         A tracker, which waits for :meth:`Tracker.init`.
@@ -136,6 +142,8 @@ def init_tracker(
         model = fuse_conv_bn(model)
     # Convolutions of a CPU, and of a GPU in half precision, then need not rearrange their weights.
     model = model.to(memory_format=torch.channels_last)
+    if fast and fold and not compiled and dtype == torch.float32 and _is_on_cpu(model):
+        model = prepare_for_inference(model)
     if compiled:
         model.search = torch.compile(model.search)
     return Tracker(model, dtype)
@@ -161,3 +169,7 @@ def _is_name(config: str | os.PathLike) -> bool:
     """Whether this names a model, and no file of a config."""
     path = Path(config)
     return not path.is_file() and path.name == str(config) and path.suffix not in _CONFIG_SUFFIXES
+
+
+def _is_on_cpu(model: torch.nn.Module) -> bool:
+    return next(model.parameters()).device.type == 'cpu'

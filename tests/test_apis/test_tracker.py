@@ -5,6 +5,7 @@ import torch
 from mmengine.config import Config
 
 from mmpolar.apis import init_tracker, track_frames
+from mmpolar.models.inference import PackedConv2d
 from mmpolar.registry import MODELS
 from mmpolar.utils.checkpoint import CheckpointMismatchError
 
@@ -81,6 +82,7 @@ def randomize_statistics(model):
 @pytest.fixture(scope='module')
 def lively(project):
     """A checkpoint whose batch norms are not the identity."""
+    torch.manual_seed(0)
     model = MODELS.build(Config.fromfile(project / 'config.py').model)
     randomize_statistics(model)
     torch.save(dict(state_dict=model.state_dict(), meta={}), project / 'lively.pth')
@@ -102,6 +104,21 @@ def test_folded_batch_norm_gives_the_same_maps(project, lively):
     torch.testing.assert_close(got[1], expected[1], atol=1e-3, rtol=1e-4)
 
 
+def test_fast_layers_give_the_same_boxes_and_can_be_left_out(project, lively, frames):
+    plain, fast = (init_tracker(project / 'config.py', lively, fast=flag) for flag in (False, True))
+    counts = [
+        sum(isinstance(layer, PackedConv2d) for layer in tracker.model.modules())
+        for tracker in (plain, fast)
+    ]
+    assert counts[0] == 0
+    assert counts[1] > 10
+    for tracker in (plain, fast):
+        tracker.init(frames[0], BOX)
+    shown = [tracker.step(frames[1]) for tracker in (plain, fast)]
+    np.testing.assert_allclose(shown[1].box, shown[0].box, atol=1 / 64)
+    np.testing.assert_allclose(shown[1].polygon, shown[0].polygon, atol=1e-2)
+
+
 def test_bfloat16_tracks_nearly_the_same(project, lively, frames):
     exact, half = (
         init_tracker(project / 'config.py', lively, dtype=dtype)
@@ -109,8 +126,10 @@ def test_bfloat16_tracks_nearly_the_same(project, lively, frames):
     )
     shown = [tracker.init(frames[0], BOX) for tracker in (exact, half)]
     assert shown[1].polygon.dtype == np.float32
+    # Random weights make some radii so long that the eighth digit is many pixels.
     distance = np.abs(shown[0].polygon - shown[1].polygon)
-    assert 0 < distance.mean() < 1
+    assert distance.any()
+    assert np.median(distance) < 1
     assert half.step(frames[1]).box.shape == (4,)
 
 

@@ -194,9 +194,10 @@ def _add_forms(
     peers: tuple[str, ...],
 ) -> Family:
     name = family.name
+    # Of the convolutions as they are defined: the layers of a loaded tracker multiply less.
+    flops = network_flops(init_tracker(family.config, family.checkpoint, fast=False).model)
     for numbers, dtype in (('fp32', torch.float32), ('bf16', torch.bfloat16)):
         tracker = init_tracker(family.config, family.checkpoint, dtype=dtype)
-        flops = network_flops(tracker.model)
         label = 'PyTorch' if numbers == 'fp32' else f'PyTorch {numbers}'
         clock = partial(_clock, _groups(tracker.model), tracker.step)
         family.contenders.append(
