@@ -16,8 +16,8 @@ from mmpolar.utils.image import to_bgr_uint8
 class MultiTargetTracker:
     """Follows and outlines any number of targets, which may come and go.
 
-    All targets of a frame pass through the network together (in two calls if some are small
-    enough to get the larger search crop); each one is found as it would be alone. For one map of
+    All targets of a frame pass through the network together (in one call for each size of search
+    crop, where some are small or out of sight); each one is found as it would be alone. For one map of
     all of them see :func:`mmpolar.structures.combine_results.combine_results`.
 
     Args:

@@ -317,8 +317,8 @@ class Ocean(BaseModel):
     ) -> list[TrackResult]:
         """Find several targets in the next frame, all in one pass through the network.
 
-        Two passes, if some targets are so small that they get the larger search crop. Each target is
-        found as it would be alone.
+        One pass for each size of search crop, where some targets are small or out of sight. Each
+        target is found as it would be alone.
 
         Args:
             frame: Image, as for :meth:`track`.
