@@ -310,6 +310,27 @@ def test_best_of_equals_are_the_config_s_own_values(tool):
     assert (result.baseline, result.value, result.values, result.trial) == (0.5, 0.5, {}, 0)
 
 
+def test_rows_tell_trials_that_were_given_up(tool):
+    import optuna
+    from tuning.study import BASELINE, prepare_study, trial_rows
+
+    def figure(trial):
+        if trial.user_attrs.get(BASELINE):
+            return 0.5
+        trial.suggest_float('x', 0.25, 0.25)
+        trial.report(0.9, 0)
+        trial.report(0.8, 1)
+        raise optuna.TrialPruned
+
+    study = optuna.create_study(direction='maximize')
+    prepare_study(study, None)
+    study.optimize(figure, 2)
+    header, rows = trial_rows(study, ['x'], 'success')
+    assert header == ['trial', 'kind', 'videos', 'success', 'x']
+    assert rows[0][:4] == [0, 'config', 'all', 0.5]
+    assert rows[1] == [1, 'pruned', 2, 0.8, 0.25]
+
+
 def test_picture_of_a_study(tool, tmp_path):
     from tuning.plots import plot_study
     from tuning.study import importances

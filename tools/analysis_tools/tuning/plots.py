@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning.objective import BASELINE
-from tuning.study import FINISHED, last_value
+from tuning.study import FINISHED
 
 _PANEL_INCHES = (3.6, 3.2)
 _COLUMNS = 3
@@ -53,13 +53,14 @@ def plot_study(
 
 def _draw_history(axis: Axes, trials: Sequence[FrozenTrial], figure_name: str) -> None:
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
-    _scatter(axis, [trial.number for trial in pruned], pruned, 'given up', _PRUNED, 'x')
-    _scatter(axis, [trial.number for trial in complete], complete, 'to the end', _COMPLETE, 'o')
-    if complete:
-        best = np.maximum.accumulate([trial.value for trial in complete])
-        numbers = [trial.number for trial in complete]
-        axis.step(numbers, best, where='post', color=_BEST, lw=1.8, label='best so far')
+    pruned = [trial.number for trial in trials if trial.state == TrialState.PRUNED]
+    _mark_pruned(axis, pruned, 'given up')
+    numbers, values = [t.number for t in complete], [t.value for t in complete]
+    axis.scatter(numbers, values, s=16, color=_COMPLETE, label='to the end', zorder=2)
+    axis.step(
+        numbers, np.maximum.accumulate(values), where='post', color=_BEST, lw=1.8,
+        label='best so far',
+    )  # fmt: skip
     for trial in complete:
         if trial.user_attrs.get(BASELINE):
             axis.axhline(trial.value, color=_BASELINE, lw=1.2, ls='--', label="the config's values")
@@ -78,21 +79,23 @@ def _draw_importance(axis: Axes, shares: Mapping[str, float]) -> None:
         axis.text(0.5, 0.5, 'too few different trials', ha='center', transform=axis.transAxes)
         return
     ranked = sorted(shares, key=shares.get)
-    bars = axis.barh(ranked, [shares[name] for name in ranked], color=_COMPLETE)
-    axis.bar_label(bars, fmt='%.2f', padding=2, fontsize='small')
-    axis.tick_params(axis='y', labelsize='small')
-    axis.set_xlim(0, 1.15 * max(shares.values()))
+    axis.barh(ranked, [shares[name] for name in ranked], color=_COMPLETE, alpha=0.45)
+    for row, name in enumerate(ranked):
+        axis.annotate(
+            f'{name}  {shares[name]:.2f}', (0, row), (4, 0), textcoords='offset points',
+            va='center', fontsize='small',
+        )  # fmt: skip
+    axis.set_yticks([])
+    axis.set_xlim(0, 1)
 
 
 def _draw_parameter(axis: Axes, trials: Sequence[FrozenTrial], name: str, figure_name: str) -> None:
     known = [trial for trial in trials if name in trial.params]
-    for state, color, marker in (
-        (TrialState.PRUNED, _PRUNED, 'x'),
-        (TrialState.COMPLETE, _COMPLETE, 'o'),
-    ):
-        chosen = [trial for trial in known if trial.state == state]
-        _scatter(axis, [trial.params[name] for trial in chosen], chosen, None, color, marker)
+    pruned = [trial.params[name] for trial in known if trial.state == TrialState.PRUNED]
+    _mark_pruned(axis, pruned)
     complete = [trial for trial in known if trial.state == TrialState.COMPLETE]
+    values = [trial.value for trial in complete]
+    axis.scatter([t.params[name] for t in complete], values, s=16, color=_COMPLETE, zorder=2)
     if complete:
         best = max(complete, key=lambda trial: trial.value)
         axis.axvline(best.params[name], color=_BEST, lw=1.2)
@@ -101,14 +104,10 @@ def _draw_parameter(axis: Axes, trials: Sequence[FrozenTrial], name: str, figure
     axis.grid(alpha=0.3)
 
 
-def _scatter(
-    axis: Axes,
-    x: Sequence[float],
-    trials: Sequence[FrozenTrial],
-    label: str | None,
-    color: str,
-    marker: str,
-) -> None:
-    if trials:
-        y = [last_value(trial) for trial in trials]
-        axis.scatter(x, y, s=16, color=color, marker=marker, label=label, zorder=2)
+def _mark_pruned(axis: Axes, x: Sequence[float], label: str | None = None) -> None:
+    """Crosses at the lower edge: figures of a part of the videos do not compare with others."""
+    if x:
+        axis.scatter(
+            x, [0.02] * len(x), s=16, color=_PRUNED, marker='x', label=label, zorder=2,
+            transform=axis.get_xaxis_transform(),
+        )  # fmt: skip

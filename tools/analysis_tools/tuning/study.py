@@ -199,13 +199,20 @@ def importances(study: optuna.Study, names: Sequence[str]) -> dict[str, float]:
 def trial_rows(
     study: optuna.Study, names: Sequence[str], figure: str
 ) -> tuple[list[str], list[list[str | int | float]]]:
-    """Header and rows of all trials that ended."""
+    """Header and rows of all trials that ended.
+
+    ``kind`` is ``config`` for the config's own values, ``complete`` or ``pruned``. The figure of a
+    trial that was given up is that of the first videos, whose number is in ``videos``; it compares
+    with no other.
+    """
     rows = []
     for trial in study.get_trials(deepcopy=False, states=FINISHED):
         kind = 'config' if trial.user_attrs.get(BASELINE) else trial.state.name.lower()
+        is_pruned = trial.state == TrialState.PRUNED
+        videos = max(trial.intermediate_values, default=-1) + 1 if is_pruned else 'all'
         values = [trial.params.get(name, float('nan')) for name in names]
-        rows.append([trial.number, kind, last_value(trial), *values])
-    return ['trial', 'kind', figure, *names], rows
+        rows.append([trial.number, kind, videos, last_value(trial), *values])
+    return ['trial', 'kind', 'videos', figure, *names], rows
 
 
 def last_value(trial: FrozenTrial) -> float:

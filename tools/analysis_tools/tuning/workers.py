@@ -178,8 +178,9 @@ def _work(job: Job, number: int, left: Any, outcomes: Queue) -> None:
 
 
 def _tickets(left: Any) -> Iterator[int]:
-    """Numbers handed out to all processes together, each once."""
-    while True:
+    """Numbers handed out to all processes together, each once, while the one that waits is there."""
+    parent = multiprocessing.parent_process()
+    while parent.is_alive():
         with left.get_lock():
             if left.value <= 0:
                 return
