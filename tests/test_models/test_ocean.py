@@ -367,15 +367,22 @@ def test_preprocessor_normalises_pairs_and_leaves_frames_alone():
     assert prepared['inputs']['img'].data_ptr() == frame.data_ptr()
 
 
-@pytest.mark.parametrize('name', ['ocean-polar_r50', 'ocean-polar_effnet-lite0'])
-def test_model_configs_build_and_track(name):
+@pytest.mark.parametrize(
+    ('name', 'n_rays'),
+    [
+        ('ocean-polar_r50', 36),
+        ('ocean-polar_effnet-lite0', 36),
+        ('ocean-polar-refine_effnet-lite0', 72),
+    ],
+)
+def test_model_configs_build_and_track(name, n_rays):
     config = Config.fromfile(f'configs/_base_/models/{name}.py').model
     config.backbone.pop('init_cfg', None)
     model = MODELS.build(config).eval()
     assert isinstance(model, Ocean)
     (frame, box), (second, _) = list(moving_disc(2))
     model.init(frame, box)
-    assert model.track(second).polygon.shape == (36, 2)
+    assert model.track(second).polygon.shape == (n_rays, 2)
 
 
 def test_bfloat16_agrees_with_float32():
