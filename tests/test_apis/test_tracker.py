@@ -19,17 +19,29 @@ model = dict(
     neck=dict(type='AdjustNeck', in_channels=[24], out_channels=8, template_cells=16),
     head=dict(type='OceanHead', in_channels=8, feat_channels=8, num_convs=1, box_bias=3.5),
     mask_head=dict(type='PolarContourHead', in_channels=8, num_convs=1, n_rays={n_rays}),
+    refine_head={refine_head},
     test_cfg=dict(lr=0.5))
 default_scope = 'mmpolar'
 """
+
+REFINE_HEAD = dict(
+    type='ContourRefineHead',
+    in_channels=[24],
+    strides=[4],
+    combined_channels=8,
+    feat_channels=8,
+    n_rays=12,
+    n_samples=8,
+)
 
 
 @pytest.fixture(scope='module')
 def project(tmp_path_factory):
     """A folder with a config of a small tracker and a checkpoint that fits it."""
     root = tmp_path_factory.mktemp('tracker')
-    (root / 'config.py').write_text(CONFIG.format(n_rays=12))
-    (root / 'other.py').write_text(CONFIG.format(n_rays=24))
+    (root / 'config.py').write_text(CONFIG.format(n_rays=12, refine_head=None))
+    (root / 'other.py').write_text(CONFIG.format(n_rays=24, refine_head=None))
+    (root / 'refined.py').write_text(CONFIG.format(n_rays=12, refine_head=REFINE_HEAD))
     torch.manual_seed(0)
     model = MODELS.build(Config.fromfile(root / 'config.py').model)
     torch.save(dict(state_dict=model.state_dict(), meta={}), root / 'weights.pth')
@@ -159,6 +171,33 @@ def test_a_mask_gives_the_same_target_as_its_box(tracker, frames):
     np.testing.assert_allclose(from_mask.box, [59.5, 39.5, 99.5, 79.5])
     from_box = tracker.init(frames[0], [59.5, 39.5, 99.5, 79.5])
     np.testing.assert_allclose(from_mask.polygon, from_box.polygon)
+
+
+def test_mask_tells_a_refining_tracker_more_than_its_box(project, frames):
+    torch.manual_seed(0)
+    tracker = init_tracker(project / 'refined.py')
+    mask = np.zeros((120, 160), np.uint8)
+    mask[40:80, 60:70] = mask[70:80, 60:100] = 255
+    from_mask = tracker.init(frames[0], mask)
+    from_box = tracker.init(frames[0], from_mask.box)
+    np.testing.assert_array_equal(from_box.box, from_mask.box)
+    assert np.abs(from_box.polygon - from_mask.polygon).max() > 1e-3
+    full = tracker.init(frames[0], (mask > 0).astype(np.uint16) * 500)
+    np.testing.assert_array_equal(full.polygon, from_mask.polygon)
+
+
+def test_refining_tracker_gives_the_same_with_folded_batch_norm(project, frames):
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(project / 'refined.py').model)
+    randomize_statistics(model)
+    path = project / 'refined.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+    shown = []
+    for fold in (False, True):
+        tracker = init_tracker(project / 'refined.py', path, fold=fold)
+        shown.append(tracker.init(frames[0], BOX).polygon)
+    assert np.ptp(shown[0], axis=0).min() > 1
+    np.testing.assert_allclose(shown[1], shown[0], atol=0.02)
 
 
 def test_init_forgets_the_last_target(tracker, frames):
