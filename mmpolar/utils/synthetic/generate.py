@@ -230,14 +230,30 @@ def _write_all(jobs: list[_Job], progress: bool, workers: int) -> None:
 
 
 def _write_sequence(job: _Job) -> None:
-    """Write into a temporary folder and rename: images first, then masks."""
     scene = make_scene(job.seed, job.split, job.index, job.frames, job.size, job.difficulty)
-    folder = Path(tempfile.mkdtemp(prefix=f'{_PARTIAL}{job.name}-', dir=job.root))
+    write_scene(scene, job.root, job.name)
+
+
+def write_scene(scene: Scene, root: str | os.PathLike, name: str) -> None:
+    """Write a scene as a sequence in the folders of DAVIS, unless it is there already.
+
+    Everything goes into a temporary folder, which is renamed: images first, then masks.
+
+    Args:
+        scene: The scene.
+        root: Root folder of the data set; it is made.
+        name: Name of the sequence.
+    """
+    root, frames = Path(root), len(scene)
+    if _is_complete(root, name, frames):
+        return
+    root.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f'{_PARTIAL}{name}-', dir=root))
     try:
         images, masks = folder / 'images', folder / 'masks'
         images.mkdir()
         masks.mkdir()
-        for frame in range(job.frames):
+        for frame in range(frames):
             image, mask = scene.render(frame)
             quality = [cv2.IMWRITE_JPEG_QUALITY, scene.jpeg_quality]
             _, jpeg = cv2.imencode('.jpg', image, quality)
@@ -245,9 +261,9 @@ def _write_sequence(job: _Job) -> None:
             picture = Image.fromarray(mask)
             picture.putpalette(_MASK_PALETTE)
             picture.save(masks / f'{frame:05d}.png')
-        if not _is_complete(job.root, job.name, job.frames):  # another run may have been faster
-            _move_into_place(images, job.root / _IMAGES / job.name)
-            _move_into_place(masks, job.root / _MASKS / job.name)
+        if not _is_complete(root, name, frames):  # another run may have been faster
+            _move_into_place(images, root / _IMAGES / name)
+            _move_into_place(masks, root / _MASKS / name)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -101,6 +101,36 @@ def _draw_scene(
     )
 
 
+def pin_to_canvas(
+    camera: Camera,
+    size: tuple[int, int],
+    anchor: np.ndarray,
+    layers: list[Layer],
+    angle: float,
+    scale: float,
+) -> Sprite:
+    """A sprite that stands still in the scene.
+
+    Args:
+        camera: The background.
+        size: Frame width and height, pixels.
+        anchor: Where on the canvas its origin is, (2,).
+        layers: Its parts.
+        angle: Rotation on the canvas, radians.
+        scale: Canvas pixels per sprite unit.
+    """
+    views = np.stack([camera.matrix(frame, size) for frame in range(len(camera.centre))])
+    centre = np.linalg.solve(views[:, :, :2], (anchor - views[:, :, 2])[..., None])[..., 0]
+    seen = scale / camera.zoom
+    return Sprite(
+        layers=layers,
+        centre=centre,
+        angle=angle - camera.roll,
+        scale=np.stack([seen, seen], axis=-1),
+        shutter=camera.shutter,
+    )
+
+
 def _starts_well(scene: Scene, min_contrast: float) -> bool:
     """Is the target whole, inside the frame, large and unlike its surroundings in frame 0?"""
     image, coverage = scene.compose(0)
@@ -308,18 +338,9 @@ def _attach(
     side: float,
 ) -> Sprite:
     """A sprite fixed to the background, at ``point`` of the frame at one moment."""
-    frames = len(camera.centre)
-    views = np.stack([camera.matrix(frame, size) for frame in range(frames)])
-    anchor = views[moment, :, :2] @ point + views[moment, :, 2]
-    centre = np.linalg.solve(views[:, :, :2], (anchor - views[:, :, 2])[..., None])[..., 0]
-    scale = side * camera.zoom[moment] / camera.zoom
-    return Sprite(
-        layers=layers,
-        centre=centre,
-        angle=angle - camera.roll,
-        scale=np.stack([scale, scale], axis=-1),
-        shutter=camera.shutter,
-    )
+    view = camera.matrix(moment, size)
+    anchor = view[:, :2] @ point + view[:, 2]
+    return pin_to_canvas(camera, size, anchor, layers, angle, side * camera.zoom[moment])
 
 
 def _clear_at_start(sprite: Sprite, target: Sprite) -> bool:
