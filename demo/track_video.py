@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mmpolar.apis import MultiTargetTracker, init_tracker, track_targets
+from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.structures.combine_results import combine_results
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.utils.image import read_mask
@@ -20,11 +21,12 @@ from mmpolar.visualization import VideoWriter, draw_results
 WINDOW = 'mmpolar'
 EXAMPLES = """
 examples:
-  python demo/track_video.py video.mp4 --config C.py --checkpoint C.pth --box 100,80,60,40 --out out.mp4
-  python demo/track_video.py frames/ --config C.py --checkpoint C.pth --mask first.png --out out.mp4
-  python demo/track_video.py video.mp4 --config C.py --checkpoint C.pth --box 100,80,60,40 \\
-      --box 300,90,50,50 --out out.mp4 --masks masks      two targets, and their masks as files
-  python demo/track_video.py 0 --config C.py --checkpoint C.pth --show      a camera
+  python demo/track_video.py video.mp4 --box 100,80,60,40 --out out.mp4
+  python demo/track_video.py frames/ --mask first.png --out out.mp4
+  python demo/track_video.py video.mp4 --box 100,80,60,40 --box 300,90,50,50 \\
+      --out out.mp4 --masks masks      two targets, and their masks as files
+  python demo/track_video.py 0 --show      a camera
+  python demo/track_video.py video.mp4 --config C.py --checkpoint C.pth --out out.mp4    your own
 """
 
 
@@ -47,8 +49,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('source', help='video file, folder of images, or number of a camera')
-    parser.add_argument('--config', required=True, help='config of the tracker')
-    parser.add_argument('--checkpoint', required=True, help='its weights')
+    parser.add_argument(
+        '--model',
+        metavar='NAME',
+        help=f'trained tracker, one of mmpolar.apis.available_models() (default: {DEFAULT_MODEL})',
+    )
+    parser.add_argument('--config', help='config of a tracker of your own, instead of --model')
+    parser.add_argument('--checkpoint', help='its weights')
     target = parser.add_mutually_exclusive_group()
     target.add_argument(
         '--box',
@@ -68,11 +75,16 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not args.out and not args.masks and not args.show:
         parser.error('nothing to do: give --out FILE, --masks DIR or --show')
+    if bool(args.config) != bool(args.checkpoint):
+        parser.error('a tracker of your own is --config and --checkpoint: give both')
+    if args.model and args.config:
+        parser.error('give --model, or --config and --checkpoint')
     return args
 
 
 def track(args: argparse.Namespace) -> None:
-    tracker = MultiTargetTracker(init_tracker(args.config, args.checkpoint, args.device))
+    tracker = init_tracker(args.config or args.model, args.checkpoint, args.device)
+    tracker = MultiTargetTracker(tracker)
     frames = iter_frames(args.source)
     first = next(frames)
     targets = read_targets(args, first)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmpolar.model_zoo import DEFAULT_MODEL, find_model_folder
 from mmpolar.runtime.tracker import RuntimeTracker
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.utils.video import count_frames, iter_frames
@@ -19,15 +20,16 @@ USAGE_ERROR = 2
 PROGRESS_STEP = 10
 EPILOG = """\
 examples
-  mmpolar-track video.mp4 --box 100 80 60 40 --model model --out tracked.mp4
+  mmpolar-track video.mp4 --box 100 80 60 40 --out tracked.mp4
   two targets at once, and the numbers as a file:
-    mmpolar-track video.mp4 --box 100 80 60 40 --box 300 90 50 50 --model model \\
+    mmpolar-track video.mp4 --box 100 80 60 40 --box 300 90 50 50 \\
         --out tracked.mp4 --results tracked.json
-  a folder of images:
+  a folder of images, and a model of your own:
     mmpolar-track frames/ --box 100 80 60 40 --model model --out tracked.mp4
 
 the model
-  A folder that this command, which needs PyTorch, writes once:
+  Without --model, one that comes with mmpolar. One of your own is a folder that this command, which
+  needs PyTorch, writes once:
     python tools/deployment/export_onnx.py CONFIG CHECKPOINT --out model
   Tracking needs NumPy, OpenCV and ONNX Runtime only: pip install mmpolar[runtime]
 """
@@ -55,7 +57,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('source', help='video file, folder of images, or number of a camera')
     parser.add_argument(
-        '--model', required=True, metavar='DIR', help='folder of the exported model'
+        '--model',
+        default=DEFAULT_MODEL,
+        metavar='DIR',
+        help='folder of an exported model, or name of one that comes with mmpolar '
+        '(default: %(default)s)',
     )
     parser.add_argument(
         '--box',
@@ -83,7 +89,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def track(args: argparse.Namespace) -> int:
     """Track, and write what was asked for, also if a later frame fails; returns the frames."""
-    tracker = RuntimeTracker(args.model, args.threads)
+    tracker = RuntimeTracker(_model_folder(args.model), args.threads)
     boxes = np.array(args.box)
     boxes[:, 2:] += boxes[:, :2]
     tracks: list[list[TrackResult]] = []
@@ -104,6 +110,12 @@ def track(args: argparse.Namespace) -> int:
         if args.results and tracks:
             _write_results(Path(args.results), tracks)
     return len(tracks)
+
+
+def _model_folder(model: str) -> Path:
+    """The folder that is meant: one of that path, or one that comes with mmpolar."""
+    path = Path(model)
+    return path if path.is_dir() or path.name != model else find_model_folder(model)
 
 
 def _write_results(path: Path, tracks: list[list[TrackResult]]) -> None:

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from published_model import publish_small
 from scripts import load_script
 
+from mmpolar.model_zoo import DEFAULT_MODEL, FOLDER_VARIABLE
 from mmpolar.registry import MODELS
 from mmpolar.utils.image import read_mask
 
@@ -97,6 +99,40 @@ def test_demo_says_in_one_line_what_is_wrong(demo, project, tmp_path, capsys, mo
     assert last_line.startswith('error: ')
     assert message in last_line
     assert not (tmp_path / 'out.mp4').exists()
+
+
+def test_demo_takes_a_trained_tracker_by_name_or_by_default(demo, project, tmp_path, monkeypatch):
+    for name in (DEFAULT_MODEL, 'other'):
+        publish_small(tmp_path, name)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    masks = []
+    for number, model in enumerate(([], ['--model', 'other'])):
+        folder = tmp_path / str(number)
+        words = [str(project / 'frames'), '--box', '50,30,50,40', '--masks', str(folder), *model]
+        assert demo.main(words) == 0
+        masks.append(np.stack([cv2.imread(str(path)) for path in sorted(folder.iterdir())]))
+    np.testing.assert_array_equal(*masks)
+
+
+def test_demo_lists_the_trained_trackers_there_are(demo, project, tmp_path, capsys):
+    words = [str(project / 'frames'), '--model', 'none', '--box', '50,30,50,40']
+    assert demo.main([*words, '--out', str(tmp_path / 'out.mp4')]) == 2
+    assert "no trained tracker 'none'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['--config', 'c.py'], 'give both'),
+        (['--checkpoint', 'c.pth'], 'give both'),
+        (['--model', 'm', '--config', 'c.py', '--checkpoint', 'c.pth'], 'give --model, or'),
+    ],
+)
+def test_demo_takes_one_tracker(demo, project, capsys, words, message):
+    with pytest.raises(SystemExit) as stop:
+        demo.main([str(project / 'frames'), '--out', 'out.mp4', *words])
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_demo_needs_something_to_do(demo, project, capsys):

@@ -9,6 +9,7 @@ import pytest
 from scripts import load_script
 from small_export import small_model_folder, video
 
+from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.runtime import ModelManifest
 from mmpolar.runtime.cli import parse_args
 
@@ -46,8 +47,9 @@ def test_commands_are_understood():
     tool = load_script(ROOT / 'tools' / 'deployment' / 'export_onnx.py')
     exports = [words[2:] for words in commands() if words[:1] == ['python']]
     assert [tool.parse_args(words).int8 for words in exports] == [False, True]
-    [track] = [words[1:] for words in commands() if words[:1] == ['mmpolar-track']]
-    assert parse_args(track).box == [[100, 80, 60, 40]]
+    tracks = [parse_args(words[1:]) for words in commands() if words[:1] == ['mmpolar-track']]
+    assert [args.box for args in tracks] == [[[100, 80, 60, 40]]] * 2
+    assert [args.model for args in tracks] == [DEFAULT_MODEL, 'model']
 
 
 def test_table_names_the_files_and_kernels_of_a_folder():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from small_export import small_model_folder, video
 
+from mmpolar.model_zoo import DEFAULT_MODEL, FOLDER_VARIABLE
 from mmpolar.runtime import RuntimeTracker
 from mmpolar.runtime.cli import main
 from mmpolar.utils.video import iter_frames
@@ -53,6 +54,31 @@ def test_two_boxes_are_two_targets(clip, tmp_path):
     assert main(arguments(clip, *more)) == 0
     targets = json.loads(results.read_text())['targets']
     assert [target[0]['box'] for target in targets] == [[100, 80, 160, 130], [200, 40, 250, 120]]
+
+
+@pytest.fixture
+def zoo(tmp_path, monkeypatch):
+    """A folder in which the default model is the small one."""
+    (tmp_path / 'zoo').mkdir()
+    (tmp_path / 'zoo' / DEFAULT_MODEL).symlink_to(small_model_folder())
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / 'zoo'))
+
+
+@pytest.mark.parametrize('named', [[], ['--model', DEFAULT_MODEL]])
+def test_model_that_comes_with_mmpolar_is_the_default_and_has_a_name(clip, tmp_path, zoo, named):
+    boxes = []
+    for number, model in enumerate((named, ['--model', str(small_model_folder())])):
+        results = tmp_path / f'{number}.json'
+        assert main([str(clip), '--box', *BOX, *model, '--results', str(results)]) == 0
+        boxes.append(json.loads(results.read_text()))
+    assert boxes[0] == boxes[1]
+
+
+def test_unknown_model_lists_those_there_are(clip, tmp_path, zoo, capsys):
+    assert main(arguments(clip, '--out', str(tmp_path / 'out.mp4'), model='nowhere')) == 2
+    message = capsys.readouterr().err
+    assert "no model folder 'nowhere'; those at hand are" in message
+    assert DEFAULT_MODEL in message
 
 
 def test_folder_of_images_is_a_video(tmp_path):
