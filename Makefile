@@ -1,7 +1,7 @@
 # `make` alone lists what there is. PYTHON=... chooses the interpreter of the first set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format clean
+.PHONY: help env demo quickstart test lint format clean
 
 PYTHON ?=
 ARGS ?=
@@ -11,12 +11,15 @@ BIN := .venv/bin
 SPIN := 20000
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
 env: ## Set up .venv (first time 10-15 minutes; then at once)
 	@PYTHON="$(PYTHON)" tools/setup_env.sh
 
-demo: env ## Train on synthetic video, track, and write the pictures
+demo: env ## Track with a trained tracker, a minute or two, and write the pictures
+	@$(BIN)/python demo/packaged_tracker.py $(ARGS)
+
+quickstart: env ## Train on synthetic video for a few minutes, track, and write the pictures
 	@GOMP_SPINCOUNT=$(SPIN) $(BIN)/python demo/quickstart.py $(ARGS)
 
 test: env ## Run the tests (ARGS="-k polar" picks some)

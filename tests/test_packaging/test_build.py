@@ -75,6 +75,18 @@ def test_wheel_holds_package_and_mim_folder(source):
     assert {'all', 'export', 'mim', 'optional', 'runtime', 'tests', 'train', 'vot'} == set(extras)
 
 
+def test_wheel_and_source_archive_hold_the_trained_trackers(source):
+    names = ['any.pth', 'any/search.onnx', 'any/model.json', 'any/NOTICE.txt']
+    paths = {f'mmpolar/model_zoo/{name}' for name in names}
+    for path in paths:
+        (source / path).parent.mkdir(exist_ok=True)
+        (source / path).write_bytes(b'weights')
+    with zipfile.ZipFile(build(source, 'wheel')) as wheel:
+        assert paths <= set(wheel.namelist())
+    with tarfile.open(build(source, 'sdist')) as archive:
+        assert paths <= {name.partition('/')[2] for name in archive.getnames()}
+
+
 def test_source_archive_builds_the_same_wheel(source):
     with tarfile.open(build(source, 'sdist')) as archive:
         archive.extractall(source.parent, filter='data')
