@@ -23,7 +23,7 @@ custom_hooks = [
     _base_.ema_hook,
     _base_.mining_hook,
 ]
-max_epochs = 12
+max_epochs = 10
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=100),

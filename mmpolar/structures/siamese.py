@@ -58,8 +58,9 @@ class TrackParams:
             empty, and it is looked for all over the search region. 0 to never lose one.
         found_score: A target that is out of sight is found again at this score.
         lost_search_size: Side of the search crop in pixels for a target out of sight.
-        outline_box: Whether the box of an answer is the smallest one around the outline. Where the
-            target is looked for next depends on the head's box all the same.
+        outline_share: The box of an answer is a mean of the head's box and of the smallest one
+            around the outline; this is the share of the second, in [0, 1]. Where the target is
+            looked for next depends on the head's box alone.
     """
 
     penalty_k: float = 0.062
@@ -79,11 +80,11 @@ class TrackParams:
     lost_score: float = 0.0
     found_score: float = 0.5
     lost_search_size: int = 511
-    outline_box: bool = False
+    outline_share: float = 0.0
 
     def __post_init__(self) -> None:
         shares = ('window_influence', 'lr', 'score_ratio', 'small_target_share')
-        for name in (*shares, 'lost_score', 'found_score'):
+        for name in (*shares, 'lost_score', 'found_score', 'outline_share'):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f'{name} must lie in [0, 1], got {value}')
@@ -332,8 +333,9 @@ def advance(
         memo.search_size = memo.usual_search_size
         memo.box = clamp_box(selection.box, frame_size, params.min_size)
         box = memo.box
-        if params.outline_box and polygon is not None:
-            box = _box_around(polygon, frame_size)
+        if params.outline_share > 0 and polygon is not None:
+            around = _box_around(polygon, frame_size)
+            box = (1 - params.outline_share) * memo.box + params.outline_share * around
         results.append(TrackResult.from_outline(box, score, polygon, frame_size))
     return results
 

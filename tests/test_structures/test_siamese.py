@@ -182,10 +182,11 @@ def test_no_target_is_lost_by_default():
 def test_box_of_the_outline_is_cut_at_the_frame_and_leaves_the_search_alone():
     target = memo()
     outline = SQUARE - np.float32([45, 0])
-    params = TrackParams(outline_box=True)
-    (result,) = advance([target], [(selection(0.9), outline)], FRAME, params)
-    np.testing.assert_allclose(result.box, [-0.5, 30, 15, 50])
-    np.testing.assert_allclose(target.box, [42, 32, 58, 48])
+    for share, expected in ((1.0, [-0.5, 30, 15, 50]), (0.5, [20.75, 31, 36.5, 49])):
+        params = TrackParams(outline_share=share)
+        (result,) = advance([target], [(selection(0.9), outline)], FRAME, params)
+        np.testing.assert_allclose(result.box, expected)
+        np.testing.assert_allclose(target.box, [42, 32, 58, 48])
 
 
 def test_window_does_not_hold_a_lost_target_back():

@@ -96,7 +96,6 @@ def test_ranges_of_ones_own(tool):
     [
         (['speed'], "no tracking parameter 'speed'; there are penalty_k"),
         (['crop'], "no tracking parameter 'crop'"),
-        (['outline_box'], "no tracking parameter 'outline_box'"),
         (['context_amount'], 'has no usual range'),
         (['lr=0.2'], 'say lr=LOW:HIGH:STEP'),
         (['lr=a:b'], 'must be numbers of lr'),

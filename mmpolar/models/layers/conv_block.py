@@ -1,7 +1,8 @@
 """The 3x3 convolution with batch norm and ReLU that heads are made of, dense or depth-wise."""
 
+import torch
 from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule
-from torch import nn
+from torch import Tensor, nn
 
 KERNEL_SIZE = 3
 
@@ -31,6 +32,20 @@ def conv_block(
     if not depthwise:
         return ConvModule(in_channels, out_channels, KERNEL_SIZE, **options)
     # Without an activation between the two: it would cut half of what the few channels carry.
-    return DepthwiseSeparableConvModule(
-        in_channels, out_channels, KERNEL_SIZE, dw_act_cfg=None, **options
-    )
+    return DepthwiseConvBlock(in_channels, out_channels, KERNEL_SIZE, dw_act_cfg=None, **options)
+
+
+class DepthwiseConvBlock(DepthwiseSeparableConvModule):
+    """A depth-wise separable convolution whose depth-wise part a CPU trains in float32.
+
+    In bfloat16 PyTorch's CPU kernels (2.13) now and then give a dilated depth-wise convolution's
+    weights a gradient of 1e30 or so, and the training is lost.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Filter, then mix the channels."""
+        if not (self.training and x.device.type == 'cpu'):
+            return super().forward(x)
+        with torch.autocast('cpu', enabled=False):
+            filtered = self.depthwise_conv(x.float())
+        return self.pointwise_conv(filtered)
