@@ -16,9 +16,9 @@ from mmpolar.utils.image import to_bgr_uint8
 class MultiTargetTracker:
     """Follows and outlines any number of targets, which may come and go.
 
-    All targets of a frame pass through the network together (in one call for each size of search
-    crop, where some are small or out of sight); each one is found as it would be alone. For one map of
-    all of them see :func:`mmpolar.structures.combine_results.combine_results`.
+    The targets of a frame pass through the network together, two by two on a CPU, where that is
+    fastest; each one is found as it would be alone. For one map of all of them see
+    :func:`mmpolar.structures.combine_results.combine_results`.
 
     Args:
         tracker: A tracker of :func:`init_tracker`, whose model is used; a target that it follows

@@ -6,6 +6,7 @@ whole backbone). Matrix products, slices and row gathers say the same, to roundi
 """
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from mmpolar.models.layers import AlignedConv, FeatureCombination, bilinear_rows
@@ -13,7 +14,7 @@ from mmpolar.models.layers.aligned_conv import KERNEL_SIZE
 
 
 def correlate(search: Tensor, kernel: Tensor) -> Tensor:
-    """Depth-wise correlation as one matrix product, and shifts of its result.
+    """Depth-wise correlation as one matrix product, and a sum of its rows, each shifted by one cell.
 
     Args:
         search: Search features, shape (N, C, H, W).
@@ -23,16 +24,18 @@ def correlate(search: Tensor, kernel: Tensor) -> Tensor:
         Shape (N, C, H - h + 1, W - w + 1), what
         :func:`mmpolar.models.layers.depthwise_xcorr` gives for the kernels (N, C, h, w).
     """
-    n, channels, height, width = search.shape
-    kernel_width, kernel_height = kernel.shape[2:]
-    out_height, out_width = height - kernel_height + 1, width - kernel_width + 1
-    flat = search.flatten(2)
-    # A shift by a row is a slice of the flat map: (N, C, h, (H - h + 1) * W).
-    rows = torch.stack(
-        [flat[..., i * width : (i + out_height) * width] for i in range(kernel_height)], 2
-    )
-    partial = (kernel @ rows).reshape(n, channels, kernel_width, out_height, width)
-    return sum(partial[:, :, j, :, j : j + out_width] for j in range(kernel_width))
+    # As plain numbers these sides cost nothing in the graph; each open one takes several nodes.
+    channels, kernel_width, kernel_height = (int(size) for size in kernel.shape[1:])
+    n, width = search.size(0), search.size(3)
+    # A shift by a row is a slice: (N, C, H - h + 1, W) for each row of the kernel.
+    shifts = [search[:, :, i : (i + 1 - kernel_height) or None] for i in range(kernel_height)]
+    rows = torch.cat(shifts, 2).reshape(n, channels, kernel_height, -1)
+    partial = (kernel @ rows).reshape(n, channels, -1)
+    # Row j of the product is to be moved j cells to the left before the rows are added up. Cut
+    # into rows that are one longer, its values lie there.
+    sheared = F.pad(partial, (0, kernel_width)).reshape(n, channels, kernel_width, -1)
+    total = sheared.sum(2)[..., :-1].reshape(n, channels, -1, width)
+    return total[..., : (1 - kernel_width) or None]
 
 
 def sample_rows(x: Tensor, y_pos: Tensor, x_pos: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.structures import BaseDataElement, InstanceData
 
-from mmpolar.models import Ocean
+from mmpolar.models import Ocean, TrackDataPreprocessor
 from mmpolar.registry import MODELS
 from mmpolar.structures.polar import decode_points, encode_radii
 
@@ -353,6 +353,17 @@ def test_preprocessor_normalises_pairs_in_testing_too():
     for key, images in data['inputs'].items():
         expected = (torch.stack(images).float().flip(2) - 127) / 128
         torch.testing.assert_close(prepared[key], expected)
+
+
+@pytest.mark.parametrize('bgr_to_rgb', [True, False])
+def test_crops_are_normalised_alike_bit_for_bit(bgr_to_rgb):
+    crops = np.random.default_rng(0).integers(0, 256, (3, 21, 30, 3), dtype=np.uint8)
+    before = crops.copy()
+    preprocessor = TrackDataPreprocessor((123.7, 116.3, 103.5), (58.4, 57.1, 57.4), bgr_to_rgb)
+    got = preprocessor.normalize_crops(crops)
+    assert got.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(got, preprocessor.normalize(torch.from_numpy(crops).permute(0, 3, 1, 2)))
+    np.testing.assert_array_equal(crops, before)
 
 
 def test_preprocessor_normalises_pairs_and_leaves_frames_alone():

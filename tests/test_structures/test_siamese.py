@@ -8,6 +8,7 @@ from mmpolar.structures.siamese import (
     TrackMemo,
     TrackParams,
     advance,
+    batches,
     calibrated,
     change_penalty,
     clamp_box,
@@ -263,6 +264,21 @@ def test_target_map_without_a_visible_mask_is_that_of_the_box():
     _, mask, box = bright_square()
     expected = cut_target_map(box, None, TrackParams())
     np.testing.assert_array_equal(cut_target_map(box, mask * 0, TrackParams()), expected)
+
+
+@pytest.mark.parametrize(
+    ('at_most', 'expected'),
+    [
+        (None, [[0, 2, 3, 5, 6], [1, 4]]),
+        (2, [[0, 2], [3, 5], [6], [1, 4]]),
+        (1, [[0], [2], [3], [5], [6], [1], [4]]),
+    ],
+)
+def test_batches_hold_targets_of_one_search_size(at_most, expected):
+    sizes = [255, 287, 255, 255, 287, 255, 255]
+    memos = [TrackMemo(None, np.zeros(4), 0.0, size, size) for size in sizes]
+    assert batches(memos, at_most) == expected
+    assert batches([], at_most) == []
 
 
 def test_outlines_are_refined_at_the_elected_locations():

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
+import cv2
+import numpy as np
 import torch
 from mmengine.model import BaseDataPreprocessor
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mmpolar.registry import MODELS
@@ -89,6 +92,24 @@ class TrackDataPreprocessor(BaseDataPreprocessor):
         if self.bgr_to_rgb:
             images = images.flip(-3)
         return (images - self.mean) / self.std
+
+    def normalize_crops(self, crops: NDArray[np.uint8]) -> Tensor:
+        """Normalise crops as a tracker cuts them out: what :meth:`normalize` gives, and faster.
+
+        Args:
+            crops: BGR crops, shape (N, H, W, 3).
+
+        Returns:
+            Float32 images (N, 3, H, W), channels last, on the model's device.
+        """
+        count, height, width, channels = crops.shape
+        rows = crops.reshape(count * height, width, channels)
+        if self.bgr_to_rgb:
+            rows = cv2.cvtColor(rows, cv2.COLOR_BGR2RGB)
+        rows = torch.from_numpy(rows).to(self.device).float().flatten(1)
+        # With one number for each value of a row no operation stops after three.
+        mean, std = (value.flatten().repeat(width) for value in (self.mean, self.std))
+        return rows.sub_(mean).div_(std).view(crops.shape).permute(0, 3, 1, 2)
 
 
 def _stack(images: Sequence[Tensor] | Tensor) -> Tensor:

@@ -47,6 +47,8 @@ class Kernels(NamedTuple):
     @staticmethod
     def stack(kernels: 'Sequence[Kernels]') -> 'Kernels':
         """The kernels of several templates in one batch."""
+        if len(kernels) == 1:
+            return kernels[0]
         branches = zip(*((one.cls, one.reg) for one in kernels), strict=True)
         cls, reg = (tuple(map(torch.cat, zip(*branch, strict=True))) for branch in branches)
         prototypes = [one.prototypes for one in kernels]

@@ -20,14 +20,15 @@ from mmpolar.structures.boxes import check_box
 from mmpolar.structures.crop import CROP_RULES
 from mmpolar.structures.polar import ray_directions
 from mmpolar.structures.siamese import (
+    CPU_BATCH,
     Selection,
     TrackMemo,
     TrackParams,
     advance,
+    batches,
     cut_searches,
     cut_target_map,
     cut_template,
-    group_by_search_size,
     locate_all,
     new_memos,
 )
@@ -315,10 +316,11 @@ class Ocean(BaseModel):
     def follow(
         self, frame: NDArray[np.uint8], memos: Sequence[TrackMemo[Kernels]]
     ) -> list[TrackResult]:
-        """Find several targets in the next frame, all in one pass through the network.
+        """Find several targets in the next frame.
 
-        One pass for each size of search crop, where some targets are small or out of sight. Each
-        target is found as it would be alone.
+        On a GPU they pass through the network together, those that are small or out of sight, and
+        get another search crop, in a second pass; on a CPU two by two. Each target is found as it
+        would be alone.
 
         Args:
             frame: Image, as for :meth:`track`.
@@ -380,7 +382,8 @@ class Ocean(BaseModel):
     ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
         """Search around the last boxes; each target's elected location and the outline there."""
         located = {}
-        for places in group_by_search_size(memos).values():
+        at_most = CPU_BATCH if self.data_preprocessor.device.type == 'cpu' else None
+        for places in batches(memos, at_most):
             batch = [memos[place] for place in places]
             located.update(zip(places, self._locate_batch(frame, batch), strict=True))
         return [located[place] for place in range(len(memos))]
@@ -442,7 +445,7 @@ class Ocean(BaseModel):
         return tuple(outputs[: len(self.refine_head.strides)])
 
     def _to_input(self, crops: NDArray[np.uint8]) -> Tensor:
-        return self.data_preprocessor.normalize(torch.from_numpy(crops).permute(0, 3, 1, 2))
+        return self.data_preprocessor.normalize_crops(crops)
 
 
 def _to_uint8(frame: Tensor) -> Tensor:
