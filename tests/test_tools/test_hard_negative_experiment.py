@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
+from analysis_tools import load_tool
 from mmengine.config import Config
 from scripts import load_script
 
@@ -22,7 +22,7 @@ TINY = [
 
 @pytest.fixture(scope='module')
 def tool():
-    return load_script(ROOT / 'tools' / 'analysis_tools' / 'hard_negative_experiment.py')
+    return load_tool('hard_negative_experiment')
 
 
 @pytest.fixture(scope='module')
@@ -120,13 +120,6 @@ def test_composites_of_both_kinds_show_equally_many_images(tool):
         counts = (data.num_positives, data.num_negatives)
         shown.append((updates, *(loader.batch_size * count for count in counts)))
     assert len(set(shown)) == 1
-
-
-def test_spread_is_mean_and_sample_deviation(tool):
-    assert tool.spread([2.0]) == dict(mean=2.0, std=0.0)
-    spread = tool.spread([1.0, 2.0, 6.0])
-    assert spread['mean'] == 3.0
-    assert spread['std'] == pytest.approx(np.sqrt(7.0))
 
 
 def test_failed_runs_are_named_and_the_others_counted(tool, out, tmp_path, capsys):

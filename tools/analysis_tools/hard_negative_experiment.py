@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import hashlib
 import json
 import os
 import subprocess
@@ -10,19 +9,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from experiments.figures import cell, spread
+from experiments.runs import call_logged, do_runs, fingerprint, has_mark, write_mark
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.runner import Runner
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mmpolar.evaluation.functional import (
     PRCurve,
@@ -50,7 +49,6 @@ ARMS = dict(
 MINING_HOOK = 'HardNegativeMiningHook'
 COLORS = dict(none='#888888', all='#4c78a8', random='#f2a541', mined='#c23b5a')
 LINE_STYLES = dict(stitch='-', overlay='--')
-LOG_LINES = 15
 
 DESCRIPTION = """\
 Show on one machine, within the hour, what mined hard negatives are worth.
@@ -136,7 +134,7 @@ def main(argv: list[str] | None = None) -> None:
         if arm in args.arms
         for composites in args.composites
     ]
-    failed = do_runs(runs, args)
+    failed = do_missing(runs, args)
     done = [run for run in runs if run not in failed]
     if done:
         write_results(done, args)
@@ -225,30 +223,17 @@ def prepare_data(args: argparse.Namespace) -> None:
 # runs
 
 
-def do_runs(runs: Sequence[Run], args: argparse.Namespace) -> list[Run]:
+def do_missing(runs: Sequence[Run], args: argparse.Namespace) -> list[Run]:
     """Do those runs that are not done, some at a time; gives those that failed."""
     todo = {run: config for run in runs if (config := write_config(run, args)) is not None}
     print(f'{len(runs)} runs, {len(runs) - len(todo)} of them done before')
-    failed = []
-    with (
-        ThreadPoolExecutor(args.jobs) as pool,
-        tqdm(total=len(todo), unit='run', disable=not todo) as bar,
-    ):
-        running = {pool.submit(call_worker, config): run for run, config in todo.items()}
-        try:
-            for future in as_completed(running):
-                run = running[future]
-                bar.update()
-                if future.result() == 0:
-                    bar.write(f'{run.name}: {in_words(judge(run, args), args)}')
-                else:
-                    failed.append(run)
-                    bar.write(f'{run.name} failed; {folder_of(run, args) / "log.txt"} ends with')
-                    bar.write(last_lines(folder_of(run, args) / 'log.txt'))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return failed
+    return do_runs(
+        todo,
+        call_worker,
+        log_of=lambda run: folder_of(run, args) / 'log.txt',
+        describe=lambda run: in_words(judge(run, args), args),
+        jobs=args.jobs,
+    )
 
 
 def write_config(run: Run, args: argparse.Namespace) -> Path | None:
@@ -256,7 +241,7 @@ def write_config(run: Run, args: argparse.Namespace) -> Path | None:
     folder = folder_of(run, args)
     cfg = config_of(run, args)
     done = folder / 'done.json'
-    if done.is_file() and json.loads(done.read_text())['fingerprint'] == fingerprint(cfg):
+    if has_mark(done, fingerprint(cfg.to_dict())):
         return None
     done.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -292,20 +277,11 @@ def folder_of(run: Run, args: argparse.Namespace) -> Path:
     return args.out / 'runs' / run.name
 
 
-def fingerprint(cfg: Config) -> str:
-    """What tells the settings of a run from others."""
-    text = json.dumps(cfg.to_dict(), sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def call_worker(config: Path) -> int:
+def call_worker(run: Run, config: Path) -> int:
     """Do a run in a process of its own with one thread; gives its exit status."""
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
     command = [sys.executable, str(Path(__file__).resolve()), '--worker', str(config)]
-    with (config.parent / 'log.txt').open('w') as log:
-        return subprocess.run(
-            command, stdout=log, stderr=subprocess.STDOUT, env=environment
-        ).returncode
+    return call_logged(command, config.parent / 'log.txt', environment)
 
 
 def train_and_test(config: Path) -> None:
@@ -313,18 +289,14 @@ def train_and_test(config: Path) -> None:
     torch.set_num_threads(1)
     start = time.perf_counter()
     cfg = Config.fromfile(config)
-    mark = fingerprint(cfg)
+    mark = fingerprint(cfg.to_dict())
     runner = Runner.from_cfg(cfg)
     # Convolutions on a CPU are up to a third faster in this layout.
     runner.model.to(memory_format=torch.channels_last)
     runner.train()
     runner.test()
-    done = dict(fingerprint=mark, updates=runner.iter, seconds=time.perf_counter() - start)
-    AtomicLocalBackend().put_text(json.dumps(done), config.parent / 'done.json')
-
-
-def last_lines(path: Path) -> str:
-    return '\n'.join(path.read_text(errors='replace').splitlines()[-LOG_LINES:])
+    seconds = time.perf_counter() - start
+    write_mark(config.parent / 'done.json', mark, updates=runner.iter, seconds=seconds)
 
 
 # figures
@@ -410,19 +382,13 @@ def grouped(verdicts: dict[Run, Verdict]) -> dict[tuple[str, str], list[Verdict]
     return {key: group for key, group in groups.items() if group}
 
 
-def summary_of(group: Iterable[Verdict]) -> dict[str, dict[str, float]]:
+def summary_of(group: Iterable[Verdict]) -> dict[str, dict[str, float | None]]:
     """Mean and standard deviation of each figure over the seeds."""
     group = list(group)
     return {
         name: spread([getattr(verdict, name) for verdict in group])
         for name in ('recall_at_precision', 'false_alarms_at_recall', 'average_precision')
     }
-
-
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Mean and sample standard deviation; that of a single value is 0."""
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return dict(mean=float(np.mean(values)), std=deviation)
 
 
 # tables
@@ -468,10 +434,6 @@ def alarm_table(
         counts = [np.mean([v.alarms_by_set.get(name, 0) for v in group]) for name in names]
         lines.append(f'| {composites} | {arm} | ' + ' | '.join(f'{c:.1f}' for c in counts) + ' |')
     return lines
-
-
-def cell(figure: dict[str, float], digits: int) -> str:
-    return f'{figure["mean"]:.{digits}f} ± {figure["std"]:.{digits}f}'
 
 
 # plot

@@ -1,0 +1,1 @@
+"""What the tools that train one thing in several ways have in common."""
