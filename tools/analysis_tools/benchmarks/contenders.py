@@ -84,7 +84,7 @@ class Family:
 
 
 class ClockedRuntime(RuntimeTracker):
-    """A runtime tracker that adds up the seconds of its network.
+    """A runtime tracker that adds up the seconds of its search graph and of its refinement.
 
     Args:
         folder: The model folder.
@@ -95,6 +95,7 @@ class ClockedRuntime(RuntimeTracker):
         super().__init__(folder, threads)
         self.folder = folder
         self.seconds = 0.0
+        self.refine_seconds = 0.0
 
     def step(self, frame: np.ndarray) -> Any:
         """Find the target."""
@@ -105,6 +106,12 @@ class ClockedRuntime(RuntimeTracker):
         maps = super()._search(*args)
         self.seconds += time.perf_counter() - begin
         return maps
+
+    def _refine(self, *args: Any) -> Any:
+        begin = time.perf_counter()
+        radii = super()._refine(*args)
+        self.refine_seconds += time.perf_counter() - begin
+        return radii
 
 
 def build_family(
@@ -214,15 +221,13 @@ def _add_forms(
 
 
 def network_flops(model: Ocean) -> int:
-    """Operations of a tracker's network for one search crop."""
-    params = model.params
-    device = next(model.parameters()).device
-    with torch.no_grad():
-        kernels = model.encode_template(
-            torch.zeros(1, 3, params.template_size, params.template_size, device=device)
-        )
-    crop = torch.zeros(1, 3, params.search_size, params.search_size, device=device)
-    return count_flops(lambda: model.search(kernels, crop))
+    """Operations of a tracker's network for one frame, in which it follows one target."""
+    side = 2 * model.params.template_size
+    frame = np.zeros((side, side, 3), np.uint8)
+    model.init(frame, np.array([0.25, 0.25, 0.75, 0.75]) * side)
+    flops = count_flops(lambda: model.track(frame))
+    model.memo = None
+    return flops
 
 
 def build_model(config: str | Path | Config) -> Ocean:
@@ -310,7 +315,8 @@ def _groups(model: Ocean) -> dict[str, list[torch.nn.Module]]:
         'neck + correlation': [model.neck, head.cls_combination, head.reg_combination],
         'head': [head],
     }
-    return groups | ({} if model.mask_head is None else {'contour head': [model.mask_head]})
+    contour = [part for part in (model.mask_head, model.refine_head) if part is not None]
+    return groups | ({'contour head': contour} if contour else {})
 
 
 def _groups_of_original(net: Any) -> dict[str, list[torch.nn.Module]]:
@@ -342,11 +348,14 @@ def _clock_runtime(
     tracker: ClockedRuntime, shares: Mapping[str, float], frames: list[np.ndarray]
 ) -> dict[str, float]:
     """Seconds a frame of the network in ONNX Runtime, told apart as its profiler does."""
-    tracker.seconds = 0.0
+    tracker.seconds = tracker.refine_seconds = 0.0
     for frame in frames:
         tracker.step(frame)
     seconds, total = tracker.seconds / len(frames), sum(shares.values())
-    return {part: seconds * share / total for part, share in shares.items()}
+    split = {part: seconds * share / total for part, share in shares.items()}
+    if tracker.refine_seconds:
+        split['contour head'] += tracker.refine_seconds / len(frames)
+    return split
 
 
 def _exported(

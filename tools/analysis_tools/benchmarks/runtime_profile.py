@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 
 from mmpolar.runtime import ModelManifest
-from mmpolar.runtime.tracker import SEARCH_INPUT, TEMPLATE_INPUT
+from mmpolar.runtime.tracker import SEARCH_INPUT, TARGET_MAP_INPUT, TEMPLATE_INPUT
 
 OTHER = 'input and output'
 #: Parts of the network by what the names of their nodes hold; the first that fits counts.
@@ -42,7 +42,10 @@ def profile_search(folder: Path, threads: int, runs: int = 10, seed: int = 0) ->
         for size in (params.template_size, params.search_size)
     ]
     template = _session(folder / manifest.template, threads)
-    kernels = template.run(list(manifest.kernels), {TEMPLATE_INPUT: crops[0]})
+    feed = {TEMPLATE_INPUT: crops[0]}
+    if manifest.refine is not None:
+        feed[TARGET_MAP_INPUT] = np.ones(crops[0].shape[:3], np.uint8)
+    kernels = template.run(list(manifest.kernels), feed)
     feed = {SEARCH_INPUT: crops[1], **dict(zip(manifest.kernels, kernels, strict=True))}
     with tempfile.TemporaryDirectory(prefix='mmpolar-profile-') as scratch:
         session = _session(
