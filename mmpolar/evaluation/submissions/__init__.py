@@ -14,7 +14,7 @@ from mmpolar.evaluation.submissions.expected import (
     group_tracks,
 )
 from mmpolar.evaluation.submissions.submission import Submission, TrackSubmission
-from mmpolar.evaluation.submissions.vot import (
+from mmpolar.evaluation.submissions.vot_submission import (
     VOTSubmission,
     read_run,
     time_lines,

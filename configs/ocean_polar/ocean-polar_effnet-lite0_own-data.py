@@ -1,0 +1,35 @@
+# The tracker of ocean-polar_effnet-lite0_natural.py on plain pairs: fewer things to name where the data
+# are your own. See docs/your_data.md.
+_base_ = [
+    '../_base_/models/ocean-polar-refine_effnet-lite0.py',
+    '../_base_/datasets/natural.py',
+    '../_base_/schedules/adamw_cosine.py',
+    '../_base_/options/ema.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(backbone=dict(frozen_stages=5))
+*crop_and_recolor, polar_target, pack = _base_.train_pipeline
+train_pipeline = [
+    *crop_and_recolor,
+    dict(type='DrawTemplateTarget', mask_prob=0.5),
+    dict(polar_target, n_rays=72),
+    pack,
+]
+train_dataloader = dict(dataset=dict(samples_per_epoch=2000, pipeline=train_pipeline))
+custom_hooks = [_base_.ema_hook]
+max_epochs = 28
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min_ratio=0.01,
+        by_epoch=True,
+        begin=0,
+        T_max=max_epochs,
+        end=max_epochs,
+        convert_to_iter_based=True),
+]
+val_evaluator = dict(n_rays=72)
+test_evaluator = val_evaluator
