@@ -1,0 +1,44 @@
+_base_ = '../ocean_polar/ocean-polar_effnet-lite0_natural.py'
+
+# What tools/analysis_tools/ablation.py changes arm by arm: a schedule that is short enough to be
+# repeated for every arm and seed, on a backbone that stays as it is. Negatives are mined after a third
+# and after two thirds of it.
+max_epochs = 6
+pairs_per_epoch = 1024
+pool_size = 1200
+
+model = dict(backbone=dict(frozen_stages=5))
+train_dataloader = dict(
+    dataset=dict(
+        num_composites=pairs_per_epoch,
+        positives=dict(samples_per_epoch=pairs_per_epoch),
+        negatives=dict(length=pool_size),
+    )
+)
+custom_hooks = [
+    _base_.ema_hook,
+    dict(
+        _base_.mining_hook,
+        num_picks=300,
+        begin=2,
+        interval=2,
+        pool=dict(_base_.mining_hook.pool, length=pool_size),
+    ),
+]
+
+optim_wrapper = dict(type='Bfloat16OptimWrapper')
+train_cfg = dict(max_epochs=max_epochs)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=30),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min_ratio=0.01,
+        by_epoch=True,
+        begin=0,
+        T_max=max_epochs,
+        end=max_epochs,
+        convert_to_iter_based=True,
+    ),
+]
+default_hooks = dict(checkpoint=dict(max_keep_ckpts=1), logger=dict(interval=16))
+log_processor = dict(window_size=16)

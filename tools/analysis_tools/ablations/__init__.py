@@ -1,0 +1,1 @@
+"""Parts of the ablation: its arms, their configs, one run, and the tables."""

@@ -1,0 +1,78 @@
+"""Looking into configs: parts of a type, and what differs between two."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from typing import Any
+
+from mmengine.config import Config
+
+from mmpolar.registry import METRICS, MODELS, TRANSFORMS
+
+_ABSENT = object()
+
+
+def nodes_of_type(node: Any, *types: str) -> Iterator[Any]:
+    """All parts of a config that have one of some types, at whatever depth.
+
+    Args:
+        node: The config or a part of it.
+        *types: Class names without a scope.
+
+    Yields:
+        The parts, dictionaries with ``type``.
+    """
+    if isinstance(node, Mapping | Config):
+        if type_of(node) in types:
+            yield node
+        children = node.values()
+    else:
+        children = node if isinstance(node, list | tuple) else ()
+    for child in children:
+        yield from nodes_of_type(child, *types)
+
+
+def type_of(node: Mapping[str, Any]) -> str:
+    """Class name of a part, without its scope; empty if it has none."""
+    return str(node.get('type', '')).rpartition('.')[2]
+
+
+def option_of(node: Mapping[str, Any], name: str) -> Any:
+    """What an option of a part is, by its class's default where the config leaves it out."""
+    if name in node:
+        return node[name]
+    found = (registry.get(node['type']) for registry in (MODELS, TRANSFORMS, METRICS))
+    built = next(cls for cls in found if cls is not None)
+    return inspect.signature(built).parameters[name].default
+
+
+def differences(old: Any, new: Any, place: str = '') -> Iterator[str]:
+    """What another config has otherwise.
+
+    Args:
+        old: A config, or a part of it, in plain values.
+        new: The other one's part in the same place.
+        place: Where that is, in the words of ``--cfg-options``.
+
+    Yields:
+        Lines such as ``'model.mask_head.n_rays: 72 -> 36'``. A part of another type, or that only
+        one of them has, is named by its type alone.
+    """
+    if isinstance(old, Mapping) and isinstance(new, Mapping) and type_of(old) == type_of(new):
+        pairs = [(key, old.get(key, _ABSENT), new.get(key, _ABSENT)) for key in {**old, **new}]
+    elif isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        pairs = [(i, *both) for i, both in enumerate(zip_longest(old, new, fillvalue=_ABSENT))]
+    else:
+        if old is not new and old != new:
+            yield f'{place}: {_shown(old)} -> {_shown(new)}'
+        return
+    for key, *both in pairs:
+        yield from differences(*both, f'{place}.{key}' if place else str(key))
+
+
+def _shown(value: Any) -> str:
+    if value is _ABSENT:
+        return 'not there'
+    if isinstance(value, Mapping):
+        return type_of(value) or '{...}'
+    return repr(value)
