@@ -1,5 +1,6 @@
 """A small published tracker, as tools/model_converters/publish_model.py would write it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmengine.config import Config
@@ -21,9 +22,11 @@ FACTS = TrainingFacts(
 )
 
 
-def publish_small(folder: Path, name: str = 'small') -> Path:
-    """Write the tracker of ``small_tracker`` to ``folder/<name>.pth``."""
+def publish_small(folder: Path, name: str = 'small', options: Mapping | None = None) -> Path:
+    """Write the tracker of ``small_tracker`` to ``folder/<name>.pth``; options change its config."""
     path = folder / f'{name}.pth'
+    config = Config.fromfile(CONFIG)
+    config.merge_from_dict(dict(options or {}))
     weights = halve(small_tracker().model.state_dict())
-    write_published(path, weights, Config.fromfile(CONFIG), FACTS)
+    write_published(path, weights, config, FACTS)
     return path

@@ -80,6 +80,14 @@ def test_page_shows_facts_figures_and_speed(zoo, tmp_path):
     assert 'not measured' not in page
 
 
+def test_calibration_of_the_score_is_told(zoo, tmp_path):
+    tool.main(zoo)
+    assert 'calibration' not in (tmp_path / 'page.md').read_text()
+    publish_small(tmp_path, NAME, {'model.test_cfg.score_slope': 1.5})
+    tool.main(zoo)
+    assert 'with the calibration of its score (slope 1.5)' in (tmp_path / 'page.md').read_text()
+
+
 def read_sha(folder):
     return read_published(folder / f'{NAME}.pth').weights_sha256
 

@@ -271,7 +271,7 @@ def _section(model: PublishedCheckpoint, entry: Mapping[str, Any]) -> str:
     config = f'configs/ocean_polar/{model.name}.py'
     kind = 'moving average of the weights' if facts.averaged else 'weights of the last step'
     said = [
-        ['config', f'[`{config}`](../{config}); the file holds it resolved'],
+        ['config', f'[`{config}`](../{config}); the file holds it resolved{_calibration(model)}'],
         ['data', facts.data],
         ['training', f'{facts.epochs} epochs, {facts.iterations} steps, seed {facts.seed}; {kind}'],
         ['time and machine', f'{facts.training_time}; {facts.machine}; {facts.trained_on}'],
@@ -285,6 +285,18 @@ def _section(model: PublishedCheckpoint, entry: Mapping[str, Any]) -> str:
     lines += _validation(model.name, config, entry.get('figures'))
     lines += _speed(model.name, entry.get('speed'))
     return '\n\n'.join(lines)
+
+
+def _calibration(model: PublishedCheckpoint) -> str:
+    """What was fitted to the weights after the training and is in the file alone."""
+    tracking = model.config.model.get('test_cfg') or {}
+    fitted = {
+        name: tracking[f'score_{name}']
+        for name in ('slope', 'offset')
+        if f'score_{name}' in tracking
+    }
+    listed = ', '.join(f'{name} {value:g}' for name, value in fitted.items())
+    return f', with the calibration of its score ({listed})' if fitted else ''
 
 
 def _validation(name: str, config: str, figures: Mapping[str, Any] | None) -> list[str]:
