@@ -177,7 +177,7 @@ def test_result_loads_safely_into_the_config_as_it_stands(source, tmp_path, caps
     out = tmp_path / 'new' / 'ocean.pth'
     tool.main([str(source), str(out)])
     assert [path.name for path in out.parent.iterdir()] == ['ocean.pth']
-    tracker = init_tracker(CONFIG, out)
+    tracker = init_tracker(CONFIG, out, fold=False)
     checkpoint = torch.load(out, weights_only=True)
     facts = checkpoint['meta']['conversion']
     assert facts['source'] == 'bare.pth'

@@ -16,7 +16,7 @@ from benchmarks.geometry import measure_geometry
 from benchmarks.growth import measure_growth, plot_growth
 from benchmarks.machine import Peaks, measure_machine
 from benchmarks.results import Part, format_part, write_json
-from benchmarks.tracking import CONFIGS, measure_tracking
+from benchmarks.tracking import CONFIGS, PAIRS_CONFIG, measure_tracking
 from benchmarks.videos import FRAME_SIZES, make_video
 
 from mmpolar.utils.setup import usage_error
@@ -212,7 +212,7 @@ def draw_pairs(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Calla
         f'{width} x {height}': training_videos(scratch, (width, height), args.seed, tick)
         for width, height in ((640, 480), (1280, 720))
     }
-    return measure_data_path(data, CONFIGS['lite0'], args.repeats, args.pairs, args.seed, tick)
+    return measure_data_path(data, PAIRS_CONFIG, args.repeats, args.pairs, args.seed, tick)
 
 
 def shapes(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Callable) -> Part:

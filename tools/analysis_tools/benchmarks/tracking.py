@@ -25,6 +25,8 @@ CONFIGS = {
     'lite0': ROOT / 'configs/ocean_polar/ocean-polar_effnet-lite0_natural.py',
     'tiny': ROOT / 'configs/ocean_polar/ocean-polar_effnet-lite0-tiny_natural.py',
 }
+#: The config whose training pairs are timed: plain pairs, as the peer's.
+PAIRS_CONFIG = ROOT / 'configs/ocean_polar/ocean-polar_effnet-lite0_own-data.py'
 #: The config that shares its weights with the original.
 ORIGINAL_CONFIG = 'r50'
 #: Frames that the split by part is taken from; the first few settle the caches.
