@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from plain_sampling import slow_sample
 
 from mmpolar.models.heads import ContourRefineHead, OceanMaps
 from mmpolar.models.heads.contour_refine_head import BORDER, RayTargets, pick_locations
@@ -78,16 +79,6 @@ def run(head, maps, rays, prototypes=None):
     prototypes = make_prototypes(head, len(rays.poles)) if prototypes is None else prototypes
     with torch.no_grad():
         return head(maps, prototypes, rays.poles, rays.ltrb, rays.coarse)
-
-
-def slow_sample(features, x, y):
-    """Bilinear interpolation of (C, H, W) between four cells, those outside being 0."""
-    value = torch.zeros(len(features))
-    for row in (math.floor(y), math.floor(y) + 1):
-        for col in (math.floor(x), math.floor(x) + 1):
-            if 0 <= row < features.shape[1] and 0 <= col < features.shape[2]:
-                value += (1 - abs(x - col)) * (1 - abs(y - row)) * features[:, row, col]
-    return value
 
 
 def slow_reach(head, ltrb, direction):

@@ -109,6 +109,23 @@ def test_pairs_without_true_radii_do_not_train_the_refinement(trainable, changes
         assert (parameter.grad == 0).all()
 
 
+def test_rays_are_trained_where_the_classifier_shall_be_high(model):
+    """True radii elsewhere do not count while there are enough locations near the centre."""
+    data = prepared(model, [make_pair(0)])
+    (sample,) = data['data_samples']
+    centers = model.head.center_labels(torch.zeros(25, 25), sample.search_gt_instances.bboxes)[0]
+    positive = sample.polar_targets.positive
+    assert (positive & (centers > 0)).sum() >= model.refine_head.num_poles
+    assert (positive & (centers == 0)).any()
+    losses = []
+    for changed in (centers < 0, centers == 0, centers > 0):
+        torch.manual_seed(0)  # the same locations each time
+        given = data['data_samples'][0].clone()
+        given.polar_targets.radii = torch.where(changed, 200.0, sample.polar_targets.radii)
+        losses.append(model(data['inputs'], [given], mode='loss')['loss_inside'].item())
+    assert losses[0] == losses[1] != losses[2]
+
+
 def test_half_precision_trains_with_finite_losses(trainable):
     data = prepared(trainable, [make_pair(0), make_pair(1, label=0)])
     with torch.autocast('cpu', torch.bfloat16):
