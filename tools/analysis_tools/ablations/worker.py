@@ -112,7 +112,7 @@ def resume_if_begun(cfg: Config) -> bool:
 
 def is_trained(cfg: Config) -> bool:
     """Whether a stage came to its end before."""
-    return cfg.resume and Path(cfg.load_from) == last_checkpoint_of(cfg)
+    return cfg.get('resume', False) and Path(cfg.load_from) == last_checkpoint_of(cfg)
 
 
 def trained_updates(cfg: Config) -> int:
