@@ -9,6 +9,7 @@ from operator import index as as_int
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from filelock import FileLock
 from mmengine.dataset import BaseDataset, force_full_init
@@ -501,8 +502,8 @@ def select_object(ids: np.ndarray, object_id: int | None) -> np.ndarray:
     Returns:
         Mask of shape (H, W), uint8 with values 0 and 1.
     """
-    chosen = ids == object_id if object_id is not None else (ids != 0) & (ids != VOID_ID)
-    return chosen.view(np.uint8)
+    lowest, highest = (1, VOID_ID - 1) if object_id is None else (object_id, object_id)
+    return cv2.inRange(ids, lowest, highest) & 1
 
 
 def build_transforms(pipeline: Sequence[dict | Callable]) -> list[Callable]:

@@ -248,16 +248,7 @@ def warp_image(
     Returns:
         (out_size, out_size) or (out_size, out_size, 3) uint8 crop, a new array.
     """
-    to_frame = invert(matrix)
-    color = np.broadcast_to(np.rint(border), img.shape[2:] or (1,))
-    view, origin = _visible_part(img, to_frame, out_size)
-    if view.size == 0:
-        return np.full((out_size, out_size, *img.shape[2:]), color, dtype=np.uint8)
-    to_frame[:, 2] -= origin
-    zoom = math.sqrt(abs(np.linalg.det(to_frame[:, :2])))
-    while zoom >= 2 and min(view.shape[:2]) >= 2:
-        view, to_frame, zoom = _halve(view), _to_half(to_frame), zoom / 2
-    return _warp(view, to_frame, out_size, cv2.INTER_LINEAR, color.tolist())
+    return _warp_part(img, _VisiblePart.of(img.shape, matrix, out_size), border)
 
 
 def warp_mask(
@@ -277,12 +268,29 @@ def warp_mask(
     Returns:
         (out_size, out_size) uint8.
     """
-    to_frame = invert(matrix)
-    view, origin = _visible_part(mask, to_frame, out_size)
-    if view.size == 0:
-        return np.zeros((out_size, out_size), dtype=np.uint8)
-    to_frame[:, 2] -= origin
-    return _warp(view, to_frame, out_size, cv2.INTER_NEAREST, 0)
+    return _warp_mask_part(mask, _VisiblePart.of(mask.shape, matrix, out_size))
+
+
+def warp_frame(
+    img: NDArray[np.uint8],
+    mask: NDArray[np.uint8] | None,
+    matrix: NDArray[np.float64],
+    out_size: int,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Crop a frame and its mask, the frame's mean colour and 0 outside.
+
+    Args:
+        img: Frame, (H, W) or (H, W, 3) uint8.
+        mask: (H, W) uint8, non-zero on the target; None if it is not known.
+        matrix: (2, 3) matrix from frame pixels to crop pixels.
+        out_size: Side of the crop in pixels.
+
+    Returns:
+        What :func:`warp_image` with :func:`mean_color`, and :func:`warp_mask`, give.
+    """
+    part = _VisiblePart.of(img.shape, matrix, out_size)
+    border = 0.0 if part.hides_border else mean_color(img)
+    return _warp_part(img, part, border), None if mask is None else _warp_mask_part(mask, part)
 
 
 def score_locations(
@@ -304,19 +312,64 @@ def score_locations(
     return np.stack([x, y], axis=-1).astype(np.float32)
 
 
-def _visible_part(
-    img: NDArray[np.uint8], to_frame: NDArray[np.float64], out_size: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """View of the frame pixels that a crop can touch, and the (x, y) of its first pixel."""
-    edge = out_size - 0.5
-    left, top, right, bottom = transform_box((-0.5, -0.5, edge, edge), to_frame)
-    height, width = img.shape[:2]
-    limits = np.array([width, height])
-    first = np.floor([left, top]) - _SLICE_MARGIN
-    last = np.ceil([right, bottom]) + _SLICE_MARGIN + 1
-    x1, y1 = np.clip(first, 0, limits).astype(np.int64)
-    x2, y2 = np.clip(last, 0, limits).astype(np.int64)
-    return img[y1:y2, x1:x2], np.array([x1, y1])
+class _VisiblePart(NamedTuple):
+    """The frame pixels that a crop can touch.
+
+    Attributes:
+        rows: Rows of the frame.
+        columns: Columns of the frame.
+        to_part: (2, 3) matrix from crop pixels to pixels of the part.
+        zoom: Frame pixels per crop pixel.
+        out_size: Side of the crop in pixels.
+        hides_border: Whether the crop shows nothing of what is around the frame.
+    """
+
+    rows: slice
+    columns: slice
+    to_part: NDArray[np.float64]
+    zoom: float
+    out_size: int
+    hides_border: bool
+
+    @classmethod
+    def of(cls, shape: Sequence[int], matrix: NDArray[np.float64], out_size: int) -> '_VisiblePart':
+        """The part of a frame of a shape (H, W, ...), for a matrix from frame to crop."""
+        to_part = invert(matrix)
+        edge = out_size - 0.5
+        left, top, right, bottom = transform_box((-0.5, -0.5, edge, edge), to_part)
+        limits = np.array([shape[1], shape[0]])
+        first = np.floor([left, top]) - _SLICE_MARGIN
+        last = np.ceil([right, bottom]) + _SLICE_MARGIN + 1
+        x1, y1 = np.clip(first, 0, limits).astype(np.int64)
+        x2, y2 = np.clip(last, 0, limits).astype(np.int64)
+        to_part[:, 2] -= np.array([x1, y1])
+        zoom = math.sqrt(abs(np.linalg.det(to_part[:, :2])))
+        # Halving takes from the margin.
+        is_inside = zoom < 2 and min(first) >= 0 and all(last <= limits)
+        return cls(slice(y1, y2), slice(x1, x2), to_part, zoom, out_size, is_inside)
+
+    def cut(self, img: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """View of the part in a frame, or in a map of its size."""
+        return img[self.rows, self.columns]
+
+
+def _warp_part(img: NDArray[np.uint8], part: _VisiblePart, border: Border) -> NDArray[np.uint8]:
+    """See :func:`warp_image`."""
+    color = np.broadcast_to(np.rint(border), img.shape[2:] or (1,))
+    view, to_part, zoom = part.cut(img), part.to_part, part.zoom
+    if view.size == 0:
+        return np.full((part.out_size, part.out_size, *img.shape[2:]), color, dtype=np.uint8)
+    while zoom >= 2 and min(view.shape[:2]) >= 2:
+        view, to_part, zoom = _halve(view), _to_half(to_part), zoom / 2
+    return _warp(view, to_part, part.out_size, cv2.INTER_LINEAR, color.tolist())
+
+
+def _warp_mask_part(mask: NDArray[np.uint8], part: _VisiblePart) -> NDArray[np.uint8]:
+    """See :func:`warp_mask`."""
+    view = part.cut(mask)
+    if view.size == 0:
+        return np.zeros((part.out_size, part.out_size), dtype=np.uint8)
+    return _warp(view, part.to_part, part.out_size, cv2.INTER_NEAREST, 0)
 
 
 def _halve(img: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,12 +1,14 @@
 """Reading images and masks from files, each into one form."""
 
+import io
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from mmpolar.utils.png import decode_plain_png
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -145,13 +147,14 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
         FileNotFoundError: If there is no such file.
         ImageReadError: If the file is empty, cut short, not an image, or has ids above 255.
     """
-    from PIL import Image  # the runtime reads no masks
-
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'mask file {path} does not exist')
     try:
-        with Image.open(path) as image:
-            values = np.asarray(_without_alpha(image))
+        with open(path, 'rb') as file:
+            data = file.read()
+        values = decode_plain_png(data)
+        if values is None:
+            values = _decode_with_pillow(data)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise FileNotFoundError(f'mask file {path} does not exist') from error
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageReadError(f'mask file {path} cannot be decoded ({error}); replace it') from error
     if values.ndim == 3:
@@ -165,15 +168,25 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
     return ids
 
 
+def _decode_with_pillow(data: bytes) -> np.ndarray:
+    from PIL import Image  # the runtime reads no masks
+
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(_without_alpha(image))
+
+
 def _natural_order(name: str) -> list[tuple[int, int | str]]:
     parts = re.split(r'([0-9]+)', name)
     return [(0, int(p)) if p.isdecimal() else (1, p) for p in parts if p]
 
 
 def _read_bytes(path: str | os.PathLike) -> bytes:
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'image file {path} does not exist')
-    data = Path(path).read_bytes()
+    try:
+        # Without a look beforehand, which takes as long as reading.
+        with open(path, 'rb') as file:
+            data = file.read()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise FileNotFoundError(f'image file {path} does not exist') from error
     if not data:
         raise ImageReadError(f'image file {path} has zero bytes; copy or download it again')
     return data

@@ -14,6 +14,7 @@ from mmpolar.structures.crop import (
     transform_box,
     transform_mask_box,
     transform_points,
+    warp_frame,
     warp_image,
     warp_mask,
     whole_mean_color,
@@ -114,6 +115,26 @@ def test_warp_image_equals_padding_and_warping_for_any_rotation(frame):
         matrix = random_matrix(rng, 127)
         got = warp_image(frame, matrix, 127, BORDER).astype(int)
         assert np.abs(got - pad_and_warp(frame, matrix, 127)).max() <= 1
+
+
+@pytest.mark.parametrize('grey', [False, True])
+def test_warp_frame_is_warp_image_and_warp_mask_bit_for_bit(frame, grey):
+    rng = np.random.default_rng(4)
+    img = frame[..., 0] if grey else frame
+    mask = (frame[..., 1] > 128).astype(np.uint8)
+    matrices = [random_matrix(rng, 127) for _ in range(25)]
+    # Inside the frame, across its sides, halved, and off it.
+    sides = [20, 60, 127, 300, 700]
+    matrices += [crop_matrix(rng.uniform(0, 150, 2), side, 127) for side in sides * 8]
+    matrices.append(crop_matrix((-900, 0), 100, 127))
+    inside = 0
+    for matrix in matrices:
+        crop, cropped_mask = warp_frame(img, mask, matrix, 127)
+        np.testing.assert_array_equal(crop, warp_image(img, matrix, 127, mean_color(img)))
+        np.testing.assert_array_equal(cropped_mask, warp_mask(mask, matrix, 127))
+        inside += warp_mask(np.ones_like(mask), matrix, 127).all()
+    assert 5 < inside < len(matrices) - 5
+    assert warp_frame(img, None, matrices[0], 127)[1] is None
 
 
 @pytest.mark.parametrize('center', [(-500, 75), (100, -500), (900, 75), (100, 900), (-9e4, 9e4)])

@@ -11,11 +11,9 @@ from mmpolar.registry import TRANSFORMS
 from mmpolar.structures.crop import (
     context_size,
     crop_matrix,
-    mean_color,
     transform_box,
     transform_mask_box,
-    warp_image,
-    warp_mask,
+    warp_frame,
 )
 
 
@@ -185,12 +183,13 @@ def _shows_avoided(frame: dict[str, Any], matrix: NDArray[np.float64], size: int
 def _crop(frame: dict[str, Any], matrix: NDArray[np.float64], size: int) -> dict[str, Any]:
     img, mask = frame['img'], frame['mask']
     box = None if mask is None else transform_mask_box(mask, matrix)
+    cropped, cropped_mask = warp_frame(img, mask, matrix, size)
     boxes = {key: transform_box(frame[key], matrix) for key in ('region', 'avoid') if key in frame}
     return {
         **frame,
         **boxes,
-        'img': warp_image(img, matrix, size, border=mean_color(img)),
-        'mask': None if mask is None else warp_mask(mask, matrix, size),
+        'img': cropped,
+        'mask': cropped_mask,
         'box': transform_box(frame['box'], matrix) if box is None else box,
         'matrix': matrix,
     }

@@ -100,12 +100,10 @@ def _rows(
 
 
 def our_pairs(config: str, root: str, seed: int = 0) -> Any:
-    """Our pair dataset with a config's training pipeline, over one folder in the layout of DAVIS."""
+    """A config's training data, but over one folder in the layout of DAVIS."""
     with DefaultScope.overwrite_default_scope('mmpolar'):
-        dataset = dict(Config.fromfile(config).train_dataloader.dataset)
-        dataset.pop('quotas', None)
-        dataset.update(datasets=[dict(type='DavisDataset', data_root=root, ann_file='')], seed=seed)
-        return OUR_DATASETS.build(dataset)
+        dataset = Config.fromfile(config).train_dataloader.dataset
+        return OUR_DATASETS.build(_over_one_folder(dataset, root, seed))
 
 
 def their_pairs(root: str, leave_out: tuple[str, ...] = ()) -> Any:
@@ -222,6 +220,18 @@ def _holders(transforms: list) -> list:
             getattr(inner := getattr(transform, 'transforms', None), 'transforms', None), list
         )
     ]
+
+
+def _over_one_folder(dataset: Mapping[str, Any], root: str, seed: int) -> dict[str, Any]:
+    """The config of a pair dataset, or of a composite one, with other tracks."""
+    changed = {**dataset, 'seed': seed}
+    for part in ('positives', 'negatives'):
+        if part in changed:
+            changed[part] = _over_one_folder(changed[part], root, seed)
+    if 'datasets' in changed:
+        changed['datasets'] = [dict(type='DavisDataset', data_root=root, ann_file='')]
+        changed.pop('quotas', None)
+    return changed
 
 
 def _draw_some(dataset: Any, pairs: int) -> Way:
