@@ -18,6 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 Border = float | Sequence[float]
 
 _MEAN_ROWS = 128  # rows that mean_color samples: enough for a fill colour, 8 x cheaper at 1080p
+# Larger images OpenCV shares among its threads. The cores may be taken by those of a network, which
+# wait for its next step in a loop: sharing a task of a tenth of a millisecond then takes two.
+_SERIAL_PIXELS = 1 << 16
 _SLICE_MARGIN = 2  # frame pixels kept around a window, so that interpolation never meets the cut
 
 
@@ -375,7 +378,13 @@ def _warp_mask_part(mask: NDArray[np.uint8], part: _VisiblePart) -> NDArray[np.u
 def _halve(img: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Mean of 2 x 2 pixels; an odd last row or column, under a crop pixel wide, is left out."""
     height, width = img.shape[0] // 2, img.shape[1] // 2
-    return cv2.resize(img[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+    half = np.empty((height, width, *img.shape[2:]), np.uint8)
+    band = max(1, _SERIAL_PIXELS // width)
+    for top in range(0, height, band):
+        part = half[top : top + band]
+        source = img[2 * top : 2 * (top + len(part)), : 2 * width]
+        cv2.resize(source, (width, len(part)), dst=part, interpolation=cv2.INTER_AREA)
+    return half
 
 
 def _to_half(to_frame: NDArray[np.float64]) -> NDArray[np.float64]:

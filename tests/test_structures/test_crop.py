@@ -4,6 +4,7 @@ import pytest
 from plain_ocean import crop_window
 
 from mmpolar.structures.crop import (
+    _halve,
     context_size,
     crop_image,
     crop_matrix,
@@ -115,6 +116,18 @@ def test_warp_image_equals_padding_and_warping_for_any_rotation(frame):
         matrix = random_matrix(rng, 127)
         got = warp_image(frame, matrix, 127, BORDER).astype(int)
         assert np.abs(got - pad_and_warp(frame, matrix, 127)).max() <= 1
+
+
+@pytest.mark.parametrize('shape', [(2, 2), (3, 5, 3), (1001, 1203, 3), (700, 900), (3, 300001)])
+def test_halving_in_bands_equals_halving_at_once(shape):
+    img = np.random.default_rng(5).integers(0, 256, shape, dtype=np.uint8)
+    before = img.copy()
+    height, width = shape[0] // 2, shape[1] // 2
+    expected = cv2.resize(
+        img[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA
+    )
+    np.testing.assert_array_equal(_halve(img), expected)
+    np.testing.assert_array_equal(img, before)
 
 
 @pytest.mark.parametrize('grey', [False, True])
