@@ -46,6 +46,7 @@ def prepare_for_inference(model: Ocean) -> Ocean:
     if not has_packed_convolution():
         return model
     _Replacer(_usual_sizes(model)).replace_children(model)
+    _share_inputs(model)
     return model
 
 
@@ -125,6 +126,19 @@ class _Replacer:
         layer = WinogradConv2d(conv, tile, activation, self._workspace)
         layer.product = PackedConv2d(layer.product, input_size=layer.product_size(size))
         return layer
+
+
+def _share_inputs(model: Ocean) -> None:
+    """Join the layers that are given the same maps."""
+    head, mask_head = model.head, model.mask_head
+    branches = (head.cls_combination.search_encoders, head.reg_combination.search_encoders)
+    pairs = list(zip(*branches, strict=True))
+    if mask_head is not None:
+        other = head.reg_tower if mask_head.feature == 'reg' else head.cls_tower
+        pairs.append((mask_head.tower[0], other[0]))
+    for one, another in pairs:
+        if isinstance(one, WinogradConv2d) and isinstance(another, WinogradConv2d):
+            one.share_input(another)
 
 
 def _usual_sizes(model: Ocean) -> Sizes:
