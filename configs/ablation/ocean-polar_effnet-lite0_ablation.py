@@ -28,17 +28,7 @@ custom_hooks = [
 
 optim_wrapper = dict(type='Bfloat16OptimWrapper')
 train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=30),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min_ratio=0.01,
-        by_epoch=True,
-        begin=0,
-        T_max=max_epochs,
-        end=max_epochs,
-        convert_to_iter_based=True,
-    ),
-]
+warm_up, cosine = _base_.param_scheduler
+param_scheduler = [dict(warm_up, end=30), dict(cosine, T_max=max_epochs, end=max_epochs)]
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=1), logger=dict(interval=16))
 log_processor = dict(window_size=16)

@@ -23,14 +23,5 @@ custom_hooks = [
 ]
 max_epochs = 18
 train_cfg = dict(max_epochs=max_epochs, val_interval=6)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=100),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min_ratio=0.01,
-        by_epoch=True,
-        begin=0,
-        T_max=max_epochs,
-        end=max_epochs,
-        convert_to_iter_based=True),
-]
+warm_up, cosine = _base_.param_scheduler
+param_scheduler = [dict(warm_up, end=100), dict(cosine, T_max=max_epochs, end=max_epochs)]

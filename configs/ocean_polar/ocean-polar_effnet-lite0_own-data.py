@@ -20,16 +20,7 @@ train_dataloader = dict(dataset=dict(samples_per_epoch=2000, pipeline=train_pipe
 custom_hooks = [_base_.ema_hook]
 max_epochs = 28
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min_ratio=0.01,
-        by_epoch=True,
-        begin=0,
-        T_max=max_epochs,
-        end=max_epochs,
-        convert_to_iter_based=True),
-]
+warm_up, cosine = _base_.param_scheduler
+param_scheduler = [warm_up, dict(cosine, T_max=max_epochs, end=max_epochs)]
 val_evaluator = dict(n_rays=72)
 test_evaluator = val_evaluator

@@ -1,35 +1,17 @@
-# As natural.py; each training pair is made of a positive and a negative one: what lies outside a
-# frame is filled up with another photograph, targets are laid over other photographs, other objects beside them or in front of them, and in later epochs the negatives
-# are those that fool the tracker most.
+# As natural.py; each training pair is made of a positive and a negative one: what lies outside a frame
+# is filled up with another photograph, targets are laid over other photographs, other objects beside
+# them or in front of them, and in later epochs the negatives are those that fool the tracker most.
 _base_ = './natural.py'
 
 n_rays = 72
 pairs_per_epoch = 4000
-crops = [
-    dict(type='LoadPairImages'),
-    dict(
-        type='CropPair',
-        template_size=127,
-        search_size=255,
-        template_shift=4,
-        template_scale=0.05,
-        search_shift=64,
-        search_scale=0.25,
-        flip_prob=0.5,
-        rotate=8,
-        keep_frames=True),
-]
+load, crop, recolor, polar_target, pack = _base_.train_pipeline
+crops = [load, dict(crop, search_scale=0.25, rotate=8, keep_frames=True)]
 augmentation = [
-    dict(type='PairPhotometric', gray_prob=0.08, gaussian_prob=0.15, motion_prob=0.2),
+    dict(recolor, gray_prob=0.08, gaussian_prob=0.15, motion_prob=0.2),
     dict(type='DrawTemplateTarget', mask_prob=0.5),
-    dict(
-        type='GeneratePolarTarget',
-        n_rays=n_rays,
-        stride=8,
-        score_size=25,
-        search_size=255,
-        positive='mask'),
-    dict(type='PackPairInputs'),
+    dict(polar_target, n_rays=n_rays),
+    pack,
 ]
 ways = dict(
     positive=0.3, negative=0.2, stitch=0.1, overlay=0.05, transplant=0.15, paste=0.2)
@@ -64,7 +46,7 @@ mining_hook = dict(
     interval=5,
     scorer=dict(type='MaxTrackScore'),
     report_thr=0.5,
-    pool=dict(pipeline=[*crops, dict(type='PackPairInputs')], **negatives),
+    pool=dict(pipeline=[*crops, pack], **negatives),
     batch_size=16,
     num_workers=1)
 
