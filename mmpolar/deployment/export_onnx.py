@@ -28,9 +28,10 @@ from mmpolar.runtime.graph_inputs import (
     TARGET_MAP_INPUT,
     TEMPLATE_INPUT,
     refine_feed,
+    run_graph,
 )
 from mmpolar.runtime.model_folder import ANY_SIZE, ModelManifest, file_sha256
-from mmpolar.structures.target import draw_target
+from mmpolar.structures.target import draw_unknown_target
 from mmpolar.utils.checkpoint import weights_sha256
 
 #: Largest difference from PyTorch, absolute below 1 and relative above.
@@ -158,13 +159,10 @@ def _run_graphs(
     feed = {TEMPLATE_INPUT: template}
     if manifest.refine is not None:
         feed[TARGET_MAP_INPUT] = _target_maps(len(template), template.shape[1]).numpy()
-    graph = sessions[manifest.template]
-    names = [output.name for output in graph.get_outputs()]
-    encoded = dict(zip(names, graph.run(None, feed), strict=True))
+    encoded = run_graph(sessions[manifest.template], feed)
     prototypes = encoded.pop(PROTOTYPES, None)
     graph = sessions[manifest.search_file(search.shape[1])]
-    names = [output.name for output in graph.get_outputs()]
-    maps = dict(zip(names, graph.run(None, {SEARCH_INPUT: search, **encoded}), strict=True))
+    maps = run_graph(graph, {SEARCH_INPUT: search, **encoded})
     if manifest.refine is not None:
         locations = _middle_locations(len(search), maps['scores'].shape[-1])
         feed = refine_feed(maps, prototypes, locations.numpy(), search.shape[1], stride)
@@ -257,8 +255,7 @@ def _middle_locations(targets: int, size: int) -> Tensor:
 
 def _target_maps(targets: int, size: int) -> Tensor:
     """Discs of half the width of a template crop, (T, size, size) uint8."""
-    disc = draw_target(np.array([0.25, 0.25, 0.75, 0.75]) * size, size)
-    return torch.from_numpy(disc).repeat(targets, 1, 1)
+    return torch.from_numpy(draw_unknown_target(size)).repeat(targets, 1, 1)
 
 
 def _trace(

@@ -1,8 +1,9 @@
-"""Names of what goes into and out of the graphs of a model folder, and the feed of the last one."""
+"""What goes into and comes out of the graphs of a model folder."""
 
 from collections.abc import Mapping
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 #: Inputs of the template graph: crops, and with a refinement graph where the target is in them.
@@ -15,6 +16,19 @@ SEARCH_INPUT = 'search'
 #: Inputs of the refinement graph that come before the fine maps.
 REFINE_INPUTS = (PROTOTYPES, 'poles', 'middle', 'ltrb', 'coarse', 'combined')
 FINE_MAP = 'fine_'
+
+
+def run_graph(
+    session: onnxruntime.InferenceSession, feed: Mapping[str, NDArray]
+) -> dict[str, NDArray[np.float32]]:
+    """All outputs of a graph by name.
+
+    Args:
+        session: The graph.
+        feed: Its inputs by name.
+    """
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, feed), strict=True))
 
 
 def refine_feed(

@@ -16,6 +16,7 @@ from mmpolar.runtime.graph_inputs import (
     TARGET_MAP_INPUT,
     TEMPLATE_INPUT,
     refine_feed,
+    run_graph,
 )
 from mmpolar.runtime.model_folder import ModelManifest
 from mmpolar.structures.boxes import check_box
@@ -26,11 +27,11 @@ from mmpolar.structures.siamese import (
     Selection,
     TrackMemo,
     advance,
-    batches,
     cut_searches,
     cut_target_map,
     cut_template,
     locate_all,
+    map_batches,
     new_memos,
 )
 from mmpolar.structures.target import box_and_mask
@@ -200,22 +201,21 @@ class RuntimeTracker:
         self, frame: NDArray[np.uint8], memos: Sequence[TrackMemo[_Code]]
     ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
         """Search around the last boxes; each target's elected location and the outline there."""
-        located = {}
-        for places in batches(memos, CPU_BATCH):
-            batch = [memos[place] for place in places]
-            size = batch[0].search_size
-            crops, scales = cut_searches(frame, batch, self.params)
-            maps = self._search(size, crops, [memo.kernels for memo in batch])
-            refine = None
-            if self.manifest.refine is not None:
-                prototypes = np.concatenate([memo.kernels.prototypes for memo in batch])
-                refine = partial(self._refine, maps, prototypes, size)
-            radii = maps.get('radii')
-            found = locate_all(
-                maps['scores'], maps['ltrb'], radii, batch, scales, self.params, refine
-            )
-            located.update(zip(places, found, strict=True))
-        return [located[place] for place in range(len(memos))]
+        return map_batches(partial(self._locate_batch, frame), memos, CPU_BATCH)
+
+    def _locate_batch(
+        self, frame: NDArray[np.uint8], memos: Sequence[TrackMemo[_Code]]
+    ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
+        """As :meth:`_locate`, of targets whose search crops have one size."""
+        size = memos[0].search_size
+        crops, scales = cut_searches(frame, memos, self.params)
+        maps = self._search(size, crops, [memo.kernels for memo in memos])
+        refine = None
+        if self.manifest.refine is not None:
+            prototypes = np.concatenate([memo.kernels.prototypes for memo in memos])
+            refine = partial(self._refine, maps, prototypes, size)
+        radii = maps.get('radii')
+        return locate_all(maps['scores'], maps['ltrb'], radii, memos, scales, self.params, refine)
 
     def _search(
         self, size: int, crops: NDArray[np.uint8], codes: Sequence[_Code]
@@ -223,9 +223,7 @@ class RuntimeTracker:
         """Outputs of the search graph by name: ``scores`` (T, S, S), ``ltrb`` (T, 4, S, S), ..."""
         kernels = [np.concatenate(parts) for parts in zip(*(c.kernels for c in codes), strict=True)]
         feed = {SEARCH_INPUT: crops, **dict(zip(self.manifest.kernels, kernels, strict=True))}
-        session = self._session(self.manifest.search_file(size))
-        names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, feed), strict=True))
+        return run_graph(self._session(self.manifest.search_file(size)), feed)
 
     def _refine(
         self,

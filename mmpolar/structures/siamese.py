@@ -34,6 +34,7 @@ CPU_BATCH = 2
 _LEAST_SHARE = 1e-12
 
 Encoded = TypeVar('Encoded')
+T = TypeVar('T')
 
 
 @dataclass(frozen=True)
@@ -250,6 +251,27 @@ def batches(memos: Sequence[TrackMemo], at_most: int | None = None) -> list[list
         for group in groups.values()
         for first in range(0, len(group), at_most or len(group))
     ]
+
+
+def map_batches(
+    locate: Callable[[list[TrackMemo]], Sequence[T]],
+    memos: Sequence[TrackMemo],
+    at_most: int | None = None,
+) -> list[T]:
+    """Call a function on batches of targets, see :func:`batches`.
+
+    Args:
+        locate: Gives one answer for each target of a batch.
+        memos: The targets.
+        at_most: Targets of a batch; None for any number.
+
+    Returns:
+        The answers in the order of ``memos``.
+    """
+    answers = {}
+    for places in batches(memos, at_most):
+        answers.update(zip(places, locate([memos[place] for place in places]), strict=True))
+    return [answers[place] for place in range(len(memos))]
 
 
 def cut_searches(

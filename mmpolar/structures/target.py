@@ -42,6 +42,18 @@ def draw_target(box: np.ndarray, size: int, mask: np.ndarray | None = None) -> n
     return (x**2 + y[:, None] ** 2 <= 1).astype(np.uint8)
 
 
+def draw_unknown_target(size: int) -> np.ndarray:
+    """A disc of half the width of a template crop, as of a square target.
+
+    Args:
+        size: Side T of the crop in pixels.
+
+    Returns:
+        (T, T) uint8.
+    """
+    return draw_target(np.array([0.25, 0.25, 0.75, 0.75]) * size, size)
+
+
 def box_and_mask(
     target: ArrayLike, frame_size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray | None]:

@@ -1,11 +1,11 @@
 """Our runs and figures against the analyses of VOT's own toolkit; skipped without ``vot-toolkit``."""
 
 from functools import partial
-from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from vot_toolkit import import_toolkit
 
 from mmpolar.evaluation.functional import (
     AnchorRun,
@@ -20,15 +20,6 @@ from mmpolar.evaluation.functional import (
 )
 from mmpolar.evaluation.vot_runs import anchor_frames, run_from_anchor, run_with_resets
 from mmpolar.structures.region import MaskRegion, Polygon, Rectangle
-
-
-def import_toolkit(name):
-    """A module of the toolkit, whose own imports may fail in any way."""
-    try:
-        return import_module(name)
-    except Exception as error:
-        pytest.skip(f'vot-toolkit cannot be imported ({error!r})', allow_module_level=True)
-
 
 vot_region = import_toolkit('vot.region')
 dataset = import_toolkit('vot.dataset')

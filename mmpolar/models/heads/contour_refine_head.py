@@ -256,18 +256,15 @@ class ContourRefineHead(BaseModule):
         Returns:
             ``num_poles`` poles of each sample.
         """
-        x, y = locations
         rank = torch.rand_like(coarse[:, 0]) + 1 + (preferred > 0)
         rank = torch.where(positive, rank, torch.zeros_like(rank))
         rank, chosen = rank.flatten(1).topk(self.num_poles)
-        size = coarse.size(-1)
-        poles = torch.stack([x[chosen % size], y[chosen // size, 0]], -1)
         predicted = pick_locations(ltrb.detach(), chosen)
         true = pick_locations(true_ltrb.permute(0, 3, 1, 2), chosen)
         use_true = (torch.rand_like(rank) < 0.5)[..., None] & (true > 0).all(-1, keepdim=True)
         box = torch.where(use_true, true, predicted)
         return RayTargets(
-            poles=poles,
+            poles=pick_places(locations, chosen),
             ltrb=box * (self.box_jitter * torch.randn_like(box)).exp(),
             coarse=pick_locations(coarse.detach(), chosen),
             radii=pick_locations(radii, chosen),
@@ -307,6 +304,20 @@ def _weighted_mean(features: Tensor, weights: Tensor) -> Tensor:
     """Means of features (N, C, h, w) by weights (N, K, h, w), of which there are none below 0."""
     total = weights.sum((2, 3)).clamp(min=torch.finfo(weights.dtype).eps)
     return torch.einsum('nchw,nkhw->nck', features, weights) / total[:, None]
+
+
+def pick_places(locations: tuple[Tensor, Tensor], chosen: Tensor) -> Tensor:
+    """Where some locations lie.
+
+    Args:
+        locations: x of shape (S,) and y of shape (S, 1) in pixels of the search crop.
+        chosen: Locations counted row by row, shape (N, P).
+
+    Returns:
+        x, y in pixels of the search crop, shape (N, P, 2).
+    """
+    x, y = locations
+    return torch.stack([x[chosen % len(x)], y[chosen // len(x), 0]], -1)
 
 
 def pick_locations(maps: Tensor, chosen: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from mmpolar.models.heads import Kernels, OceanMaps
-from mmpolar.models.heads.contour_refine_head import RayTargets, pick_locations
+from mmpolar.models.heads.contour_refine_head import RayTargets, pick_locations, pick_places
 from mmpolar.registry import MODELS
 from mmpolar.structures.boxes import check_box
 from mmpolar.structures.crop import CROP_RULES
@@ -25,14 +25,14 @@ from mmpolar.structures.siamese import (
     TrackMemo,
     TrackParams,
     advance,
-    batches,
     cut_searches,
     cut_target_map,
     cut_template,
     locate_all,
+    map_batches,
     new_memos,
 )
-from mmpolar.structures.target import draw_target
+from mmpolar.structures.target import draw_target, draw_unknown_target
 from mmpolar.structures.track_result import TrackResult
 
 
@@ -142,9 +142,8 @@ class Ocean(BaseModel):
         if self.refine_head is None:
             return kernels
         if target_map is None:
-            size = template.size(-1)
-            box = np.array([0.25, 0.25, 0.75, 0.75]) * size
-            target_map = torch.from_numpy(draw_target(box, size)).expand(len(template), -1, -1)
+            disc = torch.from_numpy(draw_unknown_target(template.size(-1)))
+            target_map = disc.expand(len(template), -1, -1)
         prototypes = self.refine_head.encode_template(
             self._fine_of(outputs), target_map.to(template.device)
         )
@@ -175,7 +174,7 @@ class Ocean(BaseModel):
         coarse = pick_locations(radii, locations)
         if self.refine_head is None:
             return coarse
-        poles = self._poles(maps, locations)
+        poles = pick_places(self.head.locations(maps.ltrb, maps.search_size), locations)
         ltrb = pick_locations(maps.ltrb, locations)
         return self.refine_head.radii(*self.refine_head(maps, prototypes, poles, ltrb, coarse))
 
@@ -367,7 +366,9 @@ class Ocean(BaseModel):
         if radii is not None:
             outlines = self.radii_at(maps, radii, kernels.prototypes, best).float()
             directions = torch.tensor(ray_directions(radii.size(1))).to(outlines)
-            poles = self._poles(maps, best)[..., None, :]
+            poles = pick_places(self.head.locations(maps.ltrb, maps.search_size), best)[
+                ..., None, :
+            ]
             found['polygons'] = poles + outlines[..., None] * directions
         found = {key: value.cpu() for key, value in found.items()}
         for index, sample in enumerate(data_samples):
@@ -381,12 +382,8 @@ class Ocean(BaseModel):
         self, frame: NDArray[np.uint8], memos: Sequence[TrackMemo[Kernels]]
     ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
         """Search around the last boxes; each target's elected location and the outline there."""
-        located = {}
         at_most = CPU_BATCH if self.data_preprocessor.device.type == 'cpu' else None
-        for places in batches(memos, at_most):
-            batch = [memos[place] for place in places]
-            located.update(zip(places, self._locate_batch(frame, batch), strict=True))
-        return [located[place] for place in range(len(memos))]
+        return map_batches(partial(self._locate_batch, frame), memos, at_most)
 
     def _locate_batch(
         self, frame: NDArray[np.uint8], memos: Sequence[TrackMemo[Kernels]]
@@ -435,11 +432,6 @@ class Ocean(BaseModel):
                 box = instances.bboxes[0].cpu().numpy()
                 maps.append(torch.from_numpy(draw_target(box, self.params.template_size)))
         return torch.stack(maps)
-
-    def _poles(self, maps: OceanMaps, locations: Tensor) -> Tensor:
-        """Places x, y in pixels of the search crop, (N, P, 2), of locations (N, P)."""
-        x, y = self.head.locations(maps.ltrb, maps.search_size)
-        return torch.stack([x[locations % len(x)], y[locations // len(x), 0]], -1)
 
     def _fine_of(self, outputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return tuple(outputs[: len(self.refine_head.strides)])

@@ -1,12 +1,12 @@
 """VOT's own toolkit finds our result files complete and reads them; skipped without ``vot-toolkit``."""
 
 from functools import partial
-from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from benchmark_folders import HEIGHT, WIDTH, filled, write_vot
+from vot_toolkit import import_toolkit
 
 from mmpolar.evaluation.functional import FrameState, pixel_overlap
 from mmpolar.evaluation.submissions import time_lines, trajectory_lines
@@ -19,15 +19,6 @@ from mmpolar.structures.region import (
     parse_region,
     region_mask,
 )
-
-
-def import_toolkit(name):
-    """A module of the toolkit, whose own imports may fail in any way."""
-    try:
-        return import_module(name)
-    except Exception as error:
-        pytest.skip(f'vot-toolkit cannot be imported ({error!r})', allow_module_level=True)
-
 
 vot_dataset = import_toolkit('vot.dataset')
 multirun = import_toolkit('vot.experiment.multirun')
