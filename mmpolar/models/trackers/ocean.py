@@ -366,10 +366,8 @@ class Ocean(BaseModel):
         if radii is not None:
             outlines = self.radii_at(maps, radii, kernels.prototypes, best).float()
             directions = torch.tensor(ray_directions(radii.size(1))).to(outlines)
-            poles = pick_places(self.head.locations(maps.ltrb, maps.search_size), best)[
-                ..., None, :
-            ]
-            found['polygons'] = poles + outlines[..., None] * directions
+            poles = pick_places(self.head.locations(maps.ltrb, maps.search_size), best)
+            found['polygons'] = poles[..., None, :] + outlines[..., None] * directions
         found = {key: value.cpu() for key, value in found.items()}
         for index, sample in enumerate(data_samples):
             sample.pred_track_instances = InstanceData(
