@@ -109,7 +109,8 @@ def expected_changes(base):
     }
     target = place['GeneratePolarTarget']
     steps = {step.type: step for step in pipeline}
-    filling = f'{place["FillOutside"]}.prob: {steps["FillOutside"].prob} -> 0.0'
+    filled = steps['PairComposite'].fill_outside.prob
+    filling = f'{place["PairComposite"]}.fill_outside.prob: {filled} -> 0.0'
     ways = steps['PairComposite'].probs
 
     def given_to_positives(*taken):

@@ -34,8 +34,8 @@ train_dataloader = dict(
             **videos),
         negatives=dict(pipeline=crops, **negatives),
         pipeline=[
-            dict(type='FillOutside', prob=0.8),
-            dict(type='PairComposite', probs=ways),
+            dict(
+                type='PairComposite', probs=ways, fill_outside=dict(prob=0.8)),
             *augmentation,
         ]))
 

@@ -2,7 +2,6 @@
 
 from mmpolar.datasets.transforms.crop_pair import CropPair
 from mmpolar.datasets.transforms.draw_template_target import DrawTemplateTarget
-from mmpolar.datasets.transforms.fill_outside import FillOutside
 from mmpolar.datasets.transforms.generate_polar_target import GeneratePolarTarget
 from mmpolar.datasets.transforms.load_pair_images import LoadPairImages
 from mmpolar.datasets.transforms.load_track_frame import LoadTrackFrame
@@ -16,7 +15,6 @@ from mmpolar.datasets.transforms.stitch_composite import StitchComposite
 __all__ = [
     'CropPair',
     'DrawTemplateTarget',
-    'FillOutside',
     'GeneratePolarTarget',
     'LoadPairImages',
     'LoadTrackFrame',

@@ -4,25 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mmcv.transforms import BaseTransform
 from numpy.random import Generator
 
-from mmpolar.registry import TRANSFORMS
 from mmpolar.structures.crop import crop_image, warp_mask
 
 
-@TRANSFORMS.register_module()
-class FillOutside(BaseTransform):
-    """Put a part of another image into the region of a crop that lies outside its frame.
+class FillOutside:
+    """Put a part of another image into the region of a pair's crops that lies outside their frames.
 
     In still images the target often fills the frame, and most of a search crop around it has the
     mean colour: a tracker would learn to look for the only thing in sight. In a video there is
-    scenery all around. So the positive pair is filled up with a random window of the negative's
-    search frame, and the other way round; both crops of a pair get the same window. A pair is left
-    as it is where the other one is of its own video, which might show its target a second time.
-
-    Comes before ``PairComposite`` and reads what that reads; each side must have ``frame``, which
-    ``CropPair(keep_frames=True)`` leaves, and ``matrix``. Replaces ``img``.
+    scenery all around. Both crops of a pair get the same random window of the other image.
 
     Args:
         prob: Probability that a pair is filled up.
@@ -30,7 +22,7 @@ class FillOutside(BaseTransform):
             that it is taken from, within (0, 1].
 
     Raises:
-        ValueError: If an argument is outside its range, or a pair has kept no frames.
+        ValueError: If an argument is outside its range.
     """
 
     def __init__(self, prob: float = 0.8, window: Sequence[float] = (0.4, 1.0)) -> None:
@@ -44,48 +36,53 @@ class FillOutside(BaseTransform):
         self.prob = prob
         self.window = tuple(window)
 
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Fill up both pairs.
+    def __call__(
+        self, pair: dict[str, Any], other: dict[str, Any], rng: Generator
+    ) -> dict[str, Any]:
+        """Fill up a pair.
 
         Args:
-            results: ``positives`` and ``negatives``, lists of one pair each, and ``rng``.
+            pair: Pair that ``CropPair(keep_frames=True)`` has cut.
+            other: Side of another pair, whose ``frame`` the window is taken from. It must not show
+                what the filled pair, or what will be laid over it, tracks.
+            rng: Source of the randomness.
 
         Returns:
-            The same dictionary.
-        """
-        rng: Generator = results['rng']
-        (positive,), (negative,) = results['positives'], results['negatives']
-        for pair, other in ((positive, negative), (negative, positive)):
-            # Drawn whether it is used or not: the other pair's numbers do not depend on it.
-            used, *place = rng.random(4)
-            videos = {pair['template']['video'], pair['search']['video']}
-            if used < self.prob and other['search']['video'] not in videos:
-                self._fill(pair, self._draw_window(other['search'], *place))
-        return results
+            The pair with other images, or the pair itself.
 
-    def _draw_window(self, side: dict[str, Any], size: float, x: float, y: float) -> dict:
+        Raises:
+            ValueError: If a side has kept no frame.
+        """
+        for side in (pair['template'], pair['search'], other):
+            if 'frame' not in side:
+                raise ValueError(
+                    f'FillOutside: {side["img_path"]} has kept no frame; set keep_frames=True in '
+                    'CropPair'
+                )
+        # Drawn whether it is used or not: what is drawn later does not depend on it.
+        used, *place = rng.random(4)
+        if used >= self.prob:
+            return pair
+        window = self._draw_window(other['frame'], *place)
+        return {**pair, **{key: _filled(pair[key], window) for key in ('template', 'search')}}
+
+    def _draw_window(self, frame: np.ndarray, size: float, x: float, y: float) -> dict[str, Any]:
         """Arguments of ``crop_image`` for a window; the numbers lie in [0, 1)."""
-        if 'frame' not in side:
-            raise ValueError(
-                f'FillOutside: {side["img_path"]} has kept no frame; set keep_frames=True in '
-                'CropPair'
-            )
-        frame = side['frame']
         least, greatest = self.window
         length = (least + size * (greatest - least)) * min(frame.shape[:2])
         room = np.array([frame.shape[1], frame.shape[0]]) - length
         center = np.array([x, y]) * room + (length - 1) / 2
         return dict(img=frame, center=center, side=length)
 
-    def _fill(self, pair: dict[str, Any], window: dict) -> None:
-        for key in ('template', 'search'):
-            side = pair[key]
-            size = len(side['img'])
-            shown = np.ones(side['frame'].shape[:2], np.uint8)
-            outside = warp_mask(shown, side['matrix'], size) == 0
-            if outside.any():
-                filler = crop_image(**window, out_size=size)
-                side['img'] = np.where(outside[..., None], filler, side['img'])
-
     def __repr__(self) -> str:
         return f'{type(self).__name__}(prob={self.prob}, window={self.window})'
+
+
+def _filled(side: dict[str, Any], window: dict[str, Any]) -> dict[str, Any]:
+    size = len(side['img'])
+    shown = np.ones(side['frame'].shape[:2], np.uint8)
+    outside = warp_mask(shown, side['matrix'], size) == 0
+    if not outside.any():
+        return side
+    filler = crop_image(**window, out_size=size)
+    return {**side, 'img': np.where(outside[..., None], filler, side['img'])}

@@ -9,6 +9,7 @@ from mmcv.transforms import BaseTransform
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from mmpolar.datasets.transforms.fill_outside import FillOutside
 from mmpolar.registry import TRANSFORMS
 from mmpolar.structures.polar import mask_to_box
 
@@ -41,8 +42,14 @@ class PairComposite(BaseTransform):
     mask that is needed is not there, and where the negative's search frame is of the positive's own
     video and might show the target a second time.
 
+    Where a crop leaves its frame, ``fill_outside`` may show a part of another image
+    (:class:`FillOutside`): of the negative's search frame in the positive pair; in the negative pair
+    of the positive's search frame, or of the negative's own template frame where the positive's
+    target comes to lie over it, which would else be there twice, once as background. A pair is left
+    unfilled where that image is of a video that might show the target.
+
     Reads ``positives`` and ``negatives``, lists of one pair each whose crops ``CropPair`` has cut
-    (no negative is needed where all are ``positive``), and ``rng``. Gives a pair as a pair dataset
+    (no negative is needed where all are ``positive`` and nothing is filled), and ``rng``. Gives a pair as a pair dataset
     does, for ``PairPhotometric``, ``GeneratePolarTarget`` and ``PackPairInputs``, and
     ``composite_sources``: a dictionary for each image that went into the search crop, with
     ``img_path``, ``is_negative``, ``region`` (x1, y1, x2, y2 in pixels of the crop, the last two
@@ -54,6 +61,8 @@ class PairComposite(BaseTransform):
         ratio_range: Least and greatest weight of the positive in an overlay, within [.5, 1].
         paste_zoom: Least and greatest factor by which a pasted object is resized.
         max_occlusion: Share of the target's mask that a pasted object may cover, in [0, 1).
+        fill_outside: Arguments of :class:`FillOutside`; None fills nothing. It needs crops of
+            ``CropPair(keep_frames=True)``.
 
     Raises:
         ValueError: If an argument is outside its range; or, of a pair, if there are not one
@@ -69,6 +78,7 @@ class PairComposite(BaseTransform):
         ratio_range: Sequence[float] = (0.6, 0.8),
         paste_zoom: Sequence[float] = (0.6, 1.3),
         max_occlusion: float = 0.5,
+        fill_outside: Mapping[str, Any] | None = None,
     ) -> None:
         default = dict(positive=0.4, negative=0.2, stitch=0.2, overlay=0.2)
         self.probs = default if probs is None else dict(probs)
@@ -95,6 +105,7 @@ class PairComposite(BaseTransform):
         self.ratio_range = tuple(ratio_range)
         self.paste_zoom = tuple(paste_zoom)
         self.max_occlusion = max_occlusion
+        self.fill_outside = None if fill_outside is None else FillOutside(**fill_outside)
         self._combine = dict(
             stitch=self._stitch,
             overlay=self._overlay,
@@ -115,8 +126,10 @@ class PairComposite(BaseTransform):
         way = rng.choice(list(self.probs), p=list(self.probs.values()))
         positive = _single(results['positives'], 'positive')
         negative = None
-        if way != 'positive':
+        if way != 'positive' or self.fill_outside is not None:
             negative = _checked_negative(_single(results['negatives'], 'negative'), positive)
+        if self.fill_outside is not None:
+            positive, negative = self._fill(way, positive, negative, rng)
         if way == 'negative':
             pair = {**negative, 'composite_sources': [_source(negative, True)]}
         else:
@@ -124,6 +137,21 @@ class PairComposite(BaseTransform):
         if way in self._combine and not _is_same_video(positive, negative):
             pair = self._combine[way](pair, negative, rng)
         return {**pair, 'rng': rng, 'sample_idx': results['sample_idx']}
+
+    def _fill(
+        self, way: str, positive: dict[str, Any], negative: dict[str, Any], rng: Generator
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Fill up the pairs that this way takes crops from."""
+        filled = positive
+        if way != 'negative' and not _may_show(positive, negative['search']):
+            filled = self.fill_outside(positive, negative['search'], rng)
+        if way in ('stitch', 'overlay', 'transplant'):
+            other, tracked = negative['template'], positive
+        else:
+            other, tracked = positive['search'], negative
+        if way != 'positive' and not _may_show(tracked, other):
+            negative = self.fill_outside(negative, other, rng)
+        return filled, negative
 
     def _stitch(
         self, pair: dict[str, Any], negative: dict[str, Any], rng: Generator
@@ -169,11 +197,12 @@ class PairComposite(BaseTransform):
             matrix = self._draw_place(other['mask'], size, rng)
             cut = cv2.warpAffine(other['mask'], matrix, (size, size), flags=cv2.INTER_NEAREST)
             left = np.where(cut > 0, 0, search['mask']).astype(np.uint8)
-            if np.count_nonzero(left) >= max(1, (1 - self.max_occlusion) * area):
+            if cut.any() and np.count_nonzero(left) >= max(1, (1 - self.max_occlusion) * area):
                 break
         else:
             return pair
-        moved = cv2.warpAffine(other['img'], matrix, (size, size))
+        # An object that its crop cuts off would else get a dark rim.
+        moved = cv2.warpAffine(other['img'], matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
         seen = {**search, 'mask': left}
         if np.count_nonzero(left) < area:
             seen['box'] = mask_to_box(left)
@@ -198,7 +227,8 @@ class PairComposite(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(probs={self.probs}, ratio_range={self.ratio_range}, '
-            f'paste_zoom={self.paste_zoom}, max_occlusion={self.max_occlusion})'
+            f'paste_zoom={self.paste_zoom}, max_occlusion={self.max_occlusion}, '
+            f'fill_outside={self.fill_outside})'
         )
 
 
@@ -280,6 +310,11 @@ def _is_same_video(positive: dict[str, Any], negative: dict[str, Any]) -> bool:
     return positive['search']['video'] == negative['search']['video']
 
 
+def _may_show(pair: dict[str, Any], side: dict[str, Any]) -> bool:
+    """Whether a side of another pair is of a video that this pair's target is in."""
+    return side['video'] in {pair['template']['video'], pair['search']['video']}
+
+
 def _source(
     pair: dict[str, Any],
     is_negative: bool,
@@ -295,10 +330,10 @@ def _source(
     )
 
 
-def _extent(mask: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
-    """Bounding rectangle x1, y1, x2, y2 of a mask, the last two not included; None if empty."""
+def _extent(mask: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """Bounding rectangle x1, y1, x2, y2 of a mask that is not empty, the last two not included."""
     x, y, width, height = cv2.boundingRect(mask)
-    return (x, y, x + width, y + height) if width else None
+    return x, y, x + width, y + height
 
 
 def _with_search(

@@ -77,7 +77,9 @@ def drop_mining(cfg: Config) -> None:
 
 def drop_filling(cfg: Config) -> None:
     """Leave empty what lies outside a frame; the random numbers of all else stay the same."""
-    put('FillOutside', prob=0.0)(cfg)
+    for node in nodes_of_type(cfg, 'PairComposite'):
+        if node.get('fill_outside') is not None:
+            node.fill_outside.prob = 0.0
 
 
 def drop_cut_outs(cfg: Config) -> None:
