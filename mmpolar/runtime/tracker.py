@@ -243,6 +243,8 @@ class RuntimeTracker:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = self._threads
             options.log_severity_level = _ERRORS_ONLY
+            # A graph's idle threads would else spin on the cores that the next graph needs.
+            options.add_session_config_entry('session.force_spinning_stop', '1')
             self._sessions[name] = onnxruntime.InferenceSession(
                 str(self._folder / name), options, providers=['CPUExecutionProvider']
             )
