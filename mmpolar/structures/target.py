@@ -51,7 +51,7 @@ def draw_unknown_target(size: int) -> np.ndarray:
     Returns:
         (T, T) uint8.
     """
-    return draw_target(np.array([0.25, 0.25, 0.75, 0.75]) * size, size)
+    return draw_target(np.array([0.25, 0.25, 0.75, 0.75]) * size - 0.5, size)
 
 
 def box_and_mask(
@@ -72,11 +72,24 @@ def box_and_mask(
     target = np.asarray(target)
     if target.ndim < 2:
         return target, None
-    if target.shape != frame_size:
-        raise ValueError(
-            f'mask and frame differ in size: {target.shape} and {frame_size} (height, width)'
-        )
+    check_mask_size(target, frame_size)
     box = mask_to_box(target != 0)
     if box is None:
         raise ValueError('the mask of the target is empty: mark its pixels with values above 0')
     return box, target
+
+
+def check_mask_size(mask: np.ndarray, frame_size: tuple[int, int]) -> None:
+    """Refuse a mask of another size than its frame.
+
+    Args:
+        mask: A target's mask.
+        frame_size: Height and width of the frame in pixels.
+
+    Raises:
+        ValueError: If the sizes differ.
+    """
+    if mask.shape != frame_size:
+        raise ValueError(
+            f'mask and frame differ in size: {mask.shape} and {frame_size} (height, width)'
+        )

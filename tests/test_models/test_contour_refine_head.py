@@ -372,10 +372,6 @@ def test_half_precision_gives_finite_losses_near_the_exact_ones(dtype):
         assert torch.isfinite(tensor.grad).all()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason='the sums over a template are made in half precision: einsum is on the list of autocast',
-)
 def test_prototypes_of_strong_features_are_finite_in_float16():
     """ImageNet's features of EfficientNet-Lite0 sum up to 61,000 over a template."""
     head = make_head()
@@ -516,7 +512,6 @@ def test_maps_and_strides_must_come_in_pairs():
         make_head(n_rays=2)
 
 
-@pytest.mark.xfail(strict=True, reason='it is reshape that complains, in the first iteration')
 def test_comparisons_must_share_the_channels_evenly():
     with pytest.raises(ValueError, match='match_groups'):
         make_head(match_channels=6, match_groups=4)

@@ -141,6 +141,22 @@ def test_refinement_without_a_mask_head_is_refused():
         small_tracker(**REFINED, mask_head=None)
 
 
+def test_heads_must_have_the_same_rays():
+    refine_head = {**REFINED['refine_head'], 'n_rays': 20}
+    with pytest.raises(ValueError, match='refine_head has 20 rays and mask_head'):
+        small_tracker(**{**REFINED, 'refine_head': refine_head})
+
+
+def test_mask_of_another_size_is_refused_and_the_target_kept(model):
+    frame = video()[0]
+    box, mask = given_target(True)
+    model.init(frame, box, mask)
+    memo = model.memo
+    with pytest.raises(ValueError, match=r'mask and frame differ in size: \(240, 300\) and \(240'):
+        model.init(frame, box, mask[:, :300])
+    assert model.memo is memo
+
+
 def maps_of(model, pairs):
     """Maps, coarse radii and prototypes of packed pairs."""
     data = prepared(model, pairs)
@@ -191,10 +207,6 @@ def test_template_without_a_map_knows_the_ellipse_in_its_box(model):
     assert (other.polygons - expected.polygons).abs().max() > 0.1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason='the disc is centred at half the crop; the middle of pixels 0..126 is 63, not 63.5',
-)
 def test_template_alone_counts_as_a_square_target(model):
     template = torch.randn(1, 3, 127, 127, generator=torch.Generator().manual_seed(0))
     square = cut_target_map(np.array([100.0, 100, 160, 160]), None, model.params)

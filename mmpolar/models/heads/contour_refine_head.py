@@ -77,7 +77,8 @@ class ContourRefineHead(BaseModule):
         init_cfg: MMEngine's initialisation config.
 
     Raises:
-        ValueError: If ``in_channels`` and ``strides`` differ in length.
+        ValueError: If ``in_channels`` and ``strides`` differ in length, or ``match_channels`` is no
+            multiple of ``match_groups``.
     """
 
     def __init__(
@@ -105,6 +106,11 @@ class ContourRefineHead(BaseModule):
             raise ValueError(
                 f'in_channels has {len(in_channels)} maps but strides {len(strides)}: give the '
                 'stride of each map'
+            )
+        if match_channels % match_groups:
+            raise ValueError(
+                f'match_channels must be a multiple of match_groups, got {match_channels} and '
+                f'{match_groups}'
             )
         self.strides = tuple(strides)
         self.stride = stride
@@ -302,8 +308,9 @@ def _shrink(kinds: Tensor, stride: int) -> Tensor:
 
 def _weighted_mean(features: Tensor, weights: Tensor) -> Tensor:
     """Means of features (N, C, h, w) by weights (N, K, h, w), of which there are none below 0."""
-    total = weights.sum((2, 3)).clamp(min=torch.finfo(weights.dtype).eps)
-    return torch.einsum('nchw,nkhw->nck', features, weights) / total[:, None]
+    total = weights.sum((2, 3), keepdim=True).clamp(min=torch.finfo(weights.dtype).eps)
+    # Divided first: under autocast the sums are made in half precision, and might overflow.
+    return torch.einsum('nchw,nkhw->nck', features, weights / total)
 
 
 def pick_places(locations: tuple[Tensor, Tensor], chosen: Tensor) -> Tensor:

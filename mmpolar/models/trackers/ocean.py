@@ -32,7 +32,7 @@ from mmpolar.structures.siamese import (
     map_batches,
     new_memos,
 )
-from mmpolar.structures.target import draw_target, draw_unknown_target
+from mmpolar.structures.target import check_mask_size, draw_target, draw_unknown_target
 from mmpolar.structures.track_result import TrackResult
 
 
@@ -57,6 +57,9 @@ class Ocean(BaseModel):
         test_cfg: Fields of :class:`mmpolar.structures.siamese.TrackParams` to change.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: MMEngine's initialisation config.
+
+    Raises:
+        ValueError: If there is a refinement head without a mask head, or with other rays.
     """
 
     def __init__(
@@ -79,6 +82,11 @@ class Ocean(BaseModel):
         self.refine_head = MODELS.build(refine_head) if refine_head is not None else None
         if refine_head is not None and mask_head is None:
             raise ValueError('refine_head corrects the outline of a mask_head, and there is none')
+        if refine_head is not None and self.refine_head.n_rays != self.mask_head.n_rays:
+            raise ValueError(
+                f'refine_head has {self.refine_head.n_rays} rays and mask_head '
+                f'{self.mask_head.n_rays}: give both the same n_rays'
+            )
         self.params = replace(TrackParams(), **(test_cfg or {}))
         self.memo: TrackMemo[Kernels] | None = None
         self._video_memos: dict[Hashable, TrackMemo[Kernels]] = {}
@@ -255,7 +263,8 @@ class Ocean(BaseModel):
             The box, with score 1 and the outline that the network sees in it.
 
         Raises:
-            ValueError: If the box is not finite, has no area or lies outside the frame.
+            ValueError: If the box is not finite, has no area or lies outside the frame, or the mask
+                is not of the frame's size.
         """
         [self.memo], [result] = self.take_on(frame, [box], [mask])
         return result
@@ -301,6 +310,9 @@ class Ocean(BaseModel):
         params, size = self.params, frame.shape[:2]
         boxes = [check_box(box, size) for box in boxes]
         masks = masks or [None] * len(boxes)
+        for mask in masks:
+            if mask is not None:
+                check_mask_size(mask, size)
         border = CROP_RULES[params.crop].border(frame)
         crops = [cut_template(frame, box, border, params) for box in boxes]
         maps = [cut_target_map(*target, params) for target in zip(boxes, masks, strict=True)]
