@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmpolar.deployment.ocean_graphs import (
-    RefineGraph,
+    OutlineGraph,
     SearchGraph,
     TemplateGraph,
     prepare,
@@ -22,12 +22,13 @@ from mmpolar.deployment.ocean_graphs import (
 )
 from mmpolar.models.trackers import Ocean
 from mmpolar.runtime.graph_inputs import (
+    LOCATIONS,
+    MIDDLE,
     PROTOTYPES,
-    REFINE_INPUTS,
     SEARCH_INPUT,
     TARGET_MAP_INPUT,
     TEMPLATE_INPUT,
-    refine_feed,
+    outline_feed,
     run_graph,
 )
 from mmpolar.runtime.model_folder import ANY_SIZE, ModelManifest, file_sha256
@@ -38,11 +39,12 @@ from mmpolar.utils.checkpoint import weights_sha256
 TOLERANCE = 1e-4
 OPSET = 17
 TEMPLATE_FILE = 'template.onnx'
-REFINE_FILE = 'refine.onnx'
+OUTLINE_FILE = 'outline.onnx'
 # Other numbers of targets than the one that is traced, so that what is left open is tried.
 _TARGETS_TO_TRACE = 2
 _TARGETS_TO_CHECK = (1, 3)
-_NAMES = ('scores', 'ltrb', 'radii')
+_MAPS = ('scores', 'ltrb')
+_OUTLINE = 'radii'
 
 
 class ExportMismatchError(RuntimeError):
@@ -50,15 +52,15 @@ class ExportMismatchError(RuntimeError):
 
 
 def export_onnx(model: Ocean, folder: str | os.PathLike, static: bool = False) -> ModelManifest:
-    """Write the template branch and the search branch of a tracker as ONNX graphs.
+    """Write the template branch, the search branch and the outline of a tracker as ONNX graphs.
 
     ``template.onnx`` takes template crops and gives correlation kernels; ``search.onnx`` takes
-    search crops and kernels and gives scores, boxes and radii. Both take uint8 BGR crops
-    (T, X, X, 3) of any number of targets; normalisation is inside, batch norm is folded. Of a
+    search crops and kernels and gives scores, boxes and feature maps. Both take uint8 BGR crops
+    (T, X, X, 3) of any number of targets; normalisation is inside, batch norm is folded.
+    ``outline.onnx`` takes the feature maps and gives the radii of one location of each target. Of a
     tracker with a refinement head the first also takes where the target is and gives prototypes,
-    the second gives feature maps, and ``refine.onnx`` makes better radii of them for one location
-    of each target. The graphs are run in ONNX Runtime beside the tracker before ``model.json`` is
-    written.
+    which the last one takes. The graphs are run in ONNX Runtime beside the tracker before
+    ``model.json`` is written.
 
     Args:
         model: The tracker. It is not changed.
@@ -81,15 +83,16 @@ def export_onnx(model: Ocean, folder: str | os.PathLike, static: bool = False) -
     prepared = prepare(model)
     params = model.params
     kernels = _export_template(prepared, folder / TEMPLATE_FILE)
+    prototypes = kernels.pop(PROTOTYPES, None)
     files = {str(size): f'search_{size}.onnx' for size in params.search_sizes}
     if not static:
         files = {ANY_SIZE: 'search.onnx'}
     for size, name in files.items():
         _export_search(prepared, kernels, size, folder / name)
     graphs = [TEMPLATE_FILE, *files.values()]
-    if model.refine_head is not None:
-        _export_refine(prepared, folder / REFINE_FILE)
-        graphs.append(REFINE_FILE)
+    if model.mask_head is not None:
+        _export_outline(prepared, kernels, prototypes, folder / OUTLINE_FILE)
+        graphs.append(OUTLINE_FILE)
     preprocessor = model.data_preprocessor
     manifest = ModelManifest(
         params=params,
@@ -103,7 +106,8 @@ def export_onnx(model: Ocean, folder: str | os.PathLike, static: bool = False) -
         kernels=tuple(kernels),
         template=TEMPLATE_FILE,
         search=files,
-        refine=REFINE_FILE if model.refine_head is not None else None,
+        outline=OUTLINE_FILE if model.mask_head is not None else None,
+        refines=model.refine_head is not None,
         weights_sha256=weights_sha256(model.state_dict()),
         file_sha256={name: file_sha256(folder / name) for name in graphs},
     )
@@ -133,11 +137,11 @@ def check_graphs(model: Ocean, folder: Path, manifest: ModelManifest) -> float:
             _random_crops(targets, side, generator) for side in (model.params.template_size, size)
         ]
         expected = _reference(model, *crops)
-        got = _run_graphs(sessions, manifest, crops, model.params.stride)
+        got = _run_graphs(sessions, manifest, crops)
         for kind, value in expected.items():
             difference = largest_difference(got[kind], value.numpy())
             if not difference <= TOLERANCE:
-                name = manifest.refine if kind == 'refined' else manifest.search_file(size)
+                name = manifest.outline if kind == _OUTLINE else manifest.search_file(size)
                 raise ExportMismatchError(
                     f'{folder / name} differs from the tracker: {kind} by {difference:.2g} for {targets} '
                     f'search crops of {size} px, where {TOLERANCE:g} is allowed; nothing can be '
@@ -152,22 +156,23 @@ def _run_graphs(
     sessions: Mapping[str, onnxruntime.InferenceSession],
     manifest: ModelManifest,
     crops: Sequence[Tensor],
-    stride: int,
 ) -> dict[str, NDArray[np.float32]]:
-    """Outputs of all graphs by name; refined at the middle location."""
+    """Scores and distances everywhere, and radii at some locations, by name."""
     template, search = (crop.numpy() for crop in crops)
     feed = {TEMPLATE_INPUT: template}
-    if manifest.refine is not None:
+    if manifest.refines:
         feed[TARGET_MAP_INPUT] = _target_maps(len(template), template.shape[1]).numpy()
     encoded = run_graph(sessions[manifest.template], feed)
     prototypes = encoded.pop(PROTOTYPES, None)
     graph = sessions[manifest.search_file(search.shape[1])]
     maps = run_graph(graph, {SEARCH_INPUT: search, **encoded})
-    if manifest.refine is not None:
-        locations = _middle_locations(len(search), maps['scores'].shape[-1])
-        feed = refine_feed(maps, prototypes, locations.numpy(), search.shape[1], stride)
-        [maps['refined']] = sessions[manifest.refine].run(None, feed)
-    return maps
+    found = {name: maps[name] for name in _MAPS}
+    if manifest.outline is not None:
+        session = sessions[manifest.outline]
+        chosen = _some_locations(len(search), maps['scores'].shape[-1]).numpy()
+        feeds = [outline_feed(maps, prototypes, one, search.shape[1]) for one in chosen.T]
+        found[_OUTLINE] = np.stack([session.run(None, feed)[0] for feed in feeds], 1)
+    return found
 
 
 def largest_difference(got: NDArray[np.floating], expected: NDArray[np.floating]) -> float:
@@ -178,79 +183,63 @@ def largest_difference(got: NDArray[np.floating], expected: NDArray[np.floating]
 
 
 def _export_template(model: Ocean, path: Path) -> dict[str, Tensor]:
-    """Write the template graph; the kernels of its example by name."""
+    """Write the template graph; its outputs for an example by name."""
     size = model.params.template_size
     inputs = {TEMPLATE_INPUT: _random_crops(_TARGETS_TO_TRACE, size)}
     if model.refine_head is not None:
         inputs[TARGET_MAP_INPUT] = _target_maps(_TARGETS_TO_TRACE, size)
     graph = TemplateGraph(model)
     encoded = graph(*inputs.values())
-    count = len(encoded) - (model.refine_head is not None)
-    named = {f'kernel_{index}': kernel for index, kernel in enumerate(encoded[:count])}
-    outputs = [*named] + [PROTOTYPES] * (len(encoded) - count)
-    axes = {name: {0: 'targets'} for name in (*inputs, *outputs)}
-    _trace(graph, tuple(inputs.values()), path, list(inputs), outputs, axes)
-    return named
-
-
-def _export_search(model: Ocean, kernels: Mapping[str, Tensor], size: str, path: Path) -> None:
-    side = model.params.search_size if size == ANY_SIZE else int(size)
-    crops = _random_crops(_TARGETS_TO_TRACE, side)
-    outputs = [*_NAMES] if model.mask_head is not None else [*_NAMES[:2]]
-    maps = _refined_maps(model)
-    axes = {name: {0: 'targets'} for name in (SEARCH_INPUT, *kernels, *outputs, *maps)}
-    if size == ANY_SIZE:
-        axes[SEARCH_INPUT] |= {1: 'side', 2: 'side'}
-        for name in outputs:
-            rank = 3 if name == 'scores' else 4
-            axes[name] |= {rank - 2: 'cells', rank - 1: 'cells'}
-        for name in maps:
-            axes[name] |= {2: f'{name}_side', 3: f'{name}_side'}
-    _trace(
-        SearchGraph(model),
-        (crops, tuple(kernels.values())),
-        path,
-        [SEARCH_INPUT, *kernels],
-        [*outputs, *maps],
-        axes,
-    )
+    prototypes = [PROTOTYPES] * (model.refine_head is not None)
+    names = [f'kernel_{index}' for index in range(len(encoded) - len(prototypes))] + prototypes
+    axes = {name: {0: 'targets'} for name in (*inputs, *names)}
+    _trace(graph, tuple(inputs.values()), path, list(inputs), names, axes)
+    return dict(zip(names, encoded, strict=True))
 
 
 @torch.no_grad()
-def _export_refine(model: Ocean, path: Path) -> None:
-    """Write the graph that measures the rays of a location again, for maps of any size."""
-    params = model.params
-    crops = [
-        _random_crops(_TARGETS_TO_TRACE, side)
-        for side in (params.template_size, params.search_size)
-    ]
-    template = TemplateGraph(model)
-    *kernels, prototypes = template(crops[0], _target_maps(_TARGETS_TO_TRACE, params.template_size))
-    scores, ltrb, radii, *maps = SearchGraph(model)(crops[1], tuple(kernels))
-    names = ('scores', 'ltrb', 'radii', *_refined_maps(model))
-    found = dict(zip(names, (scores, ltrb, radii, *maps), strict=True))
-    found = {name: value.numpy() for name, value in found.items()}
-    locations = _middle_locations(_TARGETS_TO_TRACE, scores.size(-1)).numpy()
-    feed = refine_feed(found, prototypes.numpy(), locations, params.search_size, params.stride)
-    feed = {name: torch.from_numpy(np.asarray(value)) for name, value in feed.items()}
-    plain = [feed[name] for name in REFINE_INPUTS]
-    maps = [feed[name] for name in _refined_maps(model)[1:]]
-    axes = {name: {0: 'targets'} for name in feed if name != 'middle'} | {'refined': {0: 'targets'}}
-    for name in _refined_maps(model):
+def _export_search(model: Ocean, kernels: Mapping[str, Tensor], size: str, path: Path) -> None:
+    side = model.params.search_size if size == ANY_SIZE else int(size)
+    graph = SearchGraph(model)
+    example = _random_crops(_TARGETS_TO_TRACE, side), tuple(kernels.values())
+    maps = [*graph.find(*example)]
+    axes = {name: {0: 'targets'} for name in (SEARCH_INPUT, *kernels, *maps)}
+    if size == ANY_SIZE:
+        axes[SEARCH_INPUT] |= {1: 'side', 2: 'side'}
+        axes['scores'] |= {1: 'cells', 2: 'cells'}
+        axes['ltrb'] |= {2: 'cells', 3: 'cells'}
+        for name in maps[len(_MAPS) :]:
+            axes[name] |= {2: f'{name}_side', 3: f'{name}_side'}
+    _trace(graph, example, path, [SEARCH_INPUT, *kernels], maps, axes)
+
+
+@torch.no_grad()
+def _export_outline(
+    model: Ocean, kernels: Mapping[str, Tensor], prototypes: Tensor | None, path: Path
+) -> None:
+    """Write the graph that measures the rays of a location, for maps of any size."""
+    side = model.params.search_size
+    crops = _random_crops(_TARGETS_TO_TRACE, side)
+    maps = SearchGraph(model).find(crops, tuple(kernels.values()))
+    locations = _some_locations(_TARGETS_TO_TRACE, maps['scores'].size(-1))[:, 0]
+    feed = outline_feed(
+        {name: value.numpy() for name, value in maps.items()},
+        None if prototypes is None else prototypes.numpy(),
+        locations.numpy(),
+        side,
+    )
+    axes = {name: {0: 'targets'} for name in (*feed, _OUTLINE) if name != MIDDLE}
+    for name in set(feed) & set(maps):
         axes[name] |= {2: f'{name}_side', 3: f'{name}_side'}
-    _trace(RefineGraph(model), (*plain, tuple(maps)), path, list(feed), ['refined'], axes)
+    del feed[LOCATIONS]
+    inputs = tuple(torch.from_numpy(np.asarray(value)) for value in feed.values())
+    graph = OutlineGraph(model, tuple(feed))
+    _trace(graph, (locations, inputs), path, [LOCATIONS, *feed], [_OUTLINE], axes)
 
 
-def _refined_maps(model: Ocean) -> list[str]:
-    """Names of the maps that the search graph hands to the graph that refines."""
-    if model.refine_head is None:
-        return []
-    return ['combined', *(f'fine_{index}' for index in range(len(model.refine_head.strides)))]
-
-
-def _middle_locations(targets: int, size: int) -> Tensor:
-    """The location in the middle of a map of size x size, for each target, (T,)."""
-    return torch.full((targets,), size // 2 * size + size // 2)
+def _some_locations(targets: int, size: int) -> Tensor:
+    """Locations of a map of size x size, counted row by row: corner, middle and edge, (T, 3)."""
+    return torch.tensor([0, size // 2 * size + size // 2, size * size - 2]).repeat(targets, 1)
 
 
 def _target_maps(targets: int, size: int) -> Tensor:
@@ -287,16 +276,14 @@ def _trace(
 
 @torch.no_grad()
 def _reference(model: Ocean, template: Tensor, search: Tensor) -> dict[str, Tensor]:
-    """What the graphs shall give, by name; refined at the middle location."""
+    """What the graphs shall give, by name."""
     target_map = _target_maps(len(template), template.size(1))
     kernels = model.encode_template(to_input(model, template), target_map)
-    maps, radii = model.search(kernels, to_input(model, search))
+    maps = model.search(kernels, to_input(model, search))
     found = dict(scores=maps.scores(model.params.score_ratio), ltrb=maps.ltrb)
-    if radii is not None:
-        found['radii'] = radii
-    if model.refine_head is not None:
-        locations = _middle_locations(len(search), radii.size(-1))[:, None]
-        found['refined'] = model.radii_at(maps, radii, kernels.prototypes, locations)[:, 0]
+    if model.mask_head is not None:
+        locations = _some_locations(len(search), maps.ltrb.size(-1))
+        found[_OUTLINE] = model.radii_at(maps, kernels.prototypes, locations)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The two halves of an Ocean tracker as functions of plain tensors, ready to be traced."""
+"""The parts of an Ocean tracker as functions of plain tensors, ready to be traced."""
 
 import copy
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mmpolar.deployment.onnx_layers import OnnxAlignedConv, OnnxCombination, sample_points
 from mmpolar.models.heads import Kernels, OceanMaps
 from mmpolar.models.trackers import Ocean
+from mmpolar.runtime.graph_inputs import COMBINED, FINE_MAP, MIDDLE, OTHER_COMBINED, PROTOTYPES
 
 
 class TemplateGraph(nn.Module):
@@ -56,58 +57,69 @@ class SearchGraph(nn.Module):
             kernels: What :class:`TemplateGraph` gave.
 
         Returns:
-            Scores (T, S, S), distances (T, 4, S, S) and, with a mask head, radii (T, n, S, S); with
-            a refinement head also the maps that :class:`RefineGraph` reads.
+            Scores (T, S, S), distances (T, 4, S, S) and, with a mask head, the maps (T, C, H, W)
+            that :class:`OutlineGraph` reads.
         """
+        return tuple(self.find(search, kernels).values())
+
+    def find(self, search: Tensor, kernels: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """The same by name."""
         half = len(kernels) // 2
         kernels = Kernels(kernels[:half], kernels[half:])
-        maps, radii = self.model.search(kernels, to_input(self.model, search))
+        maps = self.model.search(kernels, to_input(self.model, search))
         scores = maps.scores(self.model.params.score_ratio)
-        outputs = (scores, maps.ltrb) if radii is None else (scores, maps.ltrb, radii)
-        if self.model.refine_head is None:
-            return outputs
-        return (*outputs, maps.reg_features, *maps.fine_features)
+        return dict(scores=scores, ltrb=maps.ltrb) | _outline_maps(self.model, maps)
 
 
-class RefineGraph(nn.Module):
-    """What the search graph found at the elected locations, to better radii.
+class OutlineGraph(nn.Module):
+    """What the search graph found around the elected locations, to radii.
 
     Args:
-        model: A tracker of :func:`prepare`, with a refinement head.
+        model: A tracker of :func:`prepare`, with a mask head.
+        names: Names of the inputs that come after the locations: the maps of
+            :class:`SearchGraph` and, with a refinement head, ``'prototypes'``, what
+            :class:`TemplateGraph` gave last, (T, C, 2, 1); ``'middle'``, pixel X // 2 of the search
+            crop that the middle location lies at, (); ``'ltrb'``, distances (T, 4, S, S).
     """
 
-    def __init__(self, model: Ocean) -> None:
+    def __init__(self, model: Ocean, names: tuple[str, ...]) -> None:
         super().__init__()
-        self.head = model.refine_head
+        self.model = model
+        self.names = names
 
-    def forward(
-        self,
-        prototypes: Tensor,
-        poles: Tensor,
-        middle: Tensor,
-        ltrb: Tensor,
-        coarse: Tensor,
-        combined: Tensor,
-        fine: tuple[Tensor, ...],
-    ) -> Tensor:
+    def forward(self, locations: Tensor, inputs: tuple[Tensor, ...]) -> Tensor:
         """Measure the rays of one location of each target.
 
         Args:
-            prototypes: What :class:`TemplateGraph` gave last, (T, C, 2, 1).
-            poles: The locations in pixels of the search crop, (T, 2).
-            middle: Pixel X // 2 of the search crop that the middle location lies at, ().
-            ltrb: Distances to the sides of the box there, (T, 4).
-            coarse: Radii of the mask head there, (T, n).
-            combined: Combined features, (T, C, S, S).
-            fine: Fine maps, (T, C_i, H_i, W_i).
+            locations: Locations counted row by row, (T,) int64.
+            inputs: What the names say.
 
         Returns:
             Radii in pixels of the search crop, (T, n).
         """
-        unused = coarse
-        maps = OceanMaps(unused, None, ltrb, unused, combined, 2 * middle, fine)
-        logits, reach = self.head(maps, prototypes, poles[:, None], ltrb[:, None], coarse[:, None])
-        return self.head.radii(logits, reach)[:, 0]
+        named = dict(zip(self.names, inputs, strict=True))
+        maps = OceanMaps(
+            cls_logits=None,
+            align_logits=None,
+            ltrb=named.get('ltrb'),
+            cls_features=named.get(OTHER_COMBINED),
+            reg_features=named.get(COMBINED),
+            search_size=2 * named[MIDDLE] if MIDDLE in named else None,
+            fine_features=tuple(named[name] for name in named if name.startswith(FINE_MAP)),
+        )
+        return self.model.radii_at(maps, named.get(PROTOTYPES), locations[:, None])[:, 0]
+
+
+def _outline_maps(model: Ocean, maps: OceanMaps) -> dict[str, Tensor]:
+    """The maps that an outline is measured on, by the names that they have between the graphs."""
+    if model.mask_head is None:
+        return {}
+    named = {}
+    if model.mask_head.feature == 'reg' or model.refine_head is not None:
+        named[COMBINED] = maps.reg_features
+    if model.mask_head.feature == 'cls':
+        named[OTHER_COMBINED] = maps.cls_features
+    return named | {f'{FINE_MAP}{index}': fine for index, fine in enumerate(maps.fine_features)}
 
 
 def prepare(model: Ocean) -> Ocean:

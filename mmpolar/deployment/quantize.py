@@ -40,7 +40,7 @@ def quantize_folder(
     one scale for each output channel of the weights; the range of each activation is measured while
     the tracker follows the targets of the calibration data. The last convolution of each branch,
     the correlation and the sampling of the aligned branch stay float32, and so do the template
-    branch, which runs once a target, and the graph that refines the outline.
+    branch, which runs once a target, and the graph that measures one outline.
 
     Args:
         source: Model folder in float32.

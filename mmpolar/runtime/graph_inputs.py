@@ -6,15 +6,20 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-#: Inputs of the template graph: crops, and with a refinement graph where the target is in them.
+#: Inputs of the template graph: crops, and for a refinement head where the target is in them.
 TEMPLATE_INPUT = 'template'
 TARGET_MAP_INPUT = 'target_map'
-#: Output of the template graph that only the refinement graph takes.
+#: Output of the template graph that only the outline graph takes, for a refinement head.
 PROTOTYPES = 'prototypes'
 #: Input of the search graph for crops; it also takes the kernels.
 SEARCH_INPUT = 'search'
-#: Inputs of the refinement graph that come before the fine maps.
-REFINE_INPUTS = (PROTOTYPES, 'poles', 'middle', 'ltrb', 'coarse', 'combined')
+#: Inputs of the outline graph: locations, and what a refinement head needs besides the maps.
+LOCATIONS = 'locations'
+MIDDLE = 'middle'
+#: Maps that go from the search graph to the outline graph: combined features of the regression and
+#: of the classification branch, and fine maps of the backbone, which are numbered.
+COMBINED = 'combined'
+OTHER_COMBINED = 'combined_cls'
 FINE_MAP = 'fine_'
 
 
@@ -31,36 +36,26 @@ def run_graph(
     return dict(zip(names, session.run(names, feed), strict=True))
 
 
-def refine_feed(
+def outline_feed(
     maps: Mapping[str, NDArray[np.float32]],
-    prototypes: NDArray[np.float32],
-    locations: NDArray[np.integer],
+    prototypes: NDArray[np.float32] | None,
+    locations: NDArray[np.int64],
     search_size: int,
-    stride: int,
 ) -> dict[str, NDArray]:
-    """What the refinement graph takes, for one location of each target.
+    """What the outline graph takes, for one location of each target.
 
     Args:
         maps: Outputs of the search graph by name, arrays (T, ...).
-        prototypes: Output of the template graph, (T, C, 2, 1).
+        prototypes: Output of the template graph, (T, C, 2, 1); None without a refinement head.
         locations: A location of each target, counted row by row, (T,).
         search_size: Side of the search crops in pixels.
-        stride: Pixels between two locations.
 
     Returns:
         Arrays by name of the input.
     """
-    targets, size = np.arange(len(locations)), maps['radii'].shape[-1]
-    rows, cols = np.divmod(locations, size)
-    middle = search_size // 2
-    poles = (np.stack([cols, rows], axis=1) - size // 2) * stride + middle
-    values = (
-        prototypes,
-        poles.astype(np.float32),
-        np.array(middle, dtype=np.int64),
-        maps['ltrb'][targets, :, rows, cols],
-        maps['radii'][targets, :, rows, cols],
-        maps['combined'],
-    )
-    fine = {name: value for name, value in maps.items() if name.startswith(FINE_MAP)}
-    return dict(zip(REFINE_INPUTS, values, strict=True)) | fine
+    read = {name: value for name, value in maps.items() if name not in ('scores', 'ltrb')}
+    feed = {LOCATIONS: locations} | read
+    if prototypes is None:
+        return feed
+    middle = np.array(search_size // 2, dtype=np.int64)
+    return feed | {PROTOTYPES: prototypes, MIDDLE: middle, 'ltrb': maps['ltrb']}

@@ -14,7 +14,7 @@ from mmpolar.version import __version__
 MANIFEST_NAME = 'model.json'
 FORMAT = 'mmpolar-onnx'
 #: Raised whenever a reader of the older version would misunderstand a folder.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 #: Key of the search graph that takes crops of any size.
 ANY_SIZE = 'any'
 
@@ -41,8 +41,10 @@ class ModelManifest:
         template: File of the template graph.
         search: Files of the search graphs by side of the search crop in pixels, as text, or one
             for any side under ``'any'``.
-        refine: File of the graph that measures the rays of the elected locations again; None
-            without one.
+        outline: File of the graph that measures the outline at the elected locations; None for a
+            tracker of boxes only.
+        refines: Whether it measures the rays a second time, on fine maps: the template graph then
+            takes where the target is, and gives prototypes.
         weights_sha256: Hash of the weights that were exported.
         file_sha256: Hash of each graph's file.
         mmpolar_version: Release that wrote the folder.
@@ -55,7 +57,8 @@ class ModelManifest:
     kernels: tuple[str, ...]
     template: str
     search: dict[str, str]
-    refine: str | None
+    outline: str | None
+    refines: bool
     weights_sha256: str
     file_sha256: dict[str, str]
     mmpolar_version: str = __version__

@@ -15,7 +15,7 @@ from mmpolar.runtime.graph_inputs import (
     SEARCH_INPUT,
     TARGET_MAP_INPUT,
     TEMPLATE_INPUT,
-    refine_feed,
+    outline_feed,
     run_graph,
 )
 from mmpolar.runtime.model_folder import ModelManifest
@@ -46,7 +46,8 @@ class _Code(NamedTuple):
 
     Attributes:
         kernels: What the search graph takes, one array (1, C, w, h) per kernel.
-        prototypes: What the refinement graph takes, (1, C, 2, 1); None without that graph.
+        prototypes: What the outline graph takes for a refinement head, (1, C, 2, 1); None without
+            one.
     """
 
     kernels: tuple[NDArray[np.float32], ...]
@@ -188,7 +189,7 @@ class RuntimeTracker:
     ) -> list[_Code]:
         params, names = self.params, list(self.manifest.kernels)
         feed = {TEMPLATE_INPUT: np.stack([cut_template(frame, b, border, params) for b in boxes])}
-        if self.manifest.refine is not None:
+        if self.manifest.refines:
             maps = [cut_target_map(*target, params) for target in zip(boxes, masks, strict=True)]
             feed[TARGET_MAP_INPUT] = np.stack(maps)
             names.append(PROTOTYPES)
@@ -210,12 +211,10 @@ class RuntimeTracker:
         size = memos[0].search_size
         crops, scales = cut_searches(frame, memos, self.params)
         maps = self._search(size, crops, [memo.kernels for memo in memos])
-        refine = None
-        if self.manifest.refine is not None:
-            prototypes = np.concatenate([memo.kernels.prototypes for memo in memos])
-            refine = partial(self._refine, maps, prototypes, size)
-        radii = maps.get('radii')
-        return locate_all(maps['scores'], maps['ltrb'], radii, memos, scales, self.params, refine)
+        outline = None
+        if self.manifest.outline is not None:
+            outline = partial(self._outline, maps, [memo.kernels for memo in memos], size)
+        return locate_all(maps['scores'], maps['ltrb'], memos, scales, self.params, outline)
 
     def _search(
         self, size: int, crops: NDArray[np.uint8], codes: Sequence[_Code]
@@ -225,16 +224,19 @@ class RuntimeTracker:
         feed = {SEARCH_INPUT: crops, **dict(zip(self.manifest.kernels, kernels, strict=True))}
         return run_graph(self._session(self.manifest.search_file(size)), feed)
 
-    def _refine(
+    def _outline(
         self,
         maps: dict[str, NDArray[np.float32]],
-        prototypes: NDArray[np.float32],
+        codes: Sequence[_Code],
         size: int,
         locations: NDArray[np.int64],
     ) -> NDArray[np.float32]:
         """Radii (T, n) in pixels of the search crop at a location of each target."""
-        feed = refine_feed(maps, prototypes, locations, size, self.params.stride)
-        [radii] = self._session(self.manifest.refine).run(None, feed)
+        prototypes = None
+        if codes[0].prototypes is not None:
+            prototypes = np.concatenate([code.prototypes for code in codes])
+        feed = outline_feed(maps, prototypes, locations, size)
+        [radii] = self._session(self.manifest.outline).run(None, feed)
         return radii
 
     def _session(self, name: str) -> onnxruntime.InferenceSession:

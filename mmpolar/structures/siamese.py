@@ -294,23 +294,21 @@ def cut_searches(
 def locate_all(
     scores: np.ndarray,
     ltrb: np.ndarray,
-    radii: np.ndarray | None,
     memos: Sequence[TrackMemo],
     scales: Sequence[float],
     params: TrackParams,
-    refine: Callable[[np.ndarray], np.ndarray] | None = None,
+    outline: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> list[tuple[Selection, np.ndarray | None]]:
     """Elect a location of each target's maps, and take its outline from there.
 
     Args:
         scores: Classification scores in [0, 1], shape (T, S, S).
         ltrb: Distances in pixels of the search crop, shape (T, 4, S, S).
-        radii: Radii of the outline in pixels of the search crop, shape (T, n, S, S), or None.
         memos: The targets as they were in the previous frame.
         scales: Pixels of each search crop per pixel of the frame.
         params: Tracking hyper-parameters.
-        refine: Gives better radii (T, n), in pixels of the search crop, at a location of each
-            target; the locations (T,) are counted row by row.
+        outline: Gives the radii (T, n) of the outline, in pixels of the search crop, at a location
+            of each target; the locations (T,) are counted row by row. None draws none.
 
     Returns:
         For each target the elected location, and the outline in pixels of the frame, (n, 2), or
@@ -320,13 +318,10 @@ def locate_all(
         select_location(score, sides, memo.box, scale, memo.search_size, params, memo.lost > 0)
         for score, sides, memo, scale in zip(scores, ltrb, memos, scales, strict=True)
     ]
-    if radii is None:
+    if outline is None:
         return [(selection, None) for selection in chosen]
-    rows, cols = (np.array([getattr(one, name) for one in chosen]) for name in ('row', 'col'))
-    if refine is None:
-        lengths = radii[np.arange(len(chosen)), :, rows, cols]
-    else:
-        lengths = refine(rows * scores.shape[-1] + cols)
+    size = scores.shape[-1]
+    lengths = outline(np.array([one.row * size + one.col for one in chosen]))
     return [
         (selection, decode_points(selection.pole, length / scale))
         for selection, length, scale in zip(chosen, lengths, scales, strict=True)

@@ -13,25 +13,42 @@ from mmpolar.deployment import ExportMismatchError, export_onnx
 from mmpolar.deployment.export_onnx import check_graphs, largest_difference
 from mmpolar.deployment.ocean_graphs import to_input
 from mmpolar.runtime import ModelManifest
+from mmpolar.runtime.graph_inputs import outline_feed, run_graph
 from mmpolar.utils.checkpoint import weights_sha256
 
 
 def run_folder(folder, template, search):
-    """Maps that the graphs in a folder give for crops (T, X, X, 3) uint8."""
+    """Maps that the graphs in a folder give for crops (T, X, X, 3) uint8, and radii somewhere."""
     manifest = ModelManifest.read(folder)
     graph = onnxruntime.InferenceSession(folder / manifest.template)
     kernels = graph.run(list(manifest.kernels), {'template': template})
     graph = onnxruntime.InferenceSession(folder / manifest.search_file(search.shape[1]))
     feed = dict(zip(manifest.kernels, kernels, strict=True))
-    return graph.run(None, {'search': search, **feed})
+    maps = run_graph(graph, {'search': search, **feed})
+    found = [maps['scores'], maps['ltrb']]
+    if manifest.outline is not None:
+        graph = onnxruntime.InferenceSession(folder / manifest.outline)
+        locations = some_locations(maps['scores'])
+        [radii] = graph.run(None, outline_feed(maps, None, locations, search.shape[1]))
+        found.append(radii)
+    return found
+
+
+def some_locations(scores):
+    """Another one for each target: the last one, which lies in a corner, to begin with."""
+    return scores[0].size - 1 - 17 * np.arange(len(scores))
 
 
 @torch.no_grad()
 def run_tracker(model, template, search):
     crops = (to_input(model, torch.from_numpy(crops)) for crops in (template, search))
     maps, radii = model.correlate(*crops)
-    parts = (maps.scores(model.params.score_ratio), maps.ltrb, radii)
-    return [part.numpy() for part in parts if part is not None]
+    scores = maps.scores(model.params.score_ratio)
+    found = [scores.numpy(), maps.ltrb.numpy()]
+    if radii is not None:
+        rows, cols = np.divmod(some_locations(found[0]), scores.shape[-1])
+        found.append(radii.numpy()[np.arange(len(scores)), :, rows, cols])
+    return found
 
 
 def noise(targets, side):

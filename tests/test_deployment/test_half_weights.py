@@ -52,7 +52,7 @@ def random_feed(session, generator):
     return feed
 
 
-@pytest.mark.parametrize('name', ['template.onnx', 'search.onnx', 'refine.onnx'])
+@pytest.mark.parametrize('name', ['template.onnx', 'search.onnx', 'outline.onnx'])
 def test_graphs_compute_the_same_bits(folders, name):
     whole, half = (onnxruntime.InferenceSession(folder / name) for folder in folders)
     feed = random_feed(whole, np.random.default_rng(0))

@@ -34,7 +34,7 @@ def test_convolutions_take_integers_but_the_last_of_each_branch(quantized):
     made_by = {name: node.op_type for node in graph.node for name in node.output}
     convolutions = [node for node in graph.node if node.op_type == 'Conv']
     plain = [node for node in convolutions if made_by.get(node.input[0]) != 'DequantizeLinear']
-    assert len(plain) == 4  # scores, boxes, radii, aligned scores
+    assert len(plain) == 3  # scores, boxes, aligned scores
     assert len(convolutions) > 20
     weights = {entry.name: entry.data_type for entry in graph.initializer}
     assert list(weights.values()).count(onnx.TensorProto.INT8) >= len(convolutions) - len(plain)

@@ -7,7 +7,8 @@ import torch.nn.functional as F  # noqa: N812
 from plain_sampling import slow_sample
 
 from mmpolar.models.heads import ContourRefineHead, OceanMaps
-from mmpolar.models.heads.contour_refine_head import BORDER, RayTargets, pick_locations
+from mmpolar.models.heads.contour_refine_head import BORDER, RayTargets
+from mmpolar.models.layers.locations import pick_locations
 from mmpolar.structures.polar import ray_directions
 from mmpolar.structures.target import draw_target
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmpolar.models.heads import OceanHead, OceanMaps, PolarContourHead
+from mmpolar.models.layers.locations import pick_locations
 
 SIZE, STRIDE, SEARCH = 25, 8, 255
 
@@ -138,6 +139,27 @@ def test_polar_head_starts_at_its_initial_radius(n_rays):
     assert radii.shape == (2, n_rays, SIZE, SIZE)
     assert (radii > 0).all()
     assert radii.median().item() == pytest.approx(40.0, rel=0.2)
+
+
+@pytest.mark.parametrize('depthwise', [False, True])
+@pytest.mark.parametrize('num_convs', [1, 4])
+def test_radii_of_some_locations_are_those_of_the_whole_map(num_convs, depthwise):
+    """In corners and at edges too, beyond which a convolution sees zeros in every layer."""
+    head = PolarContourHead(8, num_convs, n_rays=12, depthwise=depthwise).eval()
+    for norm in head.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(norm.running_mean, -1, 1)
+            torch.nn.init.uniform_(norm.bias, -1, 1)
+    torch.nn.init.normal_(head.radius_pred.weight, std=0.3)
+    maps = polar_maps()
+    maps = maps._replace(reg_features=maps.reg_features.to(memory_format=torch.channels_last))
+    locations = torch.stack([torch.arange(SIZE**2), torch.randperm(SIZE**2)])
+    with torch.no_grad():
+        expected = pick_locations(head(maps), locations)
+        assert expected.std() > 1
+        torch.testing.assert_close(head(maps, locations), expected, rtol=1e-4, atol=1e-4)
+        one = locations[:, 7:8]
+        torch.testing.assert_close(head(maps, one), expected[:, 7:8], rtol=1e-4, atol=1e-4)
 
 
 def test_polar_head_sits_on_the_features_it_is_told_to():

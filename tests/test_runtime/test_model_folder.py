@@ -47,7 +47,7 @@ def test_another_json_file_is_no_description(folder, text):
 def test_another_version_names_both(folder):
     edit(folder, format_version=99, mmpolar_version='7.0')
     with pytest.raises(
-        ModelFolderError, match=r'version 99 .*mmpolar 7\.0.* reads version 2: export'
+        ModelFolderError, match=r'version 99 .*mmpolar 7\.0.* reads version 3: export'
     ):
         RuntimeTracker(folder)
 

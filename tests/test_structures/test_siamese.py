@@ -281,30 +281,26 @@ def test_batches_hold_targets_of_one_search_size(at_most, expected):
     assert batches([], at_most) == []
 
 
-def test_outlines_are_refined_at_the_elected_locations():
+def test_outlines_are_measured_at_the_elected_locations():
     boxes = [np.array([84.0, 64.0, 116.0, 96.0]), np.array([20.0, 30.0, 60.0, 70.0])]
     params = TrackParams(window_influence=0.0, penalty_k=0.0)
     memos = new_memos([None, None], boxes, 0, (200, 300), params)
     places, scales = [(11, 14), (5, 20)], [2.0, 0.5]
     peaks = [maps_with_peak(row, col, (100, 100, 150, 150)) for row, col in places]
     scores, ltrb = (np.stack(part) for part in zip(*peaks, strict=True))
-    coarse = np.random.default_rng(0).uniform(5, 40, (2, 8, 25, 25)).astype(np.float32)
-    refined = np.arange(16, dtype=np.float32).reshape(2, 8) + 10
+    radii = np.arange(16, dtype=np.float32).reshape(2, 8) + 10
     asked = []
 
-    def refine(locations):
+    def outline(locations):
         asked.append(locations.tolist())
-        return refined
+        return radii
 
-    for given, radii in ((None, [coarse[n, :, r, c] for n, (r, c) in enumerate(places)]),
-                         (refine, refined)):  # fmt: skip
-        found = locate_all(scores, ltrb, coarse, memos, scales, params, given)
-        for number, (elected, outline) in enumerate(found):
-            assert (elected.row, elected.col) == places[number]
-            lengths = np.linalg.norm(outline - elected.pole, axis=1)
-            np.testing.assert_allclose(lengths, radii[number] / scales[number], rtol=1e-4)
+    found = locate_all(scores, ltrb, memos, scales, params, outline)
+    for number, (elected, line) in enumerate(found):
+        assert (elected.row, elected.col) == places[number]
+        lengths = np.linalg.norm(line - elected.pole, axis=1)
+        np.testing.assert_allclose(lengths, radii[number] / scales[number], rtol=1e-4)
     assert asked == [[11 * 25 + 14, 5 * 25 + 20]]
-    assert [line for _, line in locate_all(scores, ltrb, None, memos, scales, params, refine)] == [
-        None,
-        None,
-    ]
+    plain = locate_all(scores, ltrb, memos, scales, params)
+    assert [line for _, line in plain] == [None, None]
+    assert [elected.row for elected, _ in plain] == [11, 5]

@@ -16,9 +16,10 @@ from mmpolar.utils.setup import usage_error
 
 SYNTHETIC = 'synthetic'
 DESCRIPTION = """\
-Write a tracker as two ONNX graphs, and check that they compute what the tracker does:
+Write a tracker as ONNX graphs, and check that they compute what the tracker does:
   template.onnx  template crops (T, 127, 127, 3), uint8 BGR -> correlation kernels, once a target
-  search.onnx    search crops (T, X, X, 3) and kernels -> scores, boxes, radii, once a frame
+  search.onnx    search crops (T, X, X, 3) and kernels -> scores, boxes, features, once a frame
+  outline.onnx   a location (T,) and the features -> radii of the outline, once a frame
   model.json     tracking parameters, names, sizes, hashes
 T targets go through at once. Normalisation is inside the graphs, batch norm is folded.
 mmpolar.runtime.RuntimeTracker and the command mmpolar-track read the folder without PyTorch."""

@@ -192,12 +192,12 @@ def tracking_crops(model: Ocean) -> tuple[Tensor, Tensor]:
 def find_maps(model: Ocean, crops: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
     """What decides about a target: scores, boxes and, if there is an outline, radii."""
     kernels = model.encode_template(crops[0])
-    maps, radii = model.search(kernels, crops[1])
+    maps = model.search(kernels, crops[1])
     scores = maps.scores(model.params.score_ratio)
     found = dict(scores=scores, ltrb=maps.ltrb)
-    if radii is not None:
+    if model.mask_head is not None:
         best = scores.flatten(1).argmax(1, keepdim=True)
-        found['radii'] = model.radii_at(maps, radii, kernels.prototypes, best)
+        found['radii'] = model.radii_at(maps, kernels.prototypes, best)
     return found
 
 

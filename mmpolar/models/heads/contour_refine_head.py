@@ -11,6 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmpolar.models.heads.ocean_head import OceanMaps
+from mmpolar.models.layers.locations import pick_locations, pick_places
 from mmpolar.models.layers.ray_conv_block import RayConvBlock
 from mmpolar.models.layers.ray_sampling import reach_in_box, sample_points
 from mmpolar.registry import MODELS
@@ -311,31 +312,3 @@ def _weighted_mean(features: Tensor, weights: Tensor) -> Tensor:
     total = weights.sum((2, 3), keepdim=True).clamp(min=torch.finfo(weights.dtype).eps)
     # Divided first: under autocast the sums are made in half precision, and might overflow.
     return torch.einsum('nchw,nkhw->nck', features, weights / total)
-
-
-def pick_places(locations: tuple[Tensor, Tensor], chosen: Tensor) -> Tensor:
-    """Where some locations lie.
-
-    Args:
-        locations: x of shape (S,) and y of shape (S, 1) in pixels of the search crop.
-        chosen: Locations counted row by row, shape (N, P).
-
-    Returns:
-        x, y in pixels of the search crop, shape (N, P, 2).
-    """
-    x, y = locations
-    return torch.stack([x[chosen % len(x)], y[chosen // len(x), 0]], -1)
-
-
-def pick_locations(maps: Tensor, chosen: Tensor) -> Tensor:
-    """Values of maps at some locations.
-
-    Args:
-        maps: Shape (N, C, S, S).
-        chosen: Locations counted row by row, shape (N, P).
-
-    Returns:
-        Shape (N, P, C).
-    """
-    flat = maps.flatten(2)
-    return flat.gather(2, chosen[:, None].expand(-1, flat.size(1), -1)).transpose(1, 2)

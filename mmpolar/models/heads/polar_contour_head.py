@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmpolar.models.heads.ocean_head import MAX_LOG_DISTANCE, OceanMaps, conv_tower
+from mmpolar.models.layers.locations import cut_windows
 from mmpolar.registry import MODELS
 
 
@@ -60,18 +61,38 @@ class PolarContourHead(BaseModule):
         nn.init.constant_(self.radius_pred.bias, math.log(initial_radius))
         self.loss_polar = MODELS.build(loss_polar or dict(type='PolarIoULoss'))
 
-    def forward(self, maps: OceanMaps) -> Tensor:
-        """Predict radii.
+    def forward(self, maps: OceanMaps, locations: Tensor | None = None) -> Tensor:
+        """Predict radii, everywhere or at some locations.
+
+        A tracker draws one outline a frame. Its location depends on a window of a few cells of the
+        features, so that the map of all of them would be mostly wasted.
 
         Args:
             maps: Output of the tracker's head.
+            locations: Locations counted row by row, shape (N, P), in test mode only; None for all.
 
         Returns:
-            Positive radii in pixels of the search crop, shape (N, n, S, S), float32.
+            Positive radii in pixels of the search crop, float32, of shape (N, n, S, S), or
+            (N, P, n) for some locations: the same numbers to rounding.
         """
         features = maps.reg_features if self.feature == 'reg' else maps.cls_features
-        log_radii = self.radius_pred(self.tower(features)).float()
-        return log_radii.clamp(max=MAX_LOG_DISTANCE).exp()
+        if locations is None:
+            log_radii = self.radius_pred(self.tower(features))
+        else:
+            log_radii = self._log_radii_at(features, locations)
+        return log_radii.float().clamp(max=MAX_LOG_DISTANCE).exp()
+
+    def _log_radii_at(self, features: Tensor, locations: Tensor) -> Tensor:
+        """Logarithms of the radii at locations (N, P), shape (N, P, n)."""
+        reach = len(self.tower) + 1
+        windows, is_inside = cut_windows(features, locations, reach)
+        # A window loses the ring of cells for which it lacks neighbours in every layer. What lies
+        # outside of the map is zero in every layer, as in a convolution of the whole map.
+        for layer in self.tower:
+            windows = layer(windows * is_inside)[..., 1:-1, 1:-1]
+            is_inside = is_inside[..., 1:-1, 1:-1]
+        log_radii = self.radius_pred(windows * is_inside)[..., 1, 1]
+        return log_radii.reshape(*locations.shape, -1)
 
     def loss(
         self, radii: Tensor, target: Tensor, positive: Tensor, centerness: Tensor

@@ -130,13 +130,9 @@ class _Replacer:
 
 def _share_inputs(model: Ocean) -> None:
     """Join the layers that are given the same maps."""
-    head, mask_head = model.head, model.mask_head
+    head = model.head
     branches = (head.cls_combination.search_encoders, head.reg_combination.search_encoders)
-    pairs = list(zip(*branches, strict=True))
-    if mask_head is not None:
-        other = head.reg_tower if mask_head.feature == 'reg' else head.cls_tower
-        pairs.append((mask_head.tower[0], other[0]))
-    for one, another in pairs:
+    for one, another in zip(*branches, strict=True):
         if isinstance(one, WinogradConv2d) and isinstance(another, WinogradConv2d):
             one.share_input(another)
 

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from mmpolar.models.heads import Kernels, OceanMaps
-from mmpolar.models.heads.contour_refine_head import RayTargets, pick_locations, pick_places
+from mmpolar.models.heads.contour_refine_head import RayTargets
+from mmpolar.models.layers.locations import pick_locations, pick_places
 from mmpolar.registry import MODELS
 from mmpolar.structures.boxes import check_box
 from mmpolar.structures.crop import CROP_RULES
@@ -135,7 +136,8 @@ class Ocean(BaseModel):
             The head's maps, and radii (N, n, S, S) in pixels of the search crop, or None without
             a mask head.
         """
-        return self.search(self.encode_template(template, target_map), search)
+        maps = self.search(self.encode_template(template, target_map), search)
+        return maps, self.mask_head(maps) if self.mask_head is not None else None
 
     def encode_template(self, template: Tensor, target_map: Tensor | None = None) -> Kernels:
         """Turn template crops into correlation kernels.
@@ -157,29 +159,26 @@ class Ocean(BaseModel):
         )
         return kernels._replace(prototypes=prototypes)
 
-    def search(self, kernels: Kernels, search: Tensor) -> tuple[OceanMaps, Tensor | None]:
+    def search(self, kernels: Kernels, search: Tensor) -> OceanMaps:
         """Maps of normalised search crops (N, 3, X, X) for encoded templates."""
         outputs = self.backbone(_channels_last(search))
         maps = self.head(kernels, self.neck(outputs), search.size(-1))
         if self.refine_head is not None:
             maps = maps._replace(fine_features=self._fine_of(outputs))
-        return maps, self.mask_head(maps) if self.mask_head is not None else None
+        return maps
 
-    def radii_at(
-        self, maps: OceanMaps, radii: Tensor, prototypes: Tensor | None, locations: Tensor
-    ) -> Tensor:
-        """Radii of some locations, corrected where there is a refinement head.
+    def radii_at(self, maps: OceanMaps, prototypes: Tensor | None, locations: Tensor) -> Tensor:
+        """The mask head's radii of some locations, corrected where there is a refinement head.
 
         Args:
             maps: Output of :meth:`search`.
-            radii: The mask head's radii, shape (N, n, S, S).
             prototypes: Those of the kernels.
             locations: Locations counted row by row, shape (N, P).
 
         Returns:
             Radii in pixels of the search crop, shape (N, P, n).
         """
-        coarse = pick_locations(radii, locations)
+        coarse = self.mask_head(maps, locations)
         if self.refine_head is None:
             return coarse
         poles = pick_places(self.head.locations(maps.ltrb, maps.search_size), locations)
@@ -198,13 +197,14 @@ class Ocean(BaseModel):
         """
         target_map = self._target_maps(data_samples)
         kernels = self.encode_template(inputs['img'][:, 0], target_map)
-        maps, radii = self.search(kernels, inputs['search_img'][:, 0])
+        maps = self.search(kernels, inputs['search_img'][:, 0])
         truth = [sample.search_gt_instances for sample in data_samples]
         boxes = torch.cat([instances.bboxes for instances in truth]).to(maps.ltrb)
         present = torch.cat([instances.labels for instances in truth]).to(maps.ltrb)
         losses = self.head.loss(maps, boxes, present)
         if self.mask_head is None:
             return losses
+        radii = self.mask_head(maps)
         polar = _stack_polar_targets(data_samples, radii)
         losses.update(self.mask_head.loss(radii, *polar))
         if self.refine_head is not None:
@@ -371,13 +371,13 @@ class Ocean(BaseModel):
         """Best location of each pair of a batch."""
         target_map = self._target_maps(data_samples)
         kernels = self.encode_template(inputs['img'][:, 0], target_map)
-        maps, radii = self.search(kernels, inputs['search_img'][:, 0])
+        maps = self.search(kernels, inputs['search_img'][:, 0])
         scores, best = maps.scores(self.params.score_ratio).flatten(1).max(1, keepdim=True)
         boxes = self.head.boxes_in_crop(maps.ltrb, maps.search_size)
         found = dict(bboxes=pick_locations(boxes, best), scores=scores)
-        if radii is not None:
-            outlines = self.radii_at(maps, radii, kernels.prototypes, best).float()
-            directions = torch.tensor(ray_directions(radii.size(1))).to(outlines)
+        if self.mask_head is not None:
+            outlines = self.radii_at(maps, kernels.prototypes, best).float()
+            directions = torch.tensor(ray_directions(self.mask_head.n_rays)).to(outlines)
             poles = pick_places(self.head.locations(maps.ltrb, maps.search_size), best)
             found['polygons'] = poles[..., None, :] + outlines[..., None] * directions
         found = {key: value.cpu() for key, value in found.items()}
@@ -402,19 +402,19 @@ class Ocean(BaseModel):
         params = self.params
         crops, scales = cut_searches(frame, memos, params)
         kernels = Kernels.stack([memo.kernels for memo in memos])
-        maps, radii = self.search(kernels, self._to_input(crops))
-        fetched = _fetch(maps.scores(params.score_ratio), maps.ltrb, radii)
-        refine = None
-        if self.refine_head is not None:
-            refine = partial(self._refine, maps, radii, kernels.prototypes)
-        return locate_all(*fetched, memos, scales, params, refine)
+        maps = self.search(kernels, self._to_input(crops))
+        scores, ltrb = _fetch(maps.scores(params.score_ratio), maps.ltrb)
+        outline = None
+        if self.mask_head is not None:
+            outline = partial(self._outline, maps, kernels.prototypes)
+        return locate_all(scores, ltrb, memos, scales, params, outline)
 
-    def _refine(
-        self, maps: OceanMaps, radii: Tensor, prototypes: Tensor, locations: NDArray[np.int64]
+    def _outline(
+        self, maps: OceanMaps, prototypes: Tensor | None, locations: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Corrected radii (N, n) at a location of each crop."""
-        locations = torch.from_numpy(locations)[:, None].to(radii.device)
-        return self.radii_at(maps, radii, prototypes, locations)[:, 0].float().cpu().numpy()
+        """Radii (N, n) at a location of each crop."""
+        locations = torch.from_numpy(locations)[:, None].to(maps.ltrb.device)
+        return self.radii_at(maps, prototypes, locations)[:, 0].float().cpu().numpy()
 
     def _draw_ray_targets(
         self, maps: OceanMaps, boxes: Tensor, coarse: Tensor, radii: Tensor, positive: Tensor
@@ -478,13 +478,10 @@ def _channels_last(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def _fetch(
-    scores: Tensor, ltrb: Tensor, radii: Tensor | None
-) -> tuple[NDArray, NDArray, NDArray | None]:
+def _fetch(scores: Tensor, ltrb: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Bring the maps of some crops to the host in one transfer."""
-    parts = [scores[:, None], ltrb] + ([] if radii is None else [radii])
-    maps = torch.cat([part.float() for part in parts], 1).cpu().numpy()
-    return maps[:, 0], maps[:, 1:5], maps[:, 5:] if radii is not None else None
+    maps = torch.cat([scores[:, None].float(), ltrb.float()], 1).cpu().numpy()
+    return maps[:, 0], maps[:, 1:]
 
 
 def _to_instances(result: TrackResult) -> InstanceData:

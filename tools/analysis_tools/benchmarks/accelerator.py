@@ -105,7 +105,7 @@ def network_rows(
         task = f'{name}, network, batch {batch}'
         found = compare(task, seconds, {way: ['fp32'] for way in seconds}, unit='frames')
         with torch.no_grad():
-            flops = count_flops(lambda: model.search(kernels, crops)) / batch  # noqa: B023
+            flops = count_flops(lambda: _SearchNetwork(model)(kernels, crops)) / batch  # noqa: B023
         traffic = (_bytes(model.parameters()) + _bytes([crops])) / batch
         for row in found:
             _add_bounds(row, flops, traffic, peaks, row.way.split(',')[0])
@@ -248,8 +248,12 @@ class _SearchNetwork(nn.Module):
         self.model = model
 
     def forward(self, kernels: Any, crops: torch.Tensor) -> Any:
-        """Maps of normalised search crops (N, 3, X, X)."""
-        return self.model.search(kernels, crops)
+        """Maps of normalised search crops (N, 3, X, X), and the outline at the first location."""
+        maps = self.model.search(kernels, crops)
+        if self.model.mask_head is None:
+            return maps
+        first = torch.zeros(len(crops), 1, dtype=torch.long, device=crops.device)
+        return maps, self.model.radii_at(maps, kernels.prototypes, first)
 
 
 def _add_bounds(row: Row, flops: float, traffic: float, peaks: Peaks | None, numbers: str) -> None:

@@ -84,7 +84,7 @@ class Family:
 
 
 class ClockedRuntime(RuntimeTracker):
-    """A runtime tracker that adds up the seconds of its search graph and of its refinement.
+    """A runtime tracker that adds up the seconds of its search graph and of its outline graph.
 
     Args:
         folder: The model folder.
@@ -95,7 +95,7 @@ class ClockedRuntime(RuntimeTracker):
         super().__init__(folder, threads)
         self.folder = folder
         self.seconds = 0.0
-        self.refine_seconds = 0.0
+        self.outline_seconds = 0.0
 
     def step(self, frame: np.ndarray) -> Any:
         """Find the target."""
@@ -107,10 +107,10 @@ class ClockedRuntime(RuntimeTracker):
         self.seconds += time.perf_counter() - begin
         return maps
 
-    def _refine(self, *args: Any) -> Any:
+    def _outline(self, *args: Any) -> Any:
         begin = time.perf_counter()
-        radii = super()._refine(*args)
-        self.refine_seconds += time.perf_counter() - begin
+        radii = super()._outline(*args)
+        self.outline_seconds += time.perf_counter() - begin
         return radii
 
 
@@ -348,13 +348,13 @@ def _clock_runtime(
     tracker: ClockedRuntime, shares: Mapping[str, float], frames: list[np.ndarray]
 ) -> dict[str, float]:
     """Seconds a frame of the network in ONNX Runtime, told apart as its profiler does."""
-    tracker.seconds = tracker.refine_seconds = 0.0
+    tracker.seconds = tracker.outline_seconds = 0.0
     for frame in frames:
         tracker.step(frame)
     seconds, total = tracker.seconds / len(frames), sum(shares.values())
     split = {part: seconds * share / total for part, share in shares.items()}
-    if tracker.refine_seconds:
-        split['contour head'] += tracker.refine_seconds / len(frames)
+    if tracker.outline_seconds:
+        split['contour head'] = tracker.outline_seconds / len(frames)
     return split
 
 

@@ -16,7 +16,6 @@ OTHER = 'input and output'
 _PARTS = {
     'backbone': ('/backbone/',),
     'neck + correlation': ('/neck/', '_combination/'),
-    'contour head': ('/mask_head/',),
     'head': ('/head/',),
 }
 _WARM_UPS = 3
@@ -43,7 +42,7 @@ def profile_search(folder: Path, threads: int, runs: int = 10, seed: int = 0) ->
     ]
     template = _session(folder / manifest.template, threads)
     feed = {TEMPLATE_INPUT: crops[0]}
-    if manifest.refine is not None:
+    if manifest.refines:
         feed[TARGET_MAP_INPUT] = np.ones(crops[0].shape[:3], np.uint8)
     kernels = template.run(list(manifest.kernels), feed)
     feed = {SEARCH_INPUT: crops[1], **dict(zip(manifest.kernels, kernels, strict=True))}
