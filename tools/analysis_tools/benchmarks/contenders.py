@@ -248,9 +248,9 @@ def _initialized(config: str | Path | Config) -> Ocean:
         model.init_weights()
     finally:
         logging.disable(logging.NOTSET)
-    head, mask_head = model.head, model.mask_head
-    last = (head.cls_pred, head.bbox_pred, head.align_pred, mask_head and mask_head.radius_pred)
-    _calm(*filter(None, last))
+    last = 'cls_pred', 'bbox_pred', 'align_pred', 'radius_pred', 'inside_pred'
+    heads = filter(None, (model.head, model.mask_head, model.refine_head))
+    _calm(*filter(None, (getattr(head, name, None) for head in heads for name in last)))
     return model
 
 
