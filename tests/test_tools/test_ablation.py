@@ -533,7 +533,7 @@ def test_a_page_gets_the_table_between_its_marks(tool, tmp_path):
     page = tmp_path / 'page.md'
     page.write_text(PAGE)
     for fragment in ('| first |\n', '| second |\n'):
-        tool.fill_page(page, fragment)
+        page.write_text(tool.MarkedPart(page, tool.PAGE_PART).replaced(fragment))
         assert page.read_text() == PAGE.replace('| an | old | table |\n', fragment)
 
 
@@ -599,7 +599,7 @@ def test_page_lists_the_arms_and_has_room_for_the_table(tool, base):
         assert f'| `{arm.name}` | {arm.question} |' in text
     budget = tool.Budget.of(base)
     assert f'{budget.epochs} epochs of {budget.pairs_per_epoch} pairs' in text
-    head, tail = tool.split_page(page)
+    head, tail = tool.MarkedPart(page, tool.PAGE_PART).split()
     assert '## Results' in head
     assert '## How to read the table' in tail
 

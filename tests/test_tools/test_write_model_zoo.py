@@ -5,14 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from analysis_tools import load_tool
 from published_model import FACTS, publish_small
-from scripts import load_script
 
 from mmpolar.model_zoo import PACKAGE_FOLDER
 from mmpolar.utils.published_checkpoint import read_published
 
 ROOT = Path(__file__).resolve().parents[2]
-tool = load_script(ROOT / 'tools/analysis_tools/write_model_zoo.py')
+tool = load_tool('write_model_zoo')
 NAME = 'ocean-polar_effnet-lite0_natural'
 VALUES = dict(iou=0.61234, J=0.5, F=0.4, J_box=0.35, static_iou=0.3, ceiling=0.9, success=0.6)
 REPORT = dict(
@@ -45,7 +45,9 @@ SPEED = dict(
 def zoo(tmp_path):
     """A folder of one published model, a page and measurements; the arguments that name them."""
     publish_small(tmp_path, NAME)
-    (tmp_path / 'page.md').write_text(f'before\n{tool.BEGIN}\nstale words\n{tool.END}\nafter\n')
+    (tmp_path / 'page.md').write_text(
+        'before\n<!-- models: begin -->\nstale words\n<!-- models: end -->\nafter\n'
+    )
     (tmp_path / 'report.json').write_text(json.dumps(REPORT))
     (tmp_path / 'speed.json').write_text(json.dumps(SPEED))
     options = dict(page='page.md', results='results.json', folder='.')

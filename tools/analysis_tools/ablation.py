@@ -13,15 +13,15 @@ from ablations.arms import ARMS, BASE, Arm
 from ablations.nodes import differences, nodes_of_type
 from ablations.plan import Budget, count_updates, place_stages, stage_configs
 from ablations.report import (
+    PAGE_PART,
     RESULT_FILE,
     RunResult,
     compared_figure,
-    fill_page,
-    split_page,
     write_tables,
 )
 from ablations.worker import BEGUN_FILE, read_progress, train_and_test
 from comparison.inputs import read_plain_config, run_or_explain, tool_parser
+from experiments.page import MarkedPart
 from experiments.runs import call_logged, do_runs, fingerprint, has_mark, write_mark
 from mmengine.config import Config
 from tqdm import tqdm
@@ -178,7 +178,9 @@ def run(args: argparse.Namespace) -> None:
         explain(jobs, stage_configs(base, ARMS[BASE], budget, args.seeds[0])[0])
         return
     if args.page is not None:
-        split_page(args.page)  # what is wrong with it shall be known before hours of training
+        MarkedPart(
+            args.page, PAGE_PART
+        ).split()  # what is wrong with it shall be known before hours of training
     failed = do_missing(jobs)
     done = {run: job for run, job in jobs.items() if run not in failed}
     if done:
@@ -316,7 +318,8 @@ def write_results(jobs: Mapping[Run, Job], args: argparse.Namespace) -> str:
         results.setdefault(each.arm, {})[each.seed] = RunResult.read(job.folder)
     text = write_tables(args.out, results, dict(config=args.config, cfg_options=args.cfg_options))
     if args.page is not None:
-        fill_page(args.page, (args.out / 'results.md').read_text(encoding='utf-8'))
+        table = (args.out / 'results.md').read_text(encoding='utf-8')
+        args.page.write_text(MarkedPart(args.page, PAGE_PART).replaced(table), encoding='utf-8')
     return text
 
 

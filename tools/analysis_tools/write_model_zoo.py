@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.page import MarkedPart
+
 from mmpolar.model_zoo import PACKAGE_FOLDER
 from mmpolar.utils.checkpoint import CheckpointReadError
 from mmpolar.utils.published_checkpoint import PublishedCheckpoint, read_published
@@ -18,7 +20,8 @@ from mmpolar.utils.setup import usage_error
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / 'docs/model_zoo.md'
 RESULTS = ROOT / 'docs/model_zoo.json'
-BEGIN, END = '<!-- models: begin -->', '<!-- models: end -->'
+#: Name of the part of the page that is written.
+PART = 'models'
 
 #: Columns of the tables of figures, by their names in the report of TrackSegMetric.
 FIGURES = {
@@ -69,12 +72,11 @@ def main(argv: list[str] | None = None) -> int:
             results[find(models, name).name]['figures'] = read_report(path)
         for path in args.speed:
             add_speed(results, read_json(path, required=True), path)
-        page = Path(args.page).read_text(encoding='utf-8')
-        text = fill(page, render(models, results))
+        text = MarkedPart(Path(args.page), PART).replaced(render(models, results))
     except (FileNotFoundError, CheckpointReadError, ValueError) as error:
         usage_error(str(error))
     if args.check:
-        return check(text == page, args.page)
+        return check(text == Path(args.page).read_text(encoding='utf-8'), args.page)
     Path(args.page).write_text(text, encoding='utf-8')
     Path(args.results).write_text(json.dumps(results, indent=1) + '\n', encoding='utf-8')
     measured = sum('figures' in entry for entry in results.values())
@@ -223,19 +225,6 @@ def add_speed(
             timed += 1
     if not timed:
         raise ValueError(f'{path} times none of {", ".join(results) or "no models"}')
-
-
-def fill(page: str, text: str) -> str:
-    """The page with the text between its marks.
-
-    Raises:
-        ValueError: If it lacks a mark.
-    """
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f'the page must have the lines "{BEGIN}" and "{END}" around its models')
-    return f'{head}{begin}\n{text}\n{end}{tail}'
 
 
 def render(models: Sequence[PublishedCheckpoint], results: Mapping[str, Mapping[str, Any]]) -> str:

@@ -24,7 +24,8 @@ FIGURES = dict(
     ceiling='ceiling of J',
 )
 _DIFFERENCE = 'difference'
-_BEGIN, _END = '<!-- ablation table: begin -->', '<!-- ablation table: end -->'
+#: Name of the part of a page that the Markdown table is written to.
+PAGE_PART = 'ablation table'
 
 
 @dataclass(frozen=True)
@@ -210,34 +211,6 @@ def markdown(
         ]
         lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join([*lines, '', _how(summaries, results)]) + '\n'
-
-
-def fill_page(page: Path, fragment: str) -> None:
-    """Put the Markdown table into a page, in place of what is between its two marks.
-
-    Args:
-        page: The page.
-        fragment: Output of :func:`markdown`.
-
-    Raises:
-        ValueError: As :func:`split_page`.
-    """
-    head, tail = split_page(page)
-    page.write_text(f'{head}\n{fragment}{tail}', encoding='utf-8')
-
-
-def split_page(page: Path) -> tuple[str, str]:
-    """What stands before and behind the table of a page, the marks included.
-
-    Raises:
-        ValueError: If the page has not both marks, in their order.
-    """
-    text = page.read_text(encoding='utf-8')
-    head, begin, rest = text.partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
-    if not (begin and end):
-        raise ValueError(f'{page} must have the lines "{_BEGIN}" and "{_END}" around its table')
-    return head + begin, end + tail
 
 
 def _how(summaries: Sequence[ArmSummary], results: Mapping[str, Mapping[int, RunResult]]) -> str:
