@@ -359,8 +359,7 @@ def test_what_is_done_is_not_repeated_and_the_rest_is(tool, tiny, out, tmp_path,
 
 
 def test_an_interrupted_run_goes_on_and_ends_the_same(tool, tiny, out):
-    # Not the base: its refinement head draws poles by a random state that no checkpoint keeps.
-    arm = 'no-refinement'
+    arm = 'base'
     folder = out / f'runs/{arm}-0'
     if not (folder / 'result.json').is_file():
         train(tool, tiny, out, arm)
