@@ -247,10 +247,19 @@ class RuntimeTracker:
             options.log_severity_level = _ERRORS_ONLY
             # A graph's idle threads would else spin on the cores that the next graph needs.
             options.add_session_config_entry('session.force_spinning_stop', '1')
+            if self._threads > 1 and self._threads == len(cores := _cores()):
+                # As it does by default; the system would now and then put two threads on one core.
+                places = ';'.join(str(core + 1) for core in cores[1:])
+                options.add_session_config_entry('session.intra_op_thread_affinities', places)
             self._sessions[name] = onnxruntime.InferenceSession(
                 str(self._folder / name), options, providers=['CPUExecutionProvider']
             )
         return self._sessions[name]
+
+
+def _cores() -> list[int]:
+    """Numbers of the cores that this process may use; none where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else []
 
 
 def _is_one(target: ArrayLike | Sequence[ArrayLike], frame_size: tuple[int, int]) -> bool:
