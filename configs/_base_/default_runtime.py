@@ -7,7 +7,7 @@ default_hooks = dict(
     checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # A resumed run draws the numbers of one that was not interrupted.
-    epoch_seed=dict(type='EpochSeedHook'),
+    epoch_seed=dict(type='mmpolar.EpochSeedHook'),
     # All processes validate, and save, with the same batch norm statistics.
     sync_buffers=dict(type='SyncBuffersHook'))
 
