@@ -49,11 +49,12 @@ class PairComposite(BaseTransform):
     unfilled where that image is of a video that might show the target.
 
     Reads ``positives`` and ``negatives``, lists of one pair each whose crops ``CropPair`` has cut
-    (no negative is needed where all are ``positive`` and nothing is filled), and ``rng``. Gives a pair as a pair dataset
-    does, for ``PairPhotometric``, ``GeneratePolarTarget`` and ``PackPairInputs``, and
-    ``composite_sources``: a dictionary for each image that went into the search crop, with
-    ``img_path``, ``is_negative``, ``region`` (x1, y1, x2, y2 in pixels of the crop, the last two
-    not included) and ``weight``. Later sources cover earlier ones where their weight is 1.
+    (no negative is needed where all are ``positive`` and nothing is filled), and ``rng``. Gives a
+    pair as a pair dataset does, for ``PairPhotometric``, ``GeneratePolarTarget`` and
+    ``PackPairInputs``, and ``composite_sources``: a dictionary for each image that went into the
+    search crop, with ``img_path``, ``is_negative``, ``region`` (x1, y1, x2, y2 in pixels of the
+    crop, the last two not included) and ``weight``. Later sources cover earlier ones where their
+    weight is 1.
 
     Args:
         probs: Probability of each way; ways left out do not occur. They must add up to 1. None
