@@ -135,7 +135,7 @@ class PairComposite(BaseTransform):
             pair = {**negative, 'composite_sources': [_source(negative, True)]}
         else:
             pair = {**positive, 'composite_sources': [_source(positive, False)]}
-        if way in self._combine and not _is_same_video(positive, negative):
+        if way in self._combine and not _may_show(positive, negative['search']):
             pair = self._combine[way](pair, negative, rng)
         return {**pair, 'rng': rng, 'sample_idx': results['sample_idx']}
 
@@ -305,10 +305,6 @@ def _checked_negative(negative: dict[str, Any], positive: dict[str, Any]) -> dic
             f'{negative["label"]}; take the negatives from NegativePairDataset'
         )
     return negative
-
-
-def _is_same_video(positive: dict[str, Any], negative: dict[str, Any]) -> bool:
-    return positive['search']['video'] == negative['search']['video']
 
 
 def _may_show(pair: dict[str, Any], side: dict[str, Any]) -> bool:
