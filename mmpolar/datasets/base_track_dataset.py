@@ -500,8 +500,10 @@ def select_object(ids: np.ndarray, object_id: int | None) -> np.ndarray:
         object_id: The object; None for every id but 0 and 255 (void).
 
     Returns:
-        Mask of shape (H, W), uint8 with values 0 and 1.
+        Mask of shape (H, W), uint8 with values 0 and 1; ``ids`` itself where it is that already.
     """
+    if object_id in (None, 1) and ids.max() <= 1:
+        return ids
     lowest, highest = (1, VOID_ID - 1) if object_id is None else (object_id, object_id)
     return cv2.inRange(ids, lowest, highest) & 1
 

@@ -76,8 +76,7 @@ def crop_matrix(center: ArrayLike, side: float, out_size: int) -> NDArray[np.flo
 
 def invert(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Inverse of a (2, 3) affine matrix: from crop pixels back to frame pixels."""
-    linear = np.linalg.inv(matrix[:, :2])
-    return np.column_stack([linear, -linear @ matrix[:, 2]])
+    return cv2.invertAffineTransform(matrix)
 
 
 def transform_points(points: ArrayLike, matrix: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -338,22 +337,31 @@ class _VisiblePart(NamedTuple):
     def of(cls, shape: Sequence[int], matrix: NDArray[np.float64], out_size: int) -> '_VisiblePart':
         """The part of a frame of a shape (H, W, ...), for a matrix from frame to crop."""
         to_part = invert(matrix)
-        edge = out_size - 0.5
-        left, top, right, bottom = transform_box((-0.5, -0.5, edge, edge), to_part)
-        limits = np.array([shape[1], shape[0]])
-        first = np.floor([left, top]) - _SLICE_MARGIN
-        last = np.ceil([right, bottom]) + _SLICE_MARGIN + 1
-        x1, y1 = np.clip(first, 0, limits).astype(np.int64)
-        x2, y2 = np.clip(last, 0, limits).astype(np.int64)
-        to_part[:, 2] -= np.array([x1, y1])
-        zoom = math.sqrt(abs(np.linalg.det(to_part[:, :2])))
+        (a, b, x), (c, d, y) = to_part.tolist()
+        middle, half = (out_size - 1) / 2, out_size / 2
+        x1, x2, in_width = _span(x + (a + b) * middle, (abs(a) + abs(b)) * half, shape[1])
+        y1, y2, in_height = _span(y + (c + d) * middle, (abs(c) + abs(d)) * half, shape[0])
+        to_part[:, 2] -= x1, y1
+        zoom = math.sqrt(abs(a * d - b * c))
         # Halving takes from the margin.
-        is_inside = zoom < 2 and min(first) >= 0 and all(last <= limits)
+        is_inside = zoom < 2 and in_width and in_height
         return cls(slice(y1, y2), slice(x1, x2), to_part, zoom, out_size, is_inside)
 
     def cut(self, img: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """View of the part in a frame, or in a map of its size."""
         return img[self.rows, self.columns]
+
+
+def _span(center: float, reach: float, limit: int) -> tuple[int, int, bool]:
+    """Pixels from ``center - reach`` to ``center + reach`` and a margin, cut off at 0 and at a limit.
+
+    Returns:
+        The first, the one after the last, and whether nothing was cut off.
+    """
+    first = math.floor(center - reach) - _SLICE_MARGIN
+    end = math.ceil(center + reach) + _SLICE_MARGIN + 1
+    is_inside = 0 <= first and end <= limit
+    return min(max(first, 0), limit), min(max(end, 0), limit), is_inside
 
 
 def _warp_part(img: NDArray[np.uint8], part: _VisiblePart, border: Border) -> NDArray[np.uint8]:

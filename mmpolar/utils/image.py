@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from mmpolar.utils.png import decode_plain_png
-
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -147,6 +145,8 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
         FileNotFoundError: If there is no such file.
         ImageReadError: If the file is empty, cut short, not an image, or has ids above 255.
     """
+    from mmpolar.utils.png import decode_plain_png  # the runtime reads no masks
+
     try:
         with open(path, 'rb') as file:
             data = file.read()
@@ -162,10 +162,11 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
     largest = values.max()
     if largest > np.iinfo(np.uint8).max:
         raise ImageReadError(f'mask file {path} has the object id {largest}; ids end at 255')
-    ids = values.astype(np.uint8)
-    if largest == _WHITE and ((ids == 0) | (ids == _WHITE)).all():
-        return ids // _WHITE
-    return ids
+    if largest == _WHITE and np.count_nonzero(values) == np.count_nonzero(values == _WHITE):
+        return (values == _WHITE).astype(np.uint8)
+    # What is decoded may be a read-only view of the file's content, with gaps.
+    is_own = values.flags.writeable and values.flags.c_contiguous
+    return values.astype(np.uint8, copy=not is_own)
 
 
 def _decode_with_pillow(data: bytes) -> np.ndarray:

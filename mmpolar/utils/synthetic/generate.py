@@ -13,9 +13,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
+from mmpolar.utils.mask_file import encode_mask
 from mmpolar.utils.synthetic.photographs import find_photographs
 from mmpolar.utils.synthetic.scene import Scene
 from mmpolar.utils.synthetic.screenplay import random_scene
@@ -30,7 +30,6 @@ _PARTIAL = '.partial-'
 _STALE_SECONDS = 3600
 _MIN_FRAMES = 2
 _MIN_FRAME_SIDE = 64
-_MASK_PALETTE = [0, 0, 0, 128, 0, 0]  # DAVIS paints object 1 dark red
 
 
 @dataclass(frozen=True)
@@ -258,9 +257,7 @@ def write_scene(scene: Scene, root: str | os.PathLike, name: str) -> None:
             quality = [cv2.IMWRITE_JPEG_QUALITY, scene.jpeg_quality]
             _, jpeg = cv2.imencode('.jpg', image, quality)
             (images / f'{frame:05d}.jpg').write_bytes(jpeg.tobytes())
-            picture = Image.fromarray(mask)
-            picture.putpalette(_MASK_PALETTE)
-            picture.save(masks / f'{frame:05d}.png')
+            (masks / f'{frame:05d}.png').write_bytes(encode_mask(mask))
         if not _is_complete(root, name, frames):  # another run may have been faster
             _move_into_place(images, root / _IMAGES / name)
             _move_into_place(masks, root / _MASKS / name)
