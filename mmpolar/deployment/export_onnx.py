@@ -22,6 +22,7 @@ from mmpolar.deployment.ocean_graphs import (
 )
 from mmpolar.models.trackers import Ocean
 from mmpolar.runtime.graph_inputs import (
+    ANSWERS,
     LOCATIONS,
     MIDDLE,
     PROTOTYPES,
@@ -43,7 +44,6 @@ OUTLINE_FILE = 'outline.onnx'
 # Other numbers of targets than the one that is traced, so that what is left open is tried.
 _TARGETS_TO_TRACE = 2
 _TARGETS_TO_CHECK = (1, 3)
-_MAPS = ('scores', 'ltrb')
 _OUTLINE = 'radii'
 
 
@@ -166,7 +166,7 @@ def _run_graphs(
     prototypes = encoded.pop(PROTOTYPES, None)
     graph = sessions[manifest.search_file(search.shape[1])]
     maps = run_graph(graph, {SEARCH_INPUT: search, **encoded})
-    found = {name: maps[name] for name in _MAPS}
+    found = {name: maps[name] for name in ANSWERS}
     if manifest.outline is not None:
         session = sessions[manifest.outline]
         chosen = _some_locations(len(search), maps['scores'].shape[-1]).numpy()
@@ -208,7 +208,7 @@ def _export_search(model: Ocean, kernels: Mapping[str, Tensor], size: str, path:
         axes[SEARCH_INPUT] |= {1: 'side', 2: 'side'}
         axes['scores'] |= {1: 'cells', 2: 'cells'}
         axes['ltrb'] |= {2: 'cells', 3: 'cells'}
-        for name in maps[len(_MAPS) :]:
+        for name in maps[len(ANSWERS) :]:
             axes[name] |= {2: f'{name}_side', 3: f'{name}_side'}
     _trace(graph, example, path, [SEARCH_INPUT, *kernels], maps, axes)
 

@@ -2,6 +2,7 @@
 
 import copy
 
+import torch.nn.functional as F  # noqa: N812
 from mmcv.cnn import fuse_conv_bn
 from torch import Tensor, nn
 
@@ -138,9 +139,26 @@ def prepare(model: Ocean) -> Ocean:
         head.align_conv = OnnxAlignedConv(head.align_conv)
     if model.refine_head is not None:
         model.refine_head.sample_points = sample_points
+    _take_bgr(model)
     return model
+
+
+def _take_bgr(model: Ocean) -> None:
+    """Swap the weights of the first convolution instead of the channels of every crop."""
+    preprocessor = model.data_preprocessor
+    first = next(layer for layer in model.backbone.modules() if isinstance(layer, nn.Conv2d))
+    if preprocessor.bgr_to_rgb and first.in_channels == 3:
+        first.weight = nn.Parameter(first.weight.flip(1), requires_grad=False)
+        preprocessor.mean, preprocessor.std = preprocessor.mean.flip(0), preprocessor.std.flip(0)
+        preprocessor.bgr_to_rgb = False
 
 
 def to_input(model: Ocean, crops: Tensor) -> Tensor:
     """Normalise crops (T, X, X, 3), uint8 BGR, as the tracker does: float32 (T, 3, X, X)."""
-    return model.data_preprocessor.normalize(crops.permute(0, 3, 1, 2))
+    preprocessor = model.data_preprocessor
+    images = crops.permute(0, 3, 1, 2).float()
+    if preprocessor.bgr_to_rgb:
+        images = images.flip(1)
+    # As plain arithmetic it is moved in front of the transposition in 8-bit graphs, where it runs over
+    # rows of three numbers and takes a millisecond.
+    return F.batch_norm(images, preprocessor.mean.flatten(), preprocessor.std.flatten() ** 2, eps=0)

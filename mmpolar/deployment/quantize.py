@@ -17,6 +17,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from mmpolar.datasets import BaseTrackDataset
+from mmpolar.runtime.graph_inputs import ANSWERS
 from mmpolar.runtime.model_folder import ModelManifest, file_sha256
 from mmpolar.runtime.tracker import RuntimeTracker
 from mmpolar.utils.image import read_image
@@ -38,8 +39,8 @@ def quantize_folder(
 
     The convolutions of the search branch and the sums between them become integer operations, with
     one scale for each output channel of the weights; the range of each activation is measured while
-    the tracker follows the targets of the calibration data. The last convolution of each branch,
-    the correlation and the sampling of the aligned branch stay float32, and so do the template
+    the tracker follows the targets of the calibration data. The convolutions that give scores and
+    distances, the correlation and the sampling of the aligned branch stay float32, and so do the template
     branch, which runs once a target, and the graph that measures one outline.
 
     Args:
@@ -148,7 +149,8 @@ def _quantize(source: Path, target: Path, feeds: list[dict[str, NDArray]]) -> No
             str(target),
             _Reader(feeds),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=['Conv', 'Add'],
+            # Of activations nothing is left: the range of what they give cuts off the rest.
+            op_types_to_quantize=['Conv', 'Add', 'Relu', 'Clip'],
             nodes_to_exclude=_excluded_nodes(onnx.load(prepared).graph),
             per_channel=True,
             activation_type=QuantType.QUInt8,
@@ -160,20 +162,20 @@ def _quantize(source: Path, target: Path, feeds: list[dict[str, NDArray]]) -> No
 
 
 def _excluded_nodes(graph: onnx.GraphProto) -> list[str]:
-    """Convolutions that end a branch, and sums of anything but convolutions."""
+    """Convolutions that give the answers, and sums of anything but convolutions."""
     shortcuts = _shortcut_sums(graph)
     sums = {node.name for node in graph.node if node.op_type == 'Add'}
     return sorted(_last_convolutions(graph) | (sums - shortcuts))
 
 
 def _last_convolutions(graph: onnx.GraphProto) -> set[str]:
-    """Convolutions from which a graph output is reached past no other one and no product."""
+    """Convolutions whose values reach scores or distances past no other one and no product."""
     made_by = {output: node for node in graph.node for output in node.output}
-    waiting = [output.name for output in graph.output]
+    waiting = [output.name for output in graph.output if output.name in ANSWERS]
     found, seen = set(), set()
     while waiting:
         node = made_by.get(waiting.pop())
-        if node is None or node.name in seen or node.op_type == 'MatMul':
+        if node is None or node.name in seen or node.op_type in ('MatMul', 'Shape'):
             continue
         seen.add(node.name)
         if node.op_type == 'Conv':

@@ -13,6 +13,8 @@ TARGET_MAP_INPUT = 'target_map'
 PROTOTYPES = 'prototypes'
 #: Input of the search graph for crops; it also takes the kernels.
 SEARCH_INPUT = 'search'
+#: Outputs of the search graph that say where a target is.
+ANSWERS = ('scores', 'ltrb')
 #: Inputs of the outline graph: locations, and what a refinement head needs besides the maps.
 LOCATIONS = 'locations'
 MIDDLE = 'middle'
@@ -53,7 +55,7 @@ def outline_feed(
     Returns:
         Arrays by name of the input.
     """
-    read = {name: value for name, value in maps.items() if name not in ('scores', 'ltrb')}
+    read = {name: value for name, value in maps.items() if name not in ANSWERS}
     feed = {LOCATIONS: locations} | read
     if prototypes is None:
         return feed

@@ -360,7 +360,7 @@ def _span(center: float, reach: float, limit: int) -> tuple[int, int, bool]:
     """
     first = math.floor(center - reach) - _SLICE_MARGIN
     end = math.ceil(center + reach) + _SLICE_MARGIN + 1
-    is_inside = 0 <= first and end <= limit
+    is_inside = first >= 0 and end <= limit
     return min(max(first, 0), limit), min(max(end, 0), limit), is_inside
 
 

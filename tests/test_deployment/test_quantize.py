@@ -29,16 +29,28 @@ def kinds(path):
     return [node.op_type for node in onnx.load(path).graph.node]
 
 
-def test_convolutions_take_integers_but_the_last_of_each_branch(quantized):
+@pytest.mark.parametrize('refined', [False, True])
+def test_convolutions_take_integers_but_those_of_the_answers(refined, quantized, dataset, tmp_path):
+    source = small_model_folder(refined)
+    if refined:  # feature maps of the backbone are outputs too
+        quantized = tmp_path / 'refined'
+        quantize_folder(source, quantized, dataset, crops=2)
     graph = onnx.load(quantized / 'search.onnx').graph
     made_by = {name: node.op_type for node in graph.node for name in node.output}
     convolutions = [node for node in graph.node if node.op_type == 'Conv']
-    plain = [node for node in convolutions if made_by.get(node.input[0]) != 'DequantizeLinear']
+    plain = [node for node in convolutions if made_by.get(node.input[1]) != 'DequantizeLinear']
     assert len(plain) == 3  # scores, boxes, aligned scores
     assert len(convolutions) > 20
     weights = {entry.name: entry.data_type for entry in graph.initializer}
     assert list(weights.values()).count(onnx.TensorProto.INT8) >= len(convolutions) - len(plain)
-    assert kinds(quantized / 'template.onnx') == kinds(small_model_folder() / 'template.onnx')
+    assert kinds(quantized / 'template.onnx') == kinds(source / 'template.onnx')
+
+
+def test_no_activation_comes_between_integer_convolutions(quantized):
+    graph = onnx.load(quantized / 'search.onnx').graph
+    made_by = {name: node.op_type for node in graph.node for name in node.output}
+    activations = [node for node in graph.node if node.op_type in ('Relu', 'Clip')]
+    assert all(made_by[node.input[0]] != 'DequantizeLinear' for node in activations)
 
 
 def test_maps_stay_close_to_float32(quantized, dataset):
