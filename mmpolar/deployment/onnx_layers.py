@@ -26,10 +26,10 @@ def correlate(search: Tensor, kernel: Tensor) -> Tensor:
     """
     # As plain numbers these sides cost nothing in the graph; each open one takes several nodes.
     channels, kernel_width, kernel_height = (int(size) for size in kernel.shape[1:])
-    n, width = search.size(0), search.size(3)
-    # A shift by a row is a slice: (N, C, H - h + 1, W) for each row of the kernel.
-    shifts = [search[:, :, i : (i + 1 - kernel_height) or None] for i in range(kernel_height)]
-    rows = torch.cat(shifts, 2).reshape(n, channels, kernel_height, -1)
+    n, _, height, width = search.shape
+    # The rows of the map that each row of the kernel meets, all of them gathered at once.
+    met = torch.arange(kernel_height)[:, None] + torch.arange(height + 1 - kernel_height)
+    rows = search.index_select(2, met.flatten()).reshape(n, channels, kernel_height, -1)
     partial = (kernel @ rows).reshape(n, channels, -1)
     # Row j of the product is to be moved j cells to the left before the rows are added up. Cut
     # into rows that are one longer, its values lie there.
