@@ -125,3 +125,7 @@ def test_select_object():
     np.testing.assert_array_equal(select_object(ids, 2), [[0, 0, 1, 0]])
     np.testing.assert_array_equal(select_object(ids, None), [[0, 1, 1, 0]])
     assert select_object(ids, None).dtype == np.uint8
+    single = np.array([[0, 1, 1, 0]], dtype=np.uint8)
+    for object_id in (None, 1):
+        np.testing.assert_array_equal(select_object(single, object_id), single)
+    assert not select_object(single, 2).any()
