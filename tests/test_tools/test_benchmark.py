@@ -340,6 +340,14 @@ class TestTracking:
 
 
 class TestGrowth:
+    def test_slim_form_of_the_measured_config_can_be_exported(self, tmp_path):
+        from benchmarks.growth import _SLIM, _export
+        from benchmarks.tracking import CONFIGS
+
+        slim = Config.fromfile(CONFIGS['tiny'])
+        slim.merge_from_dict(_SLIM)
+        assert (_export(slim, tmp_path) / 'model.json').is_file()
+
     @pytest.mark.slow
     def test_curves_and_picture(self, tmp_path):
         from benchmarks.growth import (

@@ -138,7 +138,7 @@ def build_family(
     """
     folder.mkdir(parents=True, exist_ok=True)
     if checkpoint is None:
-        checkpoint = _save(_initialized(config), folder)
+        checkpoint = _save(init_model(config), folder)
     family = Family(name, config, checkpoint)
     return _add_forms(family, folder, threads, calibration, SMALL_PEERS)
 
@@ -237,7 +237,7 @@ def build_model(config: str | Path | Config) -> Ocean:
         return MODELS.build(config.model)
 
 
-def _initialized(config: str | Path | Config) -> Ocean:
+def init_model(config: str | Path | Config) -> Ocean:
     """A tracker with the weights of its backbone's ``init_cfg``, random ones if these are not here."""
     model = build_model(config)
     logging.disable(logging.INFO)  # a line for each of some hundred tensors

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmengine.config import Config
 
-from benchmarks.contenders import build_model
+from benchmarks.contenders import init_model
 from benchmarks.geometry import SEARCH_SIZE, search_masks
 from benchmarks.peers import ROOT
 from benchmarks.results import Curve, Part
@@ -50,6 +50,7 @@ _SLIM = {
     'model.head.num_convs': 1,
     'model.mask_head.in_channels': 8,
     'model.mask_head.num_convs': 1,
+    'model.refine_head': None,
     'model.test_cfg.search_size': 143,
     'model.test_cfg.small_target_search_size': 143,
 }
@@ -147,7 +148,7 @@ def _target_curves(
         tick(f'{count} targets')
         options = dict(width=1280, height=720, targets=count)
         found.append((count, _work(model, threads=threads, **options)))
-    return _time_and_memory(TARGETS, 'ONNX Runtime, 720p, one batch', found)
+    return _time_and_memory(TARGETS, 'ONNX Runtime, 720p', found)
 
 
 def _ray_curves(rays: Sequence[int], tick: Callable[[str], None]) -> list[Curve]:
@@ -215,7 +216,7 @@ def _time_and_memory(
 
 
 def _export(config: Config, folder: Path) -> Path:
-    export_onnx(build_model(config).eval(), folder)
+    export_onnx(init_model(config).eval(), folder)
     return folder
 
 
