@@ -3,6 +3,7 @@
 import argparse
 import atexit
 import datetime
+import gc
 import os
 import sys
 from pathlib import Path
@@ -115,6 +116,7 @@ def start_cpu_processes(cfg: Config) -> None:
 
 def _end_process_group() -> None:
     if distributed.is_initialized():
+        gc.collect()  # a wrapped model in a cycle of references holds on to the group
         distributed.destroy_process_group()
 
 
