@@ -34,7 +34,7 @@ class TemplateGraph(nn.Module):
         Returns:
             The kernels of both branches and, with a refinement head, the prototypes.
         """
-        kernels = self.model.encode_template(to_input(self.model, template), target_map)
+        kernels = self.model.encode_template(_to_graph_input(self.model, template), target_map)
         encoded = kernels.cls + kernels.reg
         return encoded if kernels.prototypes is None else (*encoded, kernels.prototypes)
 
@@ -67,7 +67,7 @@ class SearchGraph(nn.Module):
         """The same by name."""
         half = len(kernels) // 2
         kernels = Kernels(kernels[:half], kernels[half:])
-        maps = self.model.search(kernels, to_input(self.model, search))
+        maps = self.model.search(kernels, _to_graph_input(self.model, search))
         scores = maps.scores(self.model.params.score_ratio)
         return dict(scores=scores, ltrb=maps.ltrb) | _outline_maps(self.model, maps)
 
@@ -155,10 +155,17 @@ def _take_bgr(model: Ocean) -> None:
 
 def to_input(model: Ocean, crops: Tensor) -> Tensor:
     """Normalise crops (T, X, X, 3), uint8 BGR, as the tracker does: float32 (T, 3, X, X)."""
+    return model.data_preprocessor.normalize(crops.permute(0, 3, 1, 2))
+
+
+def _to_graph_input(model: Ocean, crops: Tensor) -> Tensor:
+    """What :func:`to_input` gives, to rounding, in a form that ONNX Runtime computes fast.
+
+    As plain arithmetic it is moved in front of the transposition in 8-bit graphs, where it runs over
+    rows of three numbers and takes a millisecond.
+    """
     preprocessor = model.data_preprocessor
     images = crops.permute(0, 3, 1, 2).float()
     if preprocessor.bgr_to_rgb:
         images = images.flip(1)
-    # As plain arithmetic it is moved in front of the transposition in 8-bit graphs, where it runs over
-    # rows of three numbers and takes a millisecond.
     return F.batch_norm(images, preprocessor.mean.flatten(), preprocessor.std.flatten() ** 2, eps=0)
