@@ -1,5 +1,9 @@
-"""mmpolar: an Ocean tracker that outlines its target with rays, and training with mined negatives."""
+"""mmpolar: an Ocean tracker with polar contours, and training with mined hard negatives."""
 
+from mmpolar.utils.deprecation import redirect_moved_modules
+from mmpolar.utils.moved_modules import MOVED_MODULES
 from mmpolar.version import __version__
 
 __all__ = ['__version__']
+
+redirect_moved_modules(MOVED_MODULES)

@@ -5,16 +5,48 @@ Each one names the package that holds its components (``locations``), so that a 
 known too: ``type='mmdet.ResNet'`` works anywhere a component is named.
 """
 
+from typing import Any
+
 import mmdet.registry  # noqa: F401  (registers the scope 'mmdet')
 from mmengine import registry as root
 
 from mmpolar.compat import register_safe_globals
+from mmpolar.utils.deprecation import warn_deprecated
 
 
-def _child(parent: root.Registry, location: str) -> root.Registry:
-    return root.Registry(
-        parent.name, parent=parent, scope='mmpolar', locations=[f'mmpolar.{location}']
-    )
+class Registry(root.Registry):
+    """MMEngine's registry, in which a renamed class keeps its old name for a release."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._new_names: dict[str, str] = {}
+
+    def register_old_name(self, old: str, new: str) -> None:
+        """Let configs name a class by its old name, which is warned about once.
+
+        Call it in the module of the class.
+
+        Args:
+            old: The old name.
+            new: Name that the class has in this registry.
+
+        Example:
+            >>> VISUALIZERS.register_old_name('OutlineVisualizer', 'ContourVisualizer')
+        """
+        self._new_names[old] = new
+
+    def get(self, key: str) -> type | None:
+        """The class of a name, ``'Name'`` or ``'scope.Name'``."""
+        self.import_from_location()
+        scope, name = self.split_scope_key(key)
+        if scope in (None, self.scope) and name in self._new_names:
+            key = self._new_names[name]
+            warn_deprecated(f'type {name!r} of a config', repr(key))
+        return super().get(key)
+
+
+def _child(parent: root.Registry, location: str) -> Registry:
+    return Registry(parent.name, parent=parent, scope='mmpolar', locations=[f'mmpolar.{location}'])
 
 
 MODELS = _child(root.MODELS, 'models')
