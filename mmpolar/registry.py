@@ -1,6 +1,6 @@
 """Registries of mmpolar: children of MMEngine's root registries.
 
-Each one names the package that holds its components (``locations``), so that a config whose
+Each one names the packages that hold its components (``locations``), so that a config whose
 ``default_scope`` is ``'mmpolar'`` needs no imports of its own. MMDetection's registries are made
 known too: ``type='mmdet.ResNet'`` works anywhere a component is named.
 """
@@ -45,17 +45,18 @@ class Registry(root.Registry):
         return super().get(key)
 
 
-def _child(parent: root.Registry, location: str) -> Registry:
-    return Registry(parent.name, parent=parent, scope='mmpolar', locations=[f'mmpolar.{location}'])
+def _child(parent: root.Registry, *packages: str) -> Registry:
+    locations = [f'mmpolar.{package}' for package in packages]
+    return Registry(parent.name, parent=parent, scope='mmpolar', locations=locations)
 
 
 MODELS = _child(root.MODELS, 'models')
-TASK_UTILS = _child(root.TASK_UTILS, 'models')
-DATASETS = _child(root.DATASETS, 'datasets')
+TASK_UTILS = _child(root.TASK_UTILS, 'mining')
+DATASETS = _child(root.DATASETS, 'datasets', 'mining')
 DATA_SAMPLERS = _child(root.DATA_SAMPLERS, 'datasets')
-TRANSFORMS = _child(root.TRANSFORMS, 'datasets')
-HOOKS = _child(root.HOOKS, 'engine')
-LOOPS = _child(root.LOOPS, 'engine')
+TRANSFORMS = _child(root.TRANSFORMS, 'datasets', 'mining')
+HOOKS = _child(root.HOOKS, 'engine', 'mining')
+LOOPS = _child(root.LOOPS, 'mining')
 OPTIM_WRAPPERS = _child(root.OPTIM_WRAPPERS, 'engine')
 METRICS = _child(root.METRICS, 'evaluation.metrics')
 VISUALIZERS = _child(root.VISUALIZERS, 'visualization')

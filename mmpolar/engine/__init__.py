@@ -3,23 +3,25 @@
 from mmpolar.engine.hooks import (
     AtomicCheckpointHook,
     BackboneUnfreezeHook,
-    ConvergenceHook,
     FreezeModulesHook,
-    HardNegativeMiningHook,
     TrackVisualizationHook,
 )
-from mmpolar.engine.loops import GroupTrainLoop
 from mmpolar.engine.optim_wrappers import Bfloat16OptimWrapper
 from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
+from mmpolar.utils.deprecation import moved_names
 
 __all__ = [
     'AtomicCheckpointHook',
     'AtomicLocalBackend',
     'BackboneUnfreezeHook',
     'Bfloat16OptimWrapper',
-    'ConvergenceHook',
     'FreezeModulesHook',
-    'GroupTrainLoop',
-    'HardNegativeMiningHook',
     'TrackVisualizationHook',
 ]
+
+__getattr__ = moved_names(
+    __name__,
+    dict.fromkeys(
+        ('ConvergenceHook', 'GroupTrainLoop', 'HardNegativeMiningHook'), 'mmpolar.mining'
+    ),
+)

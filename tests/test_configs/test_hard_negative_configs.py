@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
-from mmpolar.datasets import CompositeDataset
+from mmpolar.mining import CompositeDataset
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'hard_negative'
 YOLOX = CONFIGS / 'yolox_tiny_mined-stitch.py'

@@ -12,7 +12,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from mmpolar.datasets import CompositeDataset
+from mmpolar.mining import CompositeDataset
 from mmpolar.registry import DATASETS, MODELS
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.utils.synthetic import generate_dataset

@@ -11,8 +11,8 @@ from hard_negative_folder import make_hard_negative_folder, write_image
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmpolar.engine import HardNegativeMiningHook
 from mmpolar.evaluation.metrics import ImageLevelMetric
+from mmpolar.mining import HardNegativeMiningHook
 
 PAGE = Path(__file__).resolve().parents[2] / 'docs' / 'hard_negatives.md'
 

@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader
 
 import mmpolar.engine  # noqa: F401  (registers its classes)
 from mmpolar.datasets import ImageFolderDataset
-from mmpolar.engine.mining import default_test_pipeline, prediction_mode
+from mmpolar.mining.pool import default_test_pipeline
+from mmpolar.mining.scoring import prediction_mode
 from mmpolar.registry import LOOPS
 
 DESCRIPTION = """\

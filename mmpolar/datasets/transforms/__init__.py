@@ -5,12 +5,10 @@ from mmpolar.datasets.transforms.draw_template_target import DrawTemplateTarget
 from mmpolar.datasets.transforms.generate_polar_target import GeneratePolarTarget
 from mmpolar.datasets.transforms.load_pair_images import LoadPairImages
 from mmpolar.datasets.transforms.load_track_frame import LoadTrackFrame
-from mmpolar.datasets.transforms.overlay_composite import OverlayComposite
 from mmpolar.datasets.transforms.pack_pair_inputs import PackPairInputs
 from mmpolar.datasets.transforms.pack_track_inputs import PackTrackInputs
-from mmpolar.datasets.transforms.pair_composite import PairComposite
 from mmpolar.datasets.transforms.pair_photometric import PairPhotometric
-from mmpolar.datasets.transforms.stitch_composite import StitchComposite
+from mmpolar.utils.deprecation import moved_names
 
 __all__ = [
     'CropPair',
@@ -18,10 +16,12 @@ __all__ = [
     'GeneratePolarTarget',
     'LoadPairImages',
     'LoadTrackFrame',
-    'OverlayComposite',
     'PackPairInputs',
     'PackTrackInputs',
-    'PairComposite',
     'PairPhotometric',
-    'StitchComposite',
 ]
+
+__getattr__ = moved_names(
+    __name__,
+    dict.fromkeys(('OverlayComposite', 'PairComposite', 'StitchComposite'), 'mmpolar.mining'),
+)

@@ -1,0 +1,333 @@
+"""Composite training images from a pool with targets and a pool without."""
+
+import logging
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from operator import index as as_int
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmengine.dataset import Compose
+from mmengine.logging import print_log
+from numpy.random import Generator, SeedSequence
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from mmpolar.datasets.base_track_dataset import build_transforms
+from mmpolar.datasets.tours import step_of_tour
+from mmpolar.mining.picks.mined_negatives import MinedNegatives
+from mmpolar.registry import DATASETS
+from mmpolar.utils.random_state import kept_random_state
+
+#: Draws, of a composite or of one of its images, before giving up.
+MAX_DRAWS = 20
+#: What the loaders of MMCV, MMDetection and this package raise on a file that is not readable.
+#: MMCV asserts that an image was decoded.
+UNREADABLE_ERRORS = (OSError, ValueError, AssertionError, SyntaxError, cv2.error)
+#: Keeps apart the walks through the positives, the picks and the whole pool of negatives.
+_POSITIVES, _PICKS, _POOL = range(3)
+
+
+@DATASETS.register_module()
+class CompositeDataset(Dataset):
+    """Composite training images from a pool with targets and a pool without.
+
+    An item is made of M positives and N negatives, by a pipeline that starts with a transform
+    such as ``StitchComposite`` or ``OverlayComposite``. The negatives are the picks of the current
+    mining round, ``mined``; as long as there are none they come from the whole pool. Workers,
+    also persistent ones, see new picks at once.
+
+    The training of hard-negative mining splits the composites of a round into *groups* and
+    updates the weights after each: a group is one batch of the data loader, over all ranks, and
+    ``num_composites`` is the number of composites of all groups of a round (of an epoch, where
+    every epoch is mined anew).
+
+    Everything random about a composite depends on ``seed``, the mining round and its index alone,
+    so composites are the same for any number of workers and ranks. For that, Python's, NumPy's
+    and PyTorch's (CPU) global generators are seeded while an item is made, and have their former
+    state afterwards; transforms that draw from ``results['rng']`` need no such care. An index
+    beyond the length stands for a later epoch: ``index = epoch * len(self) + position``, as the
+    ``EpochPairSampler`` gives it. Other samplers work too, but repeat the same composites in each
+    epoch until the next mining round.
+
+    Positives walk through seeded permutations of their dataset and are used equally often
+    therefore, over epochs too. Negatives walk likewise through the picks of a round, and through
+    the pool.
+
+    Args:
+        positives: Dataset of images with targets, or its config. Its own pipeline ends with a
+            results dictionary: it loads, and may augment, but does not pack.
+        negatives: Dataset of images without targets, or its config; likewise. None if
+            ``num_negatives`` is 0.
+        pipeline: Transforms, in order, from ``positives`` and ``negatives`` (lists of results),
+            ``rng`` and ``sample_idx`` to what the data loader collates.
+        num_composites: Number of composites in an epoch.
+        num_positives: Number M of positives in a composite, at least 1.
+        num_negatives: Number N of negatives in a composite.
+        mined_share: Probability that a negative is one of the picks; others come from the pool.
+        seed: Seed of the composites, at least 0.
+        lazy_init: Whether to put off indexing until :meth:`full_init` or the first item. Workers
+            see new picks only of a dataset that was indexed before they were started, as MMEngine's
+            runner does.
+
+    Raises:
+        ValueError: If an option is out of its range, or a dataset that is needed has no image.
+    """
+
+    #: Whether an index beyond the length stands for a later epoch.
+    index_carries_epoch = True
+
+    def __init__(
+        self,
+        positives: dict | Dataset,
+        negatives: dict | Dataset | None = None,
+        pipeline: Sequence[dict | Callable] = (),
+        *,
+        num_composites: int,
+        num_positives: int = 2,
+        num_negatives: int = 2,
+        mined_share: float = 1.0,
+        seed: int = 0,
+        lazy_init: bool = False,
+    ) -> None:
+        self.positives = _built(positives)
+        self.negatives = _built(negatives)
+        self.num_composites = num_composites
+        self.num_positives = num_positives
+        self.num_negatives = num_negatives
+        self.mined_share = mined_share
+        self.seed = seed
+        self._check_options()
+        self.pipeline = Compose(build_transforms(pipeline))
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
+
+    @property
+    def metainfo(self) -> dict:
+        """Meta information of the positives."""
+        return self.positives.metainfo
+
+    @property
+    def mined(self) -> MinedNegatives:
+        """Picks of the current mining round, as indices of ``negatives``."""
+        self.full_init()
+        return self._mined
+
+    def full_init(self) -> None:
+        """Index both datasets and make room for the picks, once.
+
+        Raises:
+            ValueError: If a dataset that is needed has no image.
+        """
+        if self._fully_initialized:
+            return
+        for dataset in (self.positives, self.negatives):
+            if hasattr(dataset, 'full_init'):
+                dataset.full_init()
+        _check_has_images(self.positives, 'positives', 'check its paths and its filter_cfg')
+        if self.num_negatives:
+            _check_has_images(self.negatives, 'negatives', 'check its paths or set num_negatives=0')
+        pool_size = 0 if self.negatives is None else len(self.negatives)
+        self._mined = MinedNegatives(pool_size)
+        # In shared memory, so that workers that live for one epoch do not repeat each warning.
+        self._is_reported = torch.zeros(pool_size, dtype=torch.bool).share_memory_()
+        self._fully_initialized = True
+
+    def negative_keys(self) -> list[str]:
+        """What names each negative, also in another run: its ``img_path``, or else ``img_id``.
+
+        Negatives that have ``negative_keys()`` of their own, as pairs do, are named by that.
+
+        Raises:
+            TypeError: If ``negatives`` is a dataset without ``get_data_info``.
+            KeyError: If an item has neither key.
+        """
+        self.full_init()
+        if hasattr(self.negatives, 'negative_keys'):
+            return self.negatives.negative_keys()
+        return [_key(self.negatives, i) for i in range(self._mined.capacity)]
+
+    def __len__(self) -> int:
+        """Number of composites in an epoch."""
+        return self.num_composites
+
+    def __getitem__(self, index: int) -> Any:
+        """Make a composite and run the pipeline on it.
+
+        Args:
+            index: ``epoch * len(self) + position``.
+
+        Returns:
+            What the pipeline gives. It is tried with other images where that is None.
+
+        Raises:
+            IndexError: If the index is negative.
+            RuntimeError: If a positive cannot be read, no readable negative was found, or the
+                pipeline gives nothing but None.
+        """
+        self.full_init()
+        index = as_int(index)
+        if index < 0:
+            raise IndexError(f'composite index must be at least 0, got {index}')
+        picks, round_number = self._mined.read()
+        for attempt in range(MAX_DRAWS):
+            entropy = SeedSequence([self.seed, round_number, index, attempt])
+            own, stock = entropy.spawn(2)
+            draw = _Draw(index, attempt, picks, round_number, np.random.default_rng(own))
+            with seeded_globally(stock):
+                item = self.pipeline(self._images(draw))
+            if item is not None:
+                return item
+        raise RuntimeError(
+            f'composite {index}: the pipeline gave None for {MAX_DRAWS} draws; '
+            'loosen its filters, e.g. FilterAnnotations'
+        )
+
+    def _check_options(self) -> None:
+        for name, least in (('num_composites', 1), ('num_positives', 1), ('num_negatives', 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f'{name} must be at least {least}, got {getattr(self, name)}')
+        if not 0 <= self.mined_share <= 1:
+            raise ValueError(f'mined_share must lie in 0..1, got {self.mined_share}')
+        if self.seed < 0:
+            raise ValueError(f'seed must be at least 0, got {self.seed}')
+        if self.num_negatives and self.negatives is None:
+            raise ValueError(
+                f'num_negatives={self.num_negatives} needs a dataset of negatives; '
+                'give one or set num_negatives=0'
+            )
+
+    def _images(self, draw: '_Draw') -> dict:
+        """What the pipeline starts from."""
+        positives = [self._load_positive(draw, j) for j in range(self.num_positives)]
+        negatives = [self._load_negative(draw, j) for j in range(self.num_negatives)]
+        return dict(positives=positives, negatives=negatives, rng=draw.rng, sample_idx=draw.index)
+
+    def _load_positive(self, draw: '_Draw', place: int) -> dict:
+        """Read the positive for a place of a composite; another where its pipeline gives None."""
+        number = self._scheduled_positive(draw, place)
+        for _ in range(MAX_DRAWS):
+            try:
+                results = self.positives[number]
+            except UNREADABLE_ERRORS as error:
+                raise RuntimeError(
+                    f'positive {_name(self.positives, number)} cannot be read ({error}); '
+                    'replace it or take it out of the annotations'
+                ) from error
+            if results is not None:
+                return results
+            number = int(draw.rng.integers(len(self.positives)))
+        raise RuntimeError(
+            f'the pipeline of the positives gave None for {MAX_DRAWS} images, the last of them '
+            f'{_name(self.positives, number)}; loosen its filters'
+        )
+
+    def _load_negative(self, draw: '_Draw', place: int) -> dict:
+        """Read the negative for a place of a composite; another where that is not possible."""
+        source, number = self._scheduled_negative(draw, place)
+        for _ in range(MAX_DRAWS):
+            try:
+                results = self.negatives[number]
+                if results is not None:
+                    return results
+                problem = 'its pipeline gave None'
+            except UNREADABLE_ERRORS as error:
+                problem = f'{type(error).__name__}: {" ".join(str(error).split())}'
+            unreadable = f'negative {_name(self.negatives, number)} cannot be read ({problem})'
+            self._report_once(number, unreadable)
+            number = int(draw.rng.choice(source))
+        raise RuntimeError(
+            f'{MAX_DRAWS} negatives in a row were not readable; the last of them: {unreadable}; '
+            'check the files and the pipeline of the negatives'
+        )
+
+    def _scheduled_positive(self, draw: '_Draw', place: int) -> int:
+        if draw.attempt:
+            return int(draw.rng.integers(len(self.positives)))
+        slot = draw.index * self.num_positives + place
+        length = len(self.positives)
+        number = step_of_tour(slot, length, (self.seed, _POSITIVES))
+        if getattr(self.positives, 'index_carries_epoch', False):
+            return slot // length * length + number
+        return number
+
+    def _scheduled_negative(self, draw: '_Draw', place: int) -> tuple[NDArray[np.int64] | int, int]:
+        """What replacements come from (indices, or all below a number), and the negative."""
+        slot = draw.index * self.num_negatives + place
+        if len(draw.picks) and draw.rng.random() < self.mined_share:
+            key = (self.seed, _PICKS, draw.round_number)
+            return draw.picks, int(draw.picks[step_of_tour(slot, len(draw.picks), key)])
+        pool_size = self._mined.capacity
+        return pool_size, step_of_tour(slot, pool_size, (self.seed, _POOL))
+
+    def _report_once(self, number: int, unreadable: str) -> None:
+        if not self._is_reported[number]:
+            self._is_reported[number] = True
+            message = f'{unreadable}; another takes its place wherever it is drawn'
+            print_log(message, logger='current', level=logging.WARNING)
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """What the draws for one composite depend on."""
+
+    index: int
+    attempt: int
+    picks: NDArray[np.int64]
+    round_number: int
+    rng: Generator
+
+
+@contextmanager
+def seeded_globally(entropy: SeedSequence) -> Iterator[None]:
+    """Seed the global generators that stock transforms draw from, for the block alone.
+
+    These are Python's, NumPy's and PyTorch's for the CPU. They have their former states after the
+    block.
+
+    Args:
+        entropy: What the seeds are made from.
+    """
+    python_seed, numpy_seed, torch_seed = entropy.generate_state(3).tolist()
+    with kept_random_state(cuda=False):
+        random.seed(python_seed)
+        np.random.seed(numpy_seed)  # noqa: NPY002
+        torch.default_generator.manual_seed(torch_seed)
+        yield
+
+
+def _built(dataset: dict | Dataset | None) -> Dataset | None:
+    return DATASETS.build(dataset) if isinstance(dataset, Mapping) else dataset
+
+
+def _check_has_images(dataset: Dataset, role: str, remedy: str) -> None:
+    if len(dataset) == 0:
+        raise ValueError(f'{role}: {type(dataset).__name__} has no image; {remedy}')
+
+
+def _key(dataset: Dataset, number: int) -> str:
+    if not hasattr(dataset, 'get_data_info'):
+        raise TypeError(
+            f'{type(dataset).__name__} has no get_data_info(index) that names its images; add it, '
+            'with "img_path" or "img_id" in its answer'
+        )
+    info = dataset.get_data_info(number)
+    if 'img_path' not in info and 'img_id' not in info:
+        raise KeyError(
+            f'item {number} of {type(dataset).__name__} has neither "img_path" nor "img_id", one '
+            'of which must name it'
+        )
+    return str(info['img_path'] if 'img_path' in info else info['img_id'])
+
+
+def _name(dataset: Dataset, number: int) -> str:
+    """The image for a message."""
+    try:
+        return f'"{_key(dataset, number)}"'
+    except (TypeError, KeyError):
+        return f'number {number} of {type(dataset).__name__}'
