@@ -25,12 +25,12 @@ from tqdm import tqdm
 
 from mmpolar.apis import available_models, init_tracker
 from mmpolar.datasets import BaseTrackDataset
+from mmpolar.datasets.synthetic import PHOTO_SCENES, photo_scene, write_scene
 from mmpolar.engine.hooks import TrackVisualizationHook
 from mmpolar.evaluation.metrics import SpeedMetric, TrackSegMetric
 from mmpolar.model_zoo import DEFAULT_MODEL, ModelNotFoundError
 from mmpolar.models.trackers import Ocean
 from mmpolar.registry import DATASETS
-from mmpolar.utils.synthetic import PHOTO_SCENES, photo_scene, write_scene
 from mmpolar.utils.video import iter_frames
 from mmpolar.visualization import contact_sheet
 

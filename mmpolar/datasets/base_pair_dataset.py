@@ -14,7 +14,7 @@ from mmpolar.datasets.base_track_dataset import (
     build_transforms,
     frames_to_search,
 )
-from mmpolar.datasets.tours import step_of_tour
+from mmpolar.datasets.permutation import permuted_index
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
 
@@ -118,7 +118,7 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
         """Dataset and track that a position of an epoch walks to."""
         number = int(self._dataset_of[position])
         turn = epoch * int(self._counts[number]) + int(self._turn_of[position])
-        return number, step_of_tour(turn, int(self._num_tracks[number]), (self.seed, number))
+        return number, permuted_index(turn, int(self._num_tracks[number]), (self.seed, number))
 
     def _draw_template(
         self, rng: np.random.Generator, number: int, track_id: int

@@ -3,8 +3,8 @@
 from mmengine.dist import barrier, is_main_process
 
 from mmpolar.datasets.davis_dataset import DavisDataset
+from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.registry import DATASETS
-from mmpolar.utils.synthetic import generate_dataset
 
 
 @DATASETS.register_module()

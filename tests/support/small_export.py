@@ -13,11 +13,11 @@ from mmengine.config import Config
 from torch import nn
 
 from mmpolar.apis import Tracker
+from mmpolar.datasets.synthetic import make_scene
 from mmpolar.deployment import export_onnx
 from mmpolar.deployment.ocean_graphs import to_input
 from mmpolar.models.trackers import Ocean
 from mmpolar.registry import MODELS
-from mmpolar.utils.synthetic import make_scene
 
 CONFIG = Path(__file__).resolve().parents[1] / 'small_ocean.py'
 

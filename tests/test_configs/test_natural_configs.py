@@ -12,10 +12,10 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
+from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.mining import CompositeDataset
 from mmpolar.registry import DATASETS, MODELS
 from mmpolar.structures.polar import mask_to_box
-from mmpolar.utils.synthetic import generate_dataset
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'ocean_polar'
 NATURAL = CONFIGS / 'ocean-polar_effnet-lite0_natural.py'

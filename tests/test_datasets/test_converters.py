@@ -23,7 +23,7 @@ from mmpolar.datasets.converters import (
     read_mask_folders,
     write_clips,
 )
-from mmpolar.structures.region import encode_runs, mask_to_region
+from mmpolar.evaluation.functional.vot_region import encode_runs, mask_to_region
 from mmpolar.utils.image import read_image, read_mask
 
 ROOT = Path(__file__).resolve().parents[2]

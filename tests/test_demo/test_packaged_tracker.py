@@ -9,8 +9,8 @@ import pytest
 from published_model import publish_small
 from scripts import load_script
 
+from mmpolar.datasets.synthetic import PHOTO_SCENES
 from mmpolar.model_zoo import FOLDER_VARIABLE, available_models
-from mmpolar.utils.synthetic import PHOTO_SCENES
 
 demo = load_script(Path(__file__).parents[2] / 'demo/packaged_tracker.py')
 ARGUMENTS = ['--model', 'small', '--generated', '1', '--frames', '2']

@@ -8,6 +8,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 from small_export import REFINED, small_tracker, video
 
+from mmpolar.datasets.synthetic import make_scene
 from mmpolar.datasets.transforms import (
     CropPair,
     DrawTemplateTarget,
@@ -23,7 +24,6 @@ from mmpolar.structures.polar import (
     ray_directions,
 )
 from mmpolar.structures.siamese import cut_search, cut_target_map, cut_template
-from mmpolar.utils.synthetic import make_scene
 
 N_RAYS = 36
 

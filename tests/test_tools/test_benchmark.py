@@ -40,7 +40,7 @@ def video(tools_on_path):
 
 @pytest.fixture(scope='module')
 def davis(tmp_path_factory):
-    from mmpolar.utils.synthetic import generate_dataset
+    from mmpolar.datasets.synthetic import generate_dataset
 
     root = tmp_path_factory.mktemp('davis')
     return str(generate_dataset(root, 2, 0, frames=3, size=(160, 120), progress=False))

@@ -7,8 +7,8 @@ import torch
 from scripts import load_script
 from small_export import CONFIG, small_tracker
 
+from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.runtime import RuntimeTracker
-from mmpolar.utils.synthetic import generate_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 

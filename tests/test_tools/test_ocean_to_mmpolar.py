@@ -20,10 +20,10 @@ from plain_ocean import (
 from scripts import load_script
 
 from mmpolar.apis import init_tracker
+from mmpolar.datasets.synthetic import make_scene
 from mmpolar.registry import MODELS
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.utils.checkpoint import load_weights
-from mmpolar.utils.synthetic import make_scene
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/ocean_polar/ocean-polar_r50_natural.py'

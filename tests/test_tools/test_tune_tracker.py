@@ -17,9 +17,9 @@ from mmengine.evaluator import Evaluator
 
 from mmpolar.apis import init_tracker
 from mmpolar.datasets import DavisDataset
+from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.evaluation.metrics import OPEMetric, TrackSegMetric
 from mmpolar.structures.siamese import TrackParams
-from mmpolar.utils.synthetic import generate_dataset
 
 pytest.importorskip('optuna')
 

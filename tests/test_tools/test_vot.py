@@ -17,11 +17,9 @@ import torch
 from scripts import load_script
 from small_export import CONFIG, small_model_folder, small_tracker, video
 
+from mmpolar.datasets.synthetic import make_scene
 from mmpolar.evaluation.functional import AnchorRun, FrameState, anchor_scores, pixel_overlap
-from mmpolar.evaluation.vot_runs import anchor_frames, run_from_anchor, run_with_resets
-from mmpolar.runtime import RuntimeTracker
-from mmpolar.structures.boxes import to_corner_xywh
-from mmpolar.structures.region import (
+from mmpolar.evaluation.functional.vot_region import (
     MaskRegion,
     format_region,
     mask_to_region,
@@ -30,8 +28,10 @@ from mmpolar.structures.region import (
     region_mask,
     result_region,
 )
+from mmpolar.evaluation.vot_runs import anchor_frames, run_from_anchor, run_with_resets
+from mmpolar.runtime import RuntimeTracker
+from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.utils.image import read_image
-from mmpolar.utils.synthetic import make_scene
 
 trax = pytest.importorskip('trax', reason='pip install vot-trax')
 Client = pytest.importorskip('trax.client').Client

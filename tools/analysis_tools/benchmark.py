@@ -19,8 +19,8 @@ from benchmarks.results import Part, format_part, write_json
 from benchmarks.tracking import CONFIGS, PAIRS_CONFIG, measure_tracking
 from benchmarks.videos import FRAME_SIZES, make_video
 
+from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.utils.setup import usage_error
-from mmpolar.utils.synthetic import generate_dataset
 
 PARTS = ('tracking', 'data', 'geometry', 'growth', 'gpu')
 #: Generated training videos, and frames of each.

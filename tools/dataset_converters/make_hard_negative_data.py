@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mmpolar.datasets.synthetic import make_scene
 from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
 from mmpolar.utils.image import read_image
-from mmpolar.utils.synthetic import make_scene
 
 DESCRIPTION = """\
 Make a data set to study false alarms on: some images with a target, and a large pool of images

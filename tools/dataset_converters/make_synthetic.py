@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.utils.image import read_image, read_mask
-from mmpolar.utils.synthetic import generate_dataset
 
 DESCRIPTION = """\
 Make labelled videos out of photographs that come inside installed packages (scikit-image,

@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mmpolar.apis import available_models, init_tracker
+from mmpolar.datasets.synthetic import make_scene
 from mmpolar.deployment import ExportMismatchError, export_onnx
 from mmpolar.deployment.half_weights import halve_folder
 from mmpolar.model_zoo import find_checkpoint
@@ -17,7 +18,6 @@ from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.utils.published_checkpoint import PublishedCheckpoint, read_published
 from mmpolar.utils.setup import usage_error
-from mmpolar.utils.synthetic import make_scene
 
 NOTICE = 'NOTICE.txt'
 #: Generated video that the graphs are compared on.

@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmpolar.datasets.synthetic import make_scene
 from mmpolar.model_zoo import PACKAGE_FOLDER
 from mmpolar.models.trackers import Ocean
 from mmpolar.registry import MODELS
@@ -26,7 +27,6 @@ from mmpolar.utils.published_checkpoint import (
     write_published,
 )
 from mmpolar.utils.setup import ConfigOptions, usage_error
-from mmpolar.utils.synthetic import make_scene
 
 LICENCE = 'research use only'
 _START_TIME = re.compile(r'_?\d{8}_\d{6}$')

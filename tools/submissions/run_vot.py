@@ -14,6 +14,7 @@ from tqdm import tqdm
 from mmpolar.apis import Tracker, init_tracker
 from mmpolar.datasets import VOTDataset
 from mmpolar.evaluation.functional import EAO_INTERVALS, eao_interval, pixel_overlap
+from mmpolar.evaluation.functional.vot_region import Region, parse_region, region_box, result_region
 from mmpolar.evaluation.metrics import VOTMetric
 from mmpolar.evaluation.submissions import (
     BENCHMARKS,
@@ -26,7 +27,6 @@ from mmpolar.evaluation.submissions import (
     trajectory_lines,
 )
 from mmpolar.evaluation.vot_runs import Overlap, VOTRun, run_from_anchor, run_with_resets
-from mmpolar.structures.region import Region, parse_region, region_box, result_region
 from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
 from mmpolar.utils.image import read_image, read_image_size
 

@@ -15,8 +15,8 @@ try:
 except ImportError as error:
     sys.exit(f'error: {error}; install the TraX protocol with: pip install vot-trax')
 
-from mmpolar.structures import region as regions
-from mmpolar.structures.region import region_box, region_mask, result_region
+from mmpolar.evaluation.functional import vot_region as regions
+from mmpolar.evaluation.functional.vot_region import region_box, region_mask, result_region
 from mmpolar.utils.image import read_image
 
 USAGE_ERROR = 2

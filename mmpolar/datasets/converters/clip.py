@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mmpolar.evaluation.functional.vot_region import CORNER_TO_CENTRE, Polygon, region_mask
 from mmpolar.structures.combine_objects import MAX_OBJECT_ID
-from mmpolar.structures.region import CORNER_TO_CENTRE, Polygon, region_mask
 from mmpolar.utils.image import read_image_size
 from mmpolar.utils.mask_file import encode_mask
 

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from mmpolar.datasets.converters.clip import Clip, ClipFrame, box_mask, clip_name, polygon_mask
-from mmpolar.structures.region import MaskRegion, decode_runs, region_mask
+from mmpolar.evaluation.functional.vot_region import MaskRegion, decode_runs, region_mask
 from mmpolar.utils.image import list_images, read_image_size
 
 _SHAPES = ('box', 'polygon', 'mask')

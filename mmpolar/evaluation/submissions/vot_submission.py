@@ -5,6 +5,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mmpolar.evaluation.functional import FrameState
+from mmpolar.evaluation.functional.vot_region import (
+    MaskRegion,
+    Region,
+    Special,
+    format_region,
+    parse_region,
+)
+from mmpolar.evaluation.functional.vot_region import Polygon as PolygonRegion
 from mmpolar.evaluation.submissions.expected import ExpectedSequence
 from mmpolar.evaluation.submissions.submission import Contents, Submission
 from mmpolar.evaluation.vot_runs import (
@@ -14,8 +22,6 @@ from mmpolar.evaluation.vot_runs import (
     anchor_frames,
     is_empty,
 )
-from mmpolar.structures.region import MaskRegion, Region, Special, format_region, parse_region
-from mmpolar.structures.region import Polygon as PolygonRegion
 from mmpolar.utils.findings import ERROR, Finding, list_some
 
 #: The toolkit's stacks of 2015 to 2019 repeat a run so often, or stop after three that are equal.

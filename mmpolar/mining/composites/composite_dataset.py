@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from mmpolar.datasets.base_track_dataset import build_transforms
-from mmpolar.datasets.tours import step_of_tour
+from mmpolar.datasets.permutation import permuted_index
 from mmpolar.mining.picks.mined_negatives import MinedNegatives
 from mmpolar.registry import DATASETS
 from mmpolar.utils.random_state import kept_random_state
@@ -251,7 +251,7 @@ class CompositeDataset(Dataset):
             return int(draw.rng.integers(len(self.positives)))
         slot = draw.index * self.num_positives + place
         length = len(self.positives)
-        number = step_of_tour(slot, length, (self.seed, _POSITIVES))
+        number = permuted_index(slot, length, (self.seed, _POSITIVES))
         if getattr(self.positives, 'index_carries_epoch', False):
             return slot // length * length + number
         return number
@@ -261,9 +261,9 @@ class CompositeDataset(Dataset):
         slot = draw.index * self.num_negatives + place
         if len(draw.picks) and draw.rng.random() < self.mined_share:
             key = (self.seed, _PICKS, draw.round_number)
-            return draw.picks, int(draw.picks[step_of_tour(slot, len(draw.picks), key)])
+            return draw.picks, int(draw.picks[permuted_index(slot, len(draw.picks), key)])
         pool_size = self._mined.capacity
-        return pool_size, step_of_tour(slot, pool_size, (self.seed, _POOL))
+        return pool_size, permuted_index(slot, pool_size, (self.seed, _POOL))
 
     def _report_once(self, number: int, unreadable: str) -> None:
         if not self._is_reported[number]:

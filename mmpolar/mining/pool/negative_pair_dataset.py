@@ -15,8 +15,8 @@ from mmpolar.datasets.base_pair_dataset import (
     view,
 )
 from mmpolar.datasets.base_track_dataset import BaseTrackDataset
+from mmpolar.mining.pool.negative_region import background_region, distractor_region
 from mmpolar.registry import DATASETS
-from mmpolar.structures.search_region import background_region, distractor_region
 from mmpolar.structures.target import Target
 from mmpolar.utils.image import ImageReadError, read_image_size
 

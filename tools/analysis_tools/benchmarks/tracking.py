@@ -15,10 +15,10 @@ from benchmarks.results import Part, Row, compare, in_unit
 from benchmarks.timing import Way, calls, interleave, spread
 from benchmarks.videos import FRAME_SIZES, Video, make_video
 from mmpolar.datasets import DavisDataset
+from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.structures.crop import context_size, crop_image
 from mmpolar.structures.polar import decode_points, rasterize_polygon
 from mmpolar.structures.siamese import TrackParams, select_location
-from mmpolar.utils.synthetic import generate_dataset
 
 CONFIGS = {
     'r50': ROOT / 'configs/ocean_polar/ocean-polar_r50_natural.py',

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmpolar.datasets.synthetic import Scene, make_scene
 from mmpolar.structures.polar import mask_to_box
-from mmpolar.utils.synthetic import Scene, make_scene
 
 #: Width and height by name.
 FRAME_SIZES = {

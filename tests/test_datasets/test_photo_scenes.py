@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from mmpolar.datasets import DavisDataset
+from mmpolar.datasets.synthetic import PHOTO_SCENES, photo_scene, write_scene
+from mmpolar.datasets.synthetic.photo_objects import PHOTO_OBJECTS, read_named_photograph
 from mmpolar.structures.polar import mask_to_box
-from mmpolar.utils.synthetic import PHOTO_SCENES, photo_scene, write_scene
-from mmpolar.utils.synthetic.photo_objects import PHOTO_OBJECTS, read_named_photograph
 
 FRAMES = 12
 OVER = sorted(name for name in PHOTO_SCENES if name.startswith('camera-over'))

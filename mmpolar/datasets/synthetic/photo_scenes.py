@@ -1,6 +1,6 @@
 """Scenes of real things: a camera that moves over a photograph, a cut-out that crosses another one.
 
-The masks are as exact as the outlines of :mod:`mmpolar.utils.synthetic.photo_objects`; those of a
+The masks are as exact as the outlines of :mod:`mmpolar.datasets.synthetic.photo_objects`; those of a
 cut-out are exact, since nothing else of its photograph is seen.
 """
 
@@ -10,10 +10,10 @@ from functools import partial
 import cv2
 import numpy as np
 
-from mmpolar.utils.synthetic.curves import random_curve
-from mmpolar.utils.synthetic.photo_objects import PHOTO_OBJECTS, read_named_photograph
-from mmpolar.utils.synthetic.scene import Camera, Layer, Light, Scene, Sprite
-from mmpolar.utils.synthetic.screenplay import pin_to_canvas
+from mmpolar.datasets.synthetic.photo_objects import PHOTO_OBJECTS, read_named_photograph
+from mmpolar.datasets.synthetic.random_curves import random_curve
+from mmpolar.datasets.synthetic.random_scene import pin_to_canvas
+from mmpolar.datasets.synthetic.scene import Camera, Layer, Light, Scene, Sprite
 
 #: Share of the frame's shorter side that a target fills, as the root of the area of its box.
 _TARGET_SHARE = 0.42

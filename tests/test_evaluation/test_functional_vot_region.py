@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmpolar.structures.region import (
+from mmpolar.evaluation.functional.vot_region import (
     MaskRegion,
     Polygon,
     Rectangle,

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from mmpolar.utils.synthetic.photographs import Photograph, read_photograph
+from mmpolar.datasets.synthetic.photographs import Photograph, read_photograph
 
 _CANDIDATES = 3
 _MAX_ENLARGEMENT = 1.5

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmpolar.utils.synthetic.photographs import find_photographs, read_photograph
+from mmpolar.datasets.synthetic.photographs import find_photographs, read_photograph
 
 
 @dataclass(frozen=True)

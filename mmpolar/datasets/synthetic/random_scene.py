@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from mmpolar.utils.synthetic.curves import curve_through, knot_count, random_curve
-from mmpolar.utils.synthetic.outlines import bar_outline, outline_radius, random_outline
-from mmpolar.utils.synthetic.photographs import Photograph
-from mmpolar.utils.synthetic.scene import Camera, Layer, Light, Scene, Sprite
-from mmpolar.utils.synthetic.textures import random_background, random_texture, recolour
+from mmpolar.datasets.synthetic.photographs import Photograph
+from mmpolar.datasets.synthetic.random_curves import curve_through, knot_count, random_curve
+from mmpolar.datasets.synthetic.random_shapes import bar_outline, outline_radius, random_outline
+from mmpolar.datasets.synthetic.scene import Camera, Layer, Light, Scene, Sprite
+from mmpolar.datasets.synthetic.textures import random_background, random_texture, recolour
 
 MIN_TARGET_AREA = 400
 """Smallest visible area of the target in frame 0, pixels."""

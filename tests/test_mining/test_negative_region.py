@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from mmpolar.structures.crop import context_size
-from mmpolar.structures.search_region import (
+from mmpolar.mining.pool.negative_region import (
     CLEARANCE,
     MAX_OFFSET,
     MIN_VISIBLE,
     background_region,
     distractor_region,
 )
+from mmpolar.structures.crop import context_size
 
 RATIO = 255 / 127
 

@@ -8,7 +8,7 @@ the origin is the centre of mass of frame 0.
 import cv2
 import numpy as np
 
-from mmpolar.utils.synthetic.curves import random_curve
+from mmpolar.datasets.synthetic.random_curves import random_curve
 
 _CIRCLE_VERTICES = 32
 _CAPSULE_VERTICES = 20

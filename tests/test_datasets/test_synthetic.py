@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from scripts import load_script
 
-from mmpolar.utils.image import read_image, read_mask
-from mmpolar.utils.synthetic import (
+from mmpolar.datasets.synthetic import (
     Camera,
     Layer,
     Light,
@@ -21,9 +20,15 @@ from mmpolar.utils.synthetic import (
     photographs,
     sample_photographs,
 )
-from mmpolar.utils.synthetic.curves import curve_through, knot_count, knot_period, random_curve
-from mmpolar.utils.synthetic.outlines import outline_radius, random_outline
-from mmpolar.utils.synthetic.photographs import Photograph, find_photographs
+from mmpolar.datasets.synthetic.photographs import Photograph, find_photographs
+from mmpolar.datasets.synthetic.random_curves import (
+    curve_through,
+    knot_count,
+    knot_period,
+    random_curve,
+)
+from mmpolar.datasets.synthetic.random_shapes import outline_radius, random_outline
+from mmpolar.utils.image import read_image, read_mask
 
 SIZE = (160, 120)
 FRAMES = 12

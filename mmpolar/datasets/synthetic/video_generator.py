@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from mmpolar.datasets.synthetic.photographs import find_photographs
+from mmpolar.datasets.synthetic.random_scene import random_scene
+from mmpolar.datasets.synthetic.scene import Scene
 from mmpolar.utils.mask_file import encode_mask
-from mmpolar.utils.synthetic.photographs import find_photographs
-from mmpolar.utils.synthetic.scene import Scene
-from mmpolar.utils.synthetic.screenplay import random_scene
 
 SPLITS = ('train', 'val')
 MANIFEST_NAME = 'manifest.json'
