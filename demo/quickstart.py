@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
-from mmpolar.utils.checkpoint import load_weights
+from mmpolar.utils.checkpoints import load_weights
 from mmpolar.visualization import plot_training_curves
 
 ROOT = Path(__file__).resolve().parents[1]

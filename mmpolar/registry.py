@@ -10,7 +10,7 @@ from typing import Any
 import mmdet.registry  # noqa: F401  (registers the scope 'mmdet')
 from mmengine import registry as root
 
-from mmpolar.compat import register_safe_globals
+from mmpolar.utils.checkpoints import register_safe_globals
 from mmpolar.utils.deprecation import warn_deprecated
 
 

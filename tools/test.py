@@ -9,7 +9,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmpolar.evaluation.submissions import TRACK_BENCHMARKS
-from mmpolar.utils.checkpoint import CheckpointMismatchError, CheckpointReadError, load_weights
+from mmpolar.utils.checkpoints import CheckpointMismatchError, CheckpointReadError, load_weights
 from mmpolar.utils.setup import (
     add_common_arguments,
     read_config,

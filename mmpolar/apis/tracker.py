@@ -18,9 +18,8 @@ from mmpolar.models.trackers import Ocean
 from mmpolar.registry import MODELS
 from mmpolar.structures.target import box_and_mask
 from mmpolar.structures.track_result import TrackResult
-from mmpolar.utils.checkpoint import load_weights
+from mmpolar.utils.checkpoints import load_weights, read_release_checkpoint
 from mmpolar.utils.image import to_bgr_uint8
-from mmpolar.utils.published_checkpoint import read_published
 
 _CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
 
@@ -158,7 +157,7 @@ def _find(
     if config is None and checkpoint is not None:
         raise ValueError(f'give the config of the checkpoint {checkpoint} too')
     if config is None or _is_name(config):
-        published = read_published(find_checkpoint(config or DEFAULT_MODEL))
+        published = read_release_checkpoint(find_checkpoint(config or DEFAULT_MODEL))
         return published.config, checkpoint or published.path
     if not Path(config).is_file():
         raise FileNotFoundError(f'there is no config {config}; see the folder configs')

@@ -34,7 +34,7 @@ from mmpolar.runtime.graph_inputs import (
 )
 from mmpolar.runtime.model_folder import ANY_SIZE, ModelManifest, file_sha256
 from mmpolar.structures.target import draw_unknown_target
-from mmpolar.utils.checkpoint import weights_sha256
+from mmpolar.utils.checkpoints import weights_sha256
 
 #: Largest difference from PyTorch, absolute below 1 and relative above.
 TOLERANCE = 1e-4

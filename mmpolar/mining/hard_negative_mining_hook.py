@@ -32,7 +32,6 @@ from mmpolar.mining.reports import (
     draw_alarm_sheet,
     score_quantiles,
     short_name,
-    some_of,
 )
 from mmpolar.mining.scoring import (
     HardestSamples,
@@ -46,6 +45,7 @@ from mmpolar.mining.scoring import (
     score_pool,
 )
 from mmpolar.registry import DATASETS, HOOKS, TASK_UTILS
+from mmpolar.utils.abridged import abridged
 from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
 from mmpolar.utils.random_state import kept_random_state
 
@@ -313,10 +313,12 @@ class HardNegativeMiningHook(Hook):
         scores = PoolScores.merged(shares)
         names = [f'{self._keys[index]} ({why})' for index, why in scores.unreadable.items()]
         if not len(scores.scores):
-            raise ValueError(f'none of {len(names)} negatives can be read: {some_of(names)}')
+            raise ValueError(
+                f'none of {len(names)} negatives can be read: {abridged(names, limit=5)}'
+            )
         if names:
             runner.logger.warning(
-                f'{len(names)} of {len(self._keys)} negatives cannot be read: {some_of(names)}'
+                f'{len(names)} of {len(self._keys)} negatives cannot be read: {abridged(names, limit=5)}'
             )
         return scores
 

@@ -7,6 +7,8 @@ each public name and its module (``'module:new_name'`` where the name is another
 from mmpolar.utils.deprecation import NewPlace
 
 MOVED_MODULES: dict[str, NewPlace] = {
+    'mmpolar.compat.ocean_checkpoint': 'mmpolar.utils.checkpoints.ocean_checkpoint',
+    'mmpolar.compat.safe_load': {'register_safe_globals': 'mmpolar.utils.checkpoints'},
     'mmpolar.datasets.composite_dataset': 'mmpolar.mining.composites.composite_dataset',
     'mmpolar.datasets.mined_negatives': 'mmpolar.mining.picks.mined_negatives',
     'mmpolar.datasets.negative_pair_dataset': 'mmpolar.mining.pool.negative_pair_dataset',
@@ -44,7 +46,7 @@ MOVED_MODULES: dict[str, NewPlace] = {
         'score_quantiles': 'mmpolar.mining.reports',
         'short_name': 'mmpolar.mining.reports',
         'shuffled': 'mmpolar.mining.picks',
-        'some_of': 'mmpolar.mining.reports',
+        'some_of': 'mmpolar.utils.abridged:abridged',
         'with_pipeline': 'mmpolar.mining.pool',
     },
     'mmpolar.models.task_modules': {
@@ -80,4 +82,22 @@ MOVED_MODULES: dict[str, NewPlace] = {
     'mmpolar.utils.synthetic.scene': 'mmpolar.datasets.synthetic.scene',
     'mmpolar.utils.synthetic.screenplay': 'mmpolar.datasets.synthetic.random_scene',
     'mmpolar.utils.synthetic.textures': 'mmpolar.datasets.synthetic.textures',
+    'mmpolar.utils.checkpoint': dict.fromkeys(
+        (
+            'CheckpointMismatchError',
+            'CheckpointReadError',
+            'load_weights',
+            'read_checkpoint',
+            'weights_sha256',
+        ),
+        'mmpolar.utils.checkpoints',
+    ),
+    'mmpolar.utils.published_checkpoint': {
+        'PublishedCheckpoint': 'mmpolar.utils.checkpoints:ReleaseCheckpoint',
+        'TrainingFacts': 'mmpolar.utils.checkpoints',
+        'facts_of_training': 'mmpolar.utils.checkpoints',
+        'halve': 'mmpolar.utils.checkpoints',
+        'read_published': 'mmpolar.utils.checkpoints:read_release_checkpoint',
+        'write_published': 'mmpolar.utils.checkpoints:write_release_checkpoint',
+    },
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 from small_export import CONFIG, small_tracker
 
-from mmpolar.utils.published_checkpoint import TrainingFacts, halve, write_published
+from mmpolar.utils.checkpoints import TrainingFacts, halve, write_release_checkpoint
 
 FACTS = TrainingFacts(
     epochs=3,
@@ -28,5 +28,5 @@ def publish_small(folder: Path, name: str = 'small', options: Mapping | None = N
     config = Config.fromfile(CONFIG)
     config.merge_from_dict(dict(options or {}))
     weights = halve(small_tracker().model.state_dict())
-    write_published(path, weights, config, FACTS)
+    write_release_checkpoint(path, weights, config, FACTS)
     return path

@@ -7,7 +7,7 @@ from small_export import CONFIG, small_tracker, video
 
 from mmpolar.apis import init_tracker
 from mmpolar.model_zoo import DEFAULT_MODEL, FOLDER_VARIABLE
-from mmpolar.utils.checkpoint import CheckpointReadError
+from mmpolar.utils.checkpoints import CheckpointReadError
 
 BOX = [100, 80, 160, 130]
 

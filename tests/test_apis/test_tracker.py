@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmpolar.apis import init_tracker, track_frames
 from mmpolar.models.inference import PackedConv2d
 from mmpolar.registry import MODELS
-from mmpolar.utils.checkpoint import CheckpointMismatchError
+from mmpolar.utils.checkpoints import CheckpointMismatchError
 
 CONFIG = """
 model = dict(

@@ -14,7 +14,7 @@ from mmpolar.deployment.export_onnx import check_graphs, largest_difference
 from mmpolar.deployment.ocean_graphs import to_input
 from mmpolar.runtime import ModelManifest
 from mmpolar.runtime.graph_inputs import outline_feed, run_graph
-from mmpolar.utils.checkpoint import weights_sha256
+from mmpolar.utils.checkpoints import weights_sha256
 
 
 def run_folder(folder, template, search):

@@ -10,7 +10,7 @@ from small_export import REFINED, small_tracker, video
 from mmpolar.deployment import export_onnx
 from mmpolar.deployment.half_weights import halve_folder
 from mmpolar.runtime import ModelManifest, RuntimeTracker
-from mmpolar.utils.published_checkpoint import halve
+from mmpolar.utils.checkpoints import halve
 
 
 def halved_tracker(**options):

@@ -19,8 +19,9 @@ MOVED = {
 
 @pytest.mark.parametrize(('package', 'name'), [(p, n) for p, names in MOVED.items() for n in names])
 def test_old_package_still_has_the_name(package, name, monkeypatch):
+    module = import_module(package)
     monkeypatch.setattr(deprecation, '_warned', set())
     with pytest.warns(MMPolarDeprecationWarning, match=f'mmpolar.mining.{name}') as got:
-        found = [getattr(import_module(package), name) for _ in range(2)]
+        found = [getattr(module, name) for _ in range(2)]
     assert found == 2 * [getattr(mmpolar.mining, name)]
     assert len(got) == 1

@@ -19,7 +19,7 @@ from mmpolar.model_zoo import (
     find_model_folder,
 )
 from mmpolar.runtime import ModelManifest
-from mmpolar.utils.published_checkpoint import read_published
+from mmpolar.utils.checkpoints import read_release_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGED = sorted(PACKAGE_FOLDER.glob('*.pth'))
@@ -81,7 +81,7 @@ def without_calibration(model):
 
 @pytest.mark.parametrize('path', PACKAGED, ids=lambda path: path.stem)
 def test_packaged_checkpoint_is_whole_and_fits_the_config_of_its_name(path):
-    published = read_published(path)
+    published = read_release_checkpoint(path)
     assert published.name == path.stem
     config = Config.fromfile(ROOT / f'configs/ocean_polar/{path.stem}.py')
     assert without_calibration(published.config.model) == without_calibration(config.model)
@@ -91,7 +91,7 @@ def test_packaged_checkpoint_is_whole_and_fits_the_config_of_its_name(path):
 @pytest.mark.parametrize('path', PACKAGED, ids=lambda path: path.stem)
 def test_packaged_graphs_are_those_of_the_checkpoint(path):
     manifest = ModelManifest.read(find_model_folder(path.stem))
-    assert manifest.weights_sha256 == read_published(path).weights_sha256
+    assert manifest.weights_sha256 == read_release_checkpoint(path).weights_sha256
 
 
 def test_package_stays_small():

@@ -11,7 +11,7 @@ from small_export import small_model_folder, video
 from mmpolar.apis import init_tracker
 from mmpolar.model_zoo import FOLDER_VARIABLE, find_model_folder
 from mmpolar.runtime import ModelManifest, RuntimeTracker
-from mmpolar.utils.published_checkpoint import read_published
+from mmpolar.utils.checkpoints import read_release_checkpoint
 
 tool = load_script(Path(__file__).parents[2] / 'tools/deployment/export_model_zoo.py')
 
@@ -33,7 +33,7 @@ def named(zoo, monkeypatch):
 
 
 def test_folder_holds_the_graphs_of_the_checkpoint(zoo, named):
-    published = read_published(zoo / 'small.pth')
+    published = read_release_checkpoint(zoo / 'small.pth')
     assert ModelManifest.read(find_model_folder('small')).weights_sha256 == published.weights_sha256
     assert FACTS.licence in (zoo / 'small/NOTICE.txt').read_text()
 

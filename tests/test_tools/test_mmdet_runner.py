@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 
 from mmpolar.registry import MODELS
-from mmpolar.utils.checkpoint import load_weights
+from mmpolar.utils.checkpoints import load_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(mmdet.__file__).parent / '.mim' / 'tools'

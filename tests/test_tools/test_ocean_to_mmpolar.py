@@ -23,7 +23,7 @@ from mmpolar.apis import init_tracker
 from mmpolar.datasets.synthetic import make_scene
 from mmpolar.registry import MODELS
 from mmpolar.structures.polar import mask_to_box
-from mmpolar.utils.checkpoint import load_weights
+from mmpolar.utils.checkpoints import load_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/ocean_polar/ocean-polar_r50_natural.py'

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from scripts import load_script
 from small_export import CONFIG, small_tracker
 
-from mmpolar.utils.published_checkpoint import read_published
+from mmpolar.utils.checkpoints import read_release_checkpoint
 
 tool = load_script(Path(__file__).parents[2] / 'tools/model_converters/publish_model.py')
 SAID = [
@@ -61,7 +61,7 @@ def publish(tmp_path):
 def test_training_checkpoint_becomes_a_published_one(checkpoint, publish, capsys):
     path = publish(checkpoint)
     assert path.name == 'small_ocean.pth'
-    published = read_published(path)
+    published = read_release_checkpoint(path)
     assert published.facts.averaged
     assert (published.facts.epochs, published.facts.seed) == (3, 7)
     assert (published.facts.data, published.facts.licence) == ('clips', 'none')
@@ -84,7 +84,7 @@ def test_weights_are_the_average_with_batch_norm_untouched(checkpoint, publish):
 
 def test_config_may_be_another_one_with_changes(checkpoint, publish):
     path = publish(checkpoint, '--config', str(CONFIG), '--cfg-options', 'model.test_cfg.lr=0.25')
-    assert read_published(path).config.model.test_cfg.lr == 0.25
+    assert read_release_checkpoint(path).config.model.test_cfg.lr == 0.25
 
 
 @pytest.mark.parametrize(

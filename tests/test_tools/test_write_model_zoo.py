@@ -9,7 +9,7 @@ from analysis_tools import load_tool
 from published_model import FACTS, publish_small
 
 from mmpolar.model_zoo import PACKAGE_FOLDER
-from mmpolar.utils.published_checkpoint import read_published
+from mmpolar.utils.checkpoints import read_release_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 tool = load_tool('write_model_zoo')
@@ -61,7 +61,7 @@ def measured(tmp_path):
 def test_page_of_the_project_agrees_with_its_files():
     assert tool.main(['--check']) == 0
     results = json.loads(tool.RESULTS.read_text())
-    models = [read_published(path) for path in PACKAGE_FOLDER.glob('*.pth')]
+    models = [read_release_checkpoint(path) for path in PACKAGE_FOLDER.glob('*.pth')]
     expected = {model.name: model.weights_sha256 for model in models}
     assert {name: entry['weights_sha256'] for name, entry in results.items()} == expected
 
@@ -91,7 +91,7 @@ def test_calibration_of_the_score_is_told(zoo, tmp_path):
 
 
 def read_sha(folder):
-    return read_published(folder / f'{NAME}.pth').weights_sha256
+    return read_release_checkpoint(folder / f'{NAME}.pth').weights_sha256
 
 
 def test_commands_on_the_page_name_what_exists(zoo, tmp_path):

@@ -13,8 +13,11 @@ from typing import Any
 from experiments.page import MarkedPart
 
 from mmpolar.model_zoo import PACKAGE_FOLDER
-from mmpolar.utils.checkpoint import CheckpointReadError
-from mmpolar.utils.published_checkpoint import PublishedCheckpoint, read_published
+from mmpolar.utils.checkpoints import (
+    CheckpointReadError,
+    ReleaseCheckpoint,
+    read_release_checkpoint,
+)
 from mmpolar.utils.setup import usage_error
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     """Write or check as the arguments say; returns the exit status."""
     args = parse_args(argv)
     try:
-        models = [read_published(path) for path in sorted(Path(args.folder).glob('*.pth'))]
+        models = [read_release_checkpoint(path) for path in sorted(Path(args.folder).glob('*.pth'))]
         results = current_results(models, read_json(Path(args.results)))
         for name, path in args.report.items():
             results[find(models, name).name]['figures'] = read_report(path)
@@ -130,7 +133,7 @@ def check(agrees: bool, page: str) -> int:
 
 
 def current_results(
-    models: Sequence[PublishedCheckpoint], results: Mapping[str, Any]
+    models: Sequence[ReleaseCheckpoint], results: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Results of each model; those of other weights are left out."""
     current = {}
@@ -143,7 +146,7 @@ def current_results(
     return current
 
 
-def find(models: Sequence[PublishedCheckpoint], name: str) -> PublishedCheckpoint:
+def find(models: Sequence[ReleaseCheckpoint], name: str) -> ReleaseCheckpoint:
     """The model of that name.
 
     Raises:
@@ -227,7 +230,7 @@ def add_speed(
         raise ValueError(f'{path} times none of {", ".join(results) or "no models"}')
 
 
-def render(models: Sequence[PublishedCheckpoint], results: Mapping[str, Mapping[str, Any]]) -> str:
+def render(models: Sequence[ReleaseCheckpoint], results: Mapping[str, Mapping[str, Any]]) -> str:
     """All that the page says about the models, in Markdown."""
     if not models:
         return 'No trained tracker is part of this copy of mmpolar.'
@@ -236,9 +239,7 @@ def render(models: Sequence[PublishedCheckpoint], results: Mapping[str, Mapping[
     return '\n\n'.join(parts)
 
 
-def _overview(
-    models: Sequence[PublishedCheckpoint], results: Mapping[str, Mapping[str, Any]]
-) -> str:
+def _overview(models: Sequence[ReleaseCheckpoint], results: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [['model', 'numbers', 'file', *FIGURES.values(), 'ms a frame']]
     for model in models:
         entry = results[model.name]
@@ -255,7 +256,7 @@ def _overview(
     return _table(rows)
 
 
-def _section(model: PublishedCheckpoint, entry: Mapping[str, Any]) -> str:
+def _section(model: ReleaseCheckpoint, entry: Mapping[str, Any]) -> str:
     facts = model.facts
     config = f'configs/ocean_polar/{model.name}.py'
     kind = 'moving average of the weights' if facts.averaged else 'weights of the last step'
@@ -276,7 +277,7 @@ def _section(model: PublishedCheckpoint, entry: Mapping[str, Any]) -> str:
     return '\n\n'.join(lines)
 
 
-def _calibration(model: PublishedCheckpoint) -> str:
+def _calibration(model: ReleaseCheckpoint) -> str:
     """What was fitted to the weights after the training and is in the file alone."""
     tracking = model.config.model.get('test_cfg') or {}
     fitted = {

@@ -16,7 +16,7 @@ from mmpolar.model_zoo import find_checkpoint
 from mmpolar.runtime import RuntimeTracker
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
-from mmpolar.utils.published_checkpoint import PublishedCheckpoint, read_published
+from mmpolar.utils.checkpoints import ReleaseCheckpoint, read_release_checkpoint
 from mmpolar.utils.setup import usage_error
 
 NOTICE = 'NOTICE.txt'
@@ -79,7 +79,7 @@ def export(name: str) -> str:
         UnequalGraphsError: If the stored graphs differ from the float32 ones.
     """
     path = find_checkpoint(name)
-    published = read_published(path)
+    published = read_release_checkpoint(path)
     model = init_tracker(name, fold=False).model
     folder = path.with_suffix('')
     with tempfile.TemporaryDirectory() as temporary:
@@ -122,7 +122,7 @@ def same(one: TrackResult, other: TrackResult) -> bool:
     return all(np.array_equal(getattr(one, part), getattr(other, part)) for part in parts)
 
 
-def notice(published: PublishedCheckpoint) -> str:
+def notice(published: ReleaseCheckpoint) -> str:
     """What the folder says about its origin, beside ``model.json``."""
     facts = published.facts
     return (

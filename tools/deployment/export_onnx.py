@@ -11,7 +11,7 @@ from mmpolar.deployment import ExportMismatchError, export_onnx
 from mmpolar.deployment.comparison import Figures, evaluate
 from mmpolar.deployment.quantize import quantize_folder
 from mmpolar.runtime import RuntimeTracker
-from mmpolar.utils.checkpoint import CheckpointMismatchError, CheckpointReadError
+from mmpolar.utils.checkpoints import CheckpointMismatchError, CheckpointReadError
 from mmpolar.utils.setup import usage_error
 
 SYNTHETIC = 'synthetic'

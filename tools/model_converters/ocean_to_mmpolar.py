@@ -11,16 +11,16 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmpolar.compat.ocean_checkpoint import (
+from mmpolar.registry import MODELS
+from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
+from mmpolar.utils.checkpoints import CheckpointReadError, read_checkpoint
+from mmpolar.utils.checkpoints.ocean_checkpoint import (
     ALIGN_PREFIX,
     OceanConversion,
     OceanConversionError,
     convert_ocean_weights,
     unwrap_ocean_weights,
 )
-from mmpolar.registry import MODELS
-from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
-from mmpolar.utils.checkpoint import CheckpointReadError, read_checkpoint
 from mmpolar.utils.setup import usage_error
 from mmpolar.version import __version__
 

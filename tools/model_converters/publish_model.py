@@ -18,14 +18,16 @@ from mmpolar.registry import MODELS
 from mmpolar.runtime.model_folder import file_sha256
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.siamese import cut_search, cut_template
-from mmpolar.utils.checkpoint import CheckpointMismatchError, CheckpointReadError, read_checkpoint
-from mmpolar.utils.config_text import ConfigTextError, read_config_text
-from mmpolar.utils.published_checkpoint import (
+from mmpolar.utils.checkpoints import (
+    CheckpointMismatchError,
+    CheckpointReadError,
     facts_of_training,
     halve,
-    read_published,
-    write_published,
+    read_checkpoint,
+    read_release_checkpoint,
+    write_release_checkpoint,
 )
+from mmpolar.utils.config_text import ConfigTextError, read_config_text
 from mmpolar.utils.setup import ConfigOptions, usage_error
 
 LICENCE = 'research use only'
@@ -122,7 +124,7 @@ def publish(args: argparse.Namespace) -> str:
     differences = compare(find_maps(model, crops), exact, args.checkpoint)
     out = Path(args.out)
     path = out if out.suffix == '.pth' else out / f'{name}.pth'
-    write_published(path, halved, config, facts)
+    write_release_checkpoint(path, halved, config, facts)
     return report(path, differences)
 
 
@@ -219,7 +221,7 @@ def compare(got: dict[str, Tensor], expected: dict[str, Tensor], path: str) -> d
 
 def report(path: Path, differences: dict[str, float]) -> str:
     """What was written, read back from the file."""
-    published = read_published(path)
+    published = read_release_checkpoint(path)
     facts = published.facts
     kind = 'moving average' if facts.averaged else 'last step'
     changes = ', '.join(f'{name} {value:.2g}' for name, value in differences.items())

@@ -1,7 +1,7 @@
 """Reports of mining rounds."""
 
 from mmpolar.mining.reports.false_alarm_sheet import draw_alarm_sheet, short_name
-from mmpolar.mining.reports.round_report import Pick, RoundReport, score_quantiles, some_of
+from mmpolar.mining.reports.round_report import Pick, RoundReport, score_quantiles
 
 __all__ = [
     'Pick',
@@ -9,5 +9,4 @@ __all__ = [
     'draw_alarm_sheet',
     'score_quantiles',
     'short_name',
-    'some_of',
 ]

@@ -1,7 +1,6 @@
 """What a person reads about a mining round."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -102,9 +101,3 @@ def score_quantiles(scores: NDArray[np.float64]) -> dict[str, float]:
         f'{share:g}': float(score)
         for share, score in zip(QUANTILES, np.quantile(scores, QUANTILES), strict=True)
     }
-
-
-def some_of(names: Sequence[str], limit: int = 5) -> str:
-    """The first names and how many more there are."""
-    more = f' and {len(names) - limit} more' if len(names) > limit else ''
-    return ', '.join(names[:limit]) + more

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 import mmpolar.registry  # noqa: F401  (lets checkpoints be resumed)
 from ablations.plan import last_checkpoint_of
 from ablations.report import RESULT_FILE, RunResult
-from mmpolar.utils.checkpoint import read_checkpoint
+from mmpolar.utils.checkpoints import read_checkpoint
 
 #: Has the fingerprint of the settings that a run was begun with.
 BEGUN_FILE = 'begun.json'

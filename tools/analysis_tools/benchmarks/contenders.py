@@ -26,14 +26,14 @@ from benchmarks.peers import (
 from benchmarks.runtime_profile import profile_search
 from benchmarks.videos import Video
 from mmpolar.apis import init_tracker
-from mmpolar.compat.ocean_checkpoint import convert_ocean_weights
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.deployment import export_onnx
 from mmpolar.deployment.quantize import quantize_folder
 from mmpolar.models.trackers import Ocean
 from mmpolar.registry import MODELS
 from mmpolar.runtime import RuntimeTracker
-from mmpolar.utils.checkpoint import load_weights
+from mmpolar.utils.checkpoints import load_weights
+from mmpolar.utils.checkpoints.ocean_checkpoint import convert_ocean_weights
 
 #: Factor on the last weights of a random network.
 _CALM = 0.01

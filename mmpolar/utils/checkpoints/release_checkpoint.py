@@ -1,4 +1,4 @@
-"""Checkpoints to be handed on: half the bytes, and the config and the facts in the same file."""
+"""Release checkpoints: weights in float16, config and metadata in one file."""
 
 import io
 import os
@@ -13,13 +13,8 @@ from mmengine.config import Config
 from torch import Tensor
 
 from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
-from mmpolar.utils.checkpoint import (
-    WEIGHTS_HASH,
-    CheckpointReadError,
-    check_hash,
-    read_checkpoint,
-    weights_sha256,
-)
+from mmpolar.utils.checkpoints.safe_reading import CheckpointReadError, read_checkpoint
+from mmpolar.utils.checkpoints.weights import WEIGHTS_HASH, check_hash, weights_sha256
 from mmpolar.utils.config_text import ConfigTextError, read_config_text, to_portable_text
 from mmpolar.version import __version__
 
@@ -58,8 +53,8 @@ class TrainingFacts:
 
 
 @dataclass(frozen=True)
-class PublishedCheckpoint:
-    """What a published file holds besides its weights.
+class ReleaseCheckpoint:
+    """What a release checkpoint holds besides its weights.
 
     Attributes:
         path: The file.
@@ -96,7 +91,7 @@ def halve(weights: Mapping[str, Tensor], exact: Collection[str] = ()) -> Ordered
     )
 
 
-def write_published(
+def write_release_checkpoint(
     path: str | os.PathLike, weights: Mapping[str, Tensor], config: Config, facts: TrainingFacts
 ) -> None:
     """Write a checkpoint that needs nothing beside it; the file's name is the model's name.
@@ -128,8 +123,8 @@ def write_published(
     AtomicLocalBackend().put(buffer.getvalue(), path)
 
 
-def read_published(path: str | os.PathLike) -> PublishedCheckpoint:
-    """Read what a published checkpoint says about itself, and check its weights' hash.
+def read_release_checkpoint(path: str | os.PathLike) -> ReleaseCheckpoint:
+    """Read config and metadata of a release checkpoint, and check its weights' hash.
 
     The config in it names the classes that are built from it: build one of a file that you trust
     only.
@@ -139,13 +134,13 @@ def read_published(path: str | os.PathLike) -> PublishedCheckpoint:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        CheckpointReadError: If it is damaged, was not published, or is of another version.
+        CheckpointReadError: If it is damaged, is no release checkpoint, or is of another version.
     """
     content = read_checkpoint(path)
     meta = content.get('meta')
     if not isinstance(meta, Mapping) or meta.get('format') != FORMAT:
         raise CheckpointReadError(
-            f'{path} is no published checkpoint; publish it first: '
+            f'{path} is no release checkpoint; make one of it first: '
             'python tools/model_converters/publish_model.py --help'
         )
     if meta.get('format_version') != FORMAT_VERSION:
@@ -157,7 +152,7 @@ def read_published(path: str | os.PathLike) -> PublishedCheckpoint:
     try:
         weights = content['state_dict']
         check_hash(weights, {WEIGHTS_HASH: meta[WEIGHTS_HASH]}, path)
-        return PublishedCheckpoint(
+        return ReleaseCheckpoint(
             path=Path(path),
             name=meta['name'],
             config=read_config_text(meta['cfg']),
@@ -173,7 +168,7 @@ def read_published(path: str | os.PathLike) -> PublishedCheckpoint:
 
 
 def facts_of_training(checkpoint: Mapping[str, Any], **given: Any) -> TrainingFacts:
-    """Facts that a checkpoint of MMEngine's training tells, and those that are given.
+    """Facts in a checkpoint of MMEngine's training, and those that are given.
 
     Args:
         checkpoint: Content of the file.

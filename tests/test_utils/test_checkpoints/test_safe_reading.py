@@ -14,7 +14,7 @@ from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_g
 from torch.utils.data import Dataset
 
 import mmpolar.registry  # noqa: F401  (registers, as everything that trains imports it)
-from mmpolar.compat import register_safe_globals
+from mmpolar.utils.checkpoints import register_safe_globals
 
 
 class Points(Dataset):

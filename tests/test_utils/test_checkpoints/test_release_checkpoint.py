@@ -8,12 +8,14 @@ from mmengine.config import Config
 from published_model import FACTS, publish_small
 from small_export import small_tracker
 
-from mmpolar.utils.checkpoint import CheckpointReadError, load_weights, weights_sha256
-from mmpolar.utils.published_checkpoint import (
+from mmpolar.utils.checkpoints import (
+    CheckpointReadError,
     facts_of_training,
     halve,
-    read_published,
-    write_published,
+    load_weights,
+    read_release_checkpoint,
+    weights_sha256,
+    write_release_checkpoint,
 )
 
 
@@ -28,7 +30,7 @@ def content(path):
 
 
 def test_file_tells_everything_about_itself(path):
-    published = read_published(path)
+    published = read_release_checkpoint(path)
     assert published.name == 'small'
     assert published.facts == FACTS
     assert published.config.model.type == 'Ocean'
@@ -66,7 +68,7 @@ def test_a_changed_weight_is_noticed_wherever_the_file_is_read(content, tmp_path
     content['state_dict']['head.bbox_bias'] += 1
     path = tmp_path / 'small.pth'
     torch.save(content, path)
-    for read in (read_published, lambda file: load_weights(small_tracker().model, file)):
+    for read in (read_release_checkpoint, lambda file: load_weights(small_tracker().model, file)):
         with pytest.raises(CheckpointReadError, match='not those that were published'):
             read(path)
 
@@ -74,7 +76,7 @@ def test_a_changed_weight_is_noticed_wherever_the_file_is_read(content, tmp_path
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (dict(format='other'), 'is no published checkpoint'),
+        (dict(format='other'), 'is no release checkpoint'),
         (dict(format_version=99), 'version 99 of the format'),
         (dict(facts={}), 'incomplete or was changed'),
         (dict(cfg='import os'), 'incomplete or was changed'),
@@ -85,20 +87,20 @@ def test_other_files_are_refused_with_the_remedy(content, tmp_path, change, mess
     path = tmp_path / 'small.pth'
     torch.save(content, path)
     with pytest.raises(CheckpointReadError, match=message):
-        read_published(path)
+        read_release_checkpoint(path)
 
 
 def test_checkpoint_of_a_training_is_no_published_one(tmp_path):
     path = tmp_path / 'epoch_1.pth'
     torch.save(dict(meta=dict(epoch=1), state_dict=small_tracker().model.state_dict()), path)
     with pytest.raises(CheckpointReadError, match=r'publish_model\.py'):
-        read_published(path)
+        read_release_checkpoint(path)
 
 
 def test_paths_of_the_machine_are_not_handed_on(tmp_path):
     cfg = Config(dict(model=dict(type='Ocean'), data=dict(data_root='/home/someone/clips')))
     path = tmp_path / 'any.pth'
-    write_published(path, dict(a=torch.ones(1)), cfg, FACTS)
+    write_release_checkpoint(path, dict(a=torch.ones(1)), cfg, FACTS)
     assert b'someone' not in path.read_bytes()
 
 

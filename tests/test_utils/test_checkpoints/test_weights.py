@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmpolar.utils.checkpoint import CheckpointMismatchError, CheckpointReadError, load_weights
+from mmpolar.utils.checkpoints import CheckpointMismatchError, CheckpointReadError, load_weights
 
 
 def small_model(seed=0, channels=4):

@@ -7,14 +7,14 @@ import torch
 from mmengine.config import Config
 from plain_ocean import PlainOcean
 
-from mmpolar.compat.ocean_checkpoint import (
+from mmpolar.registry import MODELS
+from mmpolar.utils.checkpoints.ocean_checkpoint import (
     OceanConversionError,
     convert_ocean_weights,
     unwrap_ocean_weights,
 )
-from mmpolar.registry import MODELS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CONFIG = ROOT / 'configs/ocean_polar/ocean-polar_r50_natural.py'
 
 

@@ -1,26 +1,19 @@
-"""Loads weights into a model, and says exactly what is wrong when they do not fit."""
+"""Loading weights into a model, with errors that name what does not fit."""
 
 import hashlib
 import os
-import pickle
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mmpolar.compat import register_safe_globals
+from mmpolar.utils.abridged import abridged
+from mmpolar.utils.checkpoints.safe_reading import CheckpointReadError, read_checkpoint
 
-_MAX_LISTED = 10
 _WRAPPER_PREFIX = 'module.'
-#: Entry of a published checkpoint's ``meta``: the hash of its weights.
+#: Entry of a release checkpoint's ``meta``: the hash of its weights.
 WEIGHTS_HASH = 'weights_sha256'
-_UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError)
-
-
-class CheckpointReadError(ValueError):
-    """The file is no checkpoint, is damaged, or holds more than weights and plain values."""
 
 
 class CheckpointMismatchError(ValueError):
@@ -34,7 +27,7 @@ def load_weights(
 
     The model keeps its device and is changed only if everything fits. Step counters of batch
     normalisation (``num_batches_tracked``) may be absent, as in checkpoints of early PyTorch. A
-    published checkpoint, which has the hash of its weights in its ``meta``, is checked by it.
+    release checkpoint, which has the hash of its weights in its ``meta``, is checked by it.
 
     Args:
         model: Model to fill, not wrapped for distributed running.
@@ -48,7 +41,7 @@ def load_weights(
     Raises:
         FileNotFoundError: If there is no file at ``path``.
         CheckpointReadError: If the file cannot be read as weights and plain values, or its weights
-            are not those that were published.
+            do not have the hash in its ``meta``.
         CheckpointMismatchError: If names or shapes differ from the model's. The message lists up
             to ten of each.
     """
@@ -61,43 +54,6 @@ def load_weights(
     _check_fit(model.state_dict(), weights, path)
     model.load_state_dict(weights, strict=False)
     return meta
-
-
-def read_checkpoint(
-    path: str | os.PathLike, device: str | torch.device = 'cpu'
-) -> Mapping[str, Any]:
-    """Read a checkpoint that may come from a stranger: no code in it runs.
-
-    Args:
-        path: Checkpoint file.
-        device: Where the file's tensors are put.
-
-    Returns:
-        What the file holds.
-
-    Raises:
-        FileNotFoundError: If there is no file at ``path``.
-        CheckpointReadError: If the file cannot be read as weights and plain values.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'no checkpoint at {path}; give the path of a .pth file that training wrote'
-        )
-    register_safe_globals()
-    try:
-        checkpoint = torch.load(path, map_location=device, weights_only=True)
-    except _UNREADABLE as error:
-        raise CheckpointReadError(
-            f'cannot read the checkpoint {path}: {_first_line(error)}. It is damaged (copy it '
-            'again), or holds objects that loading refuses for safety (save its state_dict alone)'
-        ) from error
-    if not isinstance(checkpoint, Mapping):
-        raise CheckpointReadError(
-            f'{path} holds a {type(checkpoint).__name__}, not a checkpoint; give a file with a '
-            'state dict, as training writes it'
-        )
-    return checkpoint
 
 
 def weights_sha256(weights: Mapping[str, Tensor]) -> str:
@@ -116,7 +72,7 @@ def weights_sha256(weights: Mapping[str, Tensor]) -> str:
 def check_hash(
     weights: Mapping[str, Tensor], meta: Mapping[str, Any], path: str | os.PathLike
 ) -> None:
-    """Compare weights with the hash that a published checkpoint's ``meta`` has; others pass.
+    """Compare weights with the hash that a release checkpoint's ``meta`` has; others pass.
 
     Raises:
         CheckpointReadError: If they differ.
@@ -128,10 +84,6 @@ def check_hash(
         )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip('. ')
-
-
 def _without_wrapper_prefix(weights: Any) -> Any:
     if not isinstance(weights, Mapping):
         return weights
@@ -140,10 +92,10 @@ def _without_wrapper_prefix(weights: Any) -> Any:
 
 def _check_is_weights(weights: Any, path: str | os.PathLike) -> None:
     if isinstance(weights, dict) and weights:
-        strangers = [name for name, value in weights.items() if not isinstance(value, Tensor)]
-        if not strangers:
+        others = [name for name, value in weights.items() if not isinstance(value, Tensor)]
+        if not others:
             return
-        found = f'entries that are no tensors ({", ".join(strangers[:_MAX_LISTED])})'
+        found = f'entries that are no tensors ({abridged(others)})'
     else:
         found = 'no weights'
     raise CheckpointReadError(
@@ -166,7 +118,7 @@ def _check_fit(
         if name in weights and weights[name].shape != expected[name].shape
     ]
     faults = [
-        _listed(title, names)
+        f'{len(names)} {title}: {abridged(names)}'
         for title, names in (
             ('missing', missing),
             ('unexpected', unexpected),
@@ -183,8 +135,3 @@ def _check_fit(
 
 def _shape(tensor: Tensor) -> str:
     return 'x'.join(str(size) for size in tensor.shape) or 'scalar'
-
-
-def _listed(title: str, names: list[str]) -> str:
-    more = f' and {len(names) - _MAX_LISTED} more' if len(names) > _MAX_LISTED else ''
-    return f'{len(names)} {title}: {", ".join(names[:_MAX_LISTED])}{more}'

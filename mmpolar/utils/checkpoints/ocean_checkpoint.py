@@ -2,7 +2,7 @@
 
 The networks are the same, layer by layer, but for two things. The published tower convolutions have
 a bias before batch norm, which subtracts it again: a converter moves it into the running mean. And
-the head that outlines the target does not exist there: it keeps what it was initialised with.
+the polar contour head does not exist there: it keeps its initial values.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmpolar.utils.abridged import abridged
+
 ALIGN_PREFIX = 'align_head.'
 
 # What training scripts and wrappers put around a state dict and in front of its names: data
@@ -22,7 +24,6 @@ _WRAPPER_PREFIXES = ('module.', 'feature_extractor.')
 # Parts of ours without a counterpart.
 _OWN_PREFIX = 'mask_head.'
 _TOWER_CONVS = 4
-_MAX_LISTED = 10
 
 
 class OceanConversionError(ValueError):
@@ -38,7 +39,7 @@ class OceanConversion:
         used: Published tensors that were taken over, in the order of the model.
         folded: Published biases that went into the running mean of the batch norm behind them.
         left_out: Published tensors that the caller wanted left out.
-        initialised: Tensors of ours that keep their initial values: those of the outline's head.
+        initialised: Tensors of ours that keep their initial values: those of the contour head.
         counters: Step counters of batch norm that the file lacks and that start at zero.
     """
 
@@ -69,9 +70,9 @@ def unwrap_ocean_weights(checkpoint: Mapping[str, Any]) -> tuple[dict[str, Tenso
     while inner := [key for key in _WRAPPER_KEYS if isinstance(weights.get(key), Mapping)]:
         beside += [str(key) for key in weights if key != inner[0]]
         weights = weights[inner[0]]
-    strangers = [str(name) for name, value in weights.items() if not isinstance(value, Tensor)]
-    if strangers or not weights:
-        found = f'entries that are no tensors: {_listed(strangers)}' if strangers else 'nothing'
+    others = [str(name) for name, value in weights.items() if not isinstance(value, Tensor)]
+    if others or not weights:
+        found = f'entries that are no tensors: {abridged(others)}' if others else 'nothing'
         raise OceanConversionError(
             f'expected a state dict, by itself or as {_alternatives(_WRAPPER_KEYS)}; found {found}'
         )
@@ -223,7 +224,7 @@ def _check_fit(
         if name in weights and weights[name].shape != shape
     ]
     faults = [
-        f'{len(names)} {title}: {_listed(names)}'
+        f'{len(names)} {title}: {abridged(names)}'
         for title, names in (
             ('missing', missing),
             ('without a place in the model', unused),
@@ -241,11 +242,6 @@ def _check_fit(
 
 def _shape(shape: torch.Size) -> str:
     return 'x'.join(map(str, shape)) or 'scalar'
-
-
-def _listed(names: list[str]) -> str:
-    more = f' and {len(names) - _MAX_LISTED} more' if len(names) > _MAX_LISTED else ''
-    return ', '.join(names[:_MAX_LISTED]) + more
 
 
 def _alternatives(words: tuple[str, ...]) -> str:

@@ -1,0 +1,35 @@
+"""Checkpoints: safe reading, loading weights, release checkpoints, conversion of Ocean's."""
+
+from mmpolar.utils.checkpoints.release_checkpoint import (
+    ReleaseCheckpoint,
+    TrainingFacts,
+    facts_of_training,
+    halve,
+    read_release_checkpoint,
+    write_release_checkpoint,
+)
+from mmpolar.utils.checkpoints.safe_reading import (
+    CheckpointReadError,
+    read_checkpoint,
+    register_safe_globals,
+)
+from mmpolar.utils.checkpoints.weights import (
+    CheckpointMismatchError,
+    load_weights,
+    weights_sha256,
+)
+
+__all__ = [
+    'CheckpointMismatchError',
+    'CheckpointReadError',
+    'ReleaseCheckpoint',
+    'TrainingFacts',
+    'facts_of_training',
+    'halve',
+    'load_weights',
+    'read_checkpoint',
+    'read_release_checkpoint',
+    'register_safe_globals',
+    'weights_sha256',
+    'write_release_checkpoint',
+]
