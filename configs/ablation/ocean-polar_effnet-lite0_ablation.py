@@ -1,6 +1,6 @@
 _base_ = '../ocean_polar/ocean-polar_effnet-lite0_natural.py'
 
-# What tools/analysis_tools/ablation.py changes arm by arm: a schedule that is short enough to be
+# What python -m benchmarks.ablations changes arm by arm: a schedule that is short enough to be
 # repeated for every arm and seed, on a backbone that stays as it is. Negatives are mined after a third
 # and after two thirds of it.
 max_epochs = 6

@@ -1,5 +1,5 @@
 # Mined hard negatives, stitched: the network, the data and the schedule of the experiment that
-# tools/analysis_tools/hard_negative_experiment.py runs. It exchanges what stands for the negatives.
+# python -m benchmarks.hard_negatives runs. It exchanges what stands for the negatives.
 # YOLOX's head on the last map with stride 16 of EfficientNet-Lite0, small enough for one CPU core.
 _base_ = ['../_base_/default_runtime.py']
 

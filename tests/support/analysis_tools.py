@@ -10,7 +10,7 @@ FOLDER = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools'
 
 
 def load_tool(name: str) -> ModuleType:
-    """The tool; the packages beside it can be imported from now on."""
+    """The tool; the package beside it can be imported from now on."""
     if str(FOLDER) not in sys.path:
         sys.path.insert(0, str(FOLDER))
     return load_script(FOLDER / f'{name}.py')

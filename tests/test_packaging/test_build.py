@@ -62,7 +62,9 @@ def test_wheel_holds_package_and_mim_folder(source):
     assert {Path(name).parts[2] for name in names if '/.mim/' in name} == MIM_ENTRIES
     assert 'mmpolar/.mim/tools/test.py' in names
     assert top_level.decode().split() == ['mmpolar']
-    assert not [name for name in names if name.startswith('tests') or '__pycache__' in name]
+    assert not [
+        name for name in names if name.startswith(('tests', 'benchmarks')) or '__pycache__' in name
+    ]
 
     required = re.findall(r'^Requires-Dist: ([\w-]+)[^;\n]*(;.*)?$', metadata, re.MULTILINE)
     plain = {name for name, condition in required if 'extra' not in condition}

@@ -5,7 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from comparison.inputs import (
+from tqdm import tqdm
+
+from mmpolar.cli.inputs import (
     add_input_arguments,
     add_ope_arguments,
     build_dataset,
@@ -14,9 +16,7 @@ from comparison.inputs import (
     run_or_explain,
     tool_parser,
 )
-from comparison.tables import text_table, write_csv, write_json
-from tqdm import tqdm
-
+from mmpolar.cli.tables import text_table, write_csv, write_json
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.datasets.attributes import LONG_NAMES, Attributes, read_attributes
 from mmpolar.evaluation.metrics import OPEMetric

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from comparison.inputs import (
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from mmpolar.cli.inputs import (
     add_input_arguments,
     build_dataset,
     open_results,
@@ -16,10 +19,7 @@ from comparison.inputs import (
     run_or_explain,
     tool_parser,
 )
-from comparison.tables import text_table, write_csv
-from numpy.typing import NDArray
-from tqdm import tqdm
-
+from mmpolar.cli.tables import text_table, write_csv
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.metrics import DavisMetric, OPEMetric
 from mmpolar.evaluation.replay import Summary, TrackReplay, has_masks, score_results

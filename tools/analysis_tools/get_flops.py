@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.clocks import ModuleMeter
-from comparison.inputs import add_config_arguments, read_plain_config, run_or_explain, tool_parser
-from comparison.tables import text_table, write_csv, write_json
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmpolar.apis import init_tracker
+from mmpolar.cli.inputs import add_config_arguments, read_plain_config, run_or_explain, tool_parser
+from mmpolar.cli.tables import text_table, write_csv, write_json
 from mmpolar.models.trackers import Ocean
+from mmpolar.utils.module_meter import ModuleMeter
 
 #: Parts of the head by the names of its modules; others go under their own names.
 HEAD_PARTS = {

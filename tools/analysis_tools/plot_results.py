@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from comparison.inputs import (
+
+from mmpolar.cli.inputs import (
     add_input_arguments,
     add_ope_arguments,
     build_dataset,
@@ -16,8 +17,7 @@ from comparison.inputs import (
     run_or_explain,
     tool_parser,
 )
-from comparison.tables import text_table, write_csv, write_json
-
+from mmpolar.cli.tables import text_table, write_csv, write_json
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.functional import (
     NORMALIZED_THRESHOLDS,

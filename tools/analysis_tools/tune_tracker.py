@@ -9,14 +9,6 @@ from typing import Any
 
 import optuna
 import torch
-from comparison.inputs import (
-    add_config_arguments,
-    build_dataset,
-    read_plain_config,
-    run_or_explain,
-    tool_parser,
-)
-from comparison.tables import text_table, write_csv, write_json
 from mmengine.config import Config
 from tqdm import tqdm
 from tuning.plots import plot_study
@@ -35,6 +27,14 @@ from tuning.study import (
 from tuning.validation_data import ValidationData, scratch_folder
 from tuning.workers import Job, build_metric, build_objective, run_trials
 
+from mmpolar.cli.inputs import (
+    add_config_arguments,
+    build_dataset,
+    read_plain_config,
+    run_or_explain,
+    tool_parser,
+)
+from mmpolar.cli.tables import text_table, write_csv, write_json
 from mmpolar.evaluation.metrics import SequenceMetric
 from mmpolar.runtime.model_folder import file_sha256
 

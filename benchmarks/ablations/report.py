@@ -1,0 +1,251 @@
+"""What the runs of an ablation reached: figures by arm, and the tables that show them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.ablations.arms import ARMS, BASE
+from benchmarks.shared.spread import cell, spread
+from mmpolar.cli.tables import text_table, write_csv, write_json
+
+RESULT_FILE = 'result.json'
+#: Figures of TrackSegMetric in the tables, and what Markdown calls them; the first that there is
+#: is compared with the base's.
+FIGURES = dict(
+    J='J',
+    F='F',
+    J_and_F='J&F',
+    iou='box IoU',
+    success='box success',
+    J_box='J of the box',
+    ceiling='ceiling of J',
+)
+_DIFFERENCE = 'difference'
+#: Name of the part of a page that the Markdown table is written to.
+PAGE_PART = 'ablation table'
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run reached.
+
+    Attributes:
+        updates: Updates of the weights, of all stages.
+        pairs: Pairs of crops that they took.
+        seconds: Time of training, mining and testing; None if the run was interrupted.
+        figures: Figures of the metric, without its prefix.
+    """
+
+    updates: int
+    pairs: int
+    seconds: float | None
+    figures: dict[str, float]
+
+    @classmethod
+    def read(cls, folder: Path) -> 'RunResult':
+        """The result in a run's folder."""
+        content = json.loads((folder / RESULT_FILE).read_text())
+        return cls(*(content[name] for name in cls.__dataclass_fields__))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for :meth:`read`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class ArmSummary:
+    """An arm's figures over its seeds.
+
+    Attributes:
+        arm: Name of the arm.
+        seeds: Seeds of its runs.
+        figures: Mean and sample standard deviation of each figure that all its runs have.
+        difference: Of the compared figure minus the base's, taken seed by seed, over the seeds
+            that both have; None for the base itself, and where there are no such seeds.
+    """
+
+    arm: str
+    seeds: list[int]
+    figures: dict[str, dict[str, float | None]]
+    difference: dict[str, float | None] | None
+
+
+def summarize(results: Mapping[str, Mapping[int, RunResult]]) -> list[ArmSummary]:
+    """Figures of each arm, in the order of :data:`ARMS`.
+
+    Args:
+        results: Results by arm and seed, at least one.
+
+    Raises:
+        ValueError: If runs differ in updates or pairs, or have no figure in common.
+    """
+    _check_budgets(results)
+    figure = compared_figure(results)
+    base = results.get(BASE, {})
+    summaries = []
+    for arm in (arm for arm in ARMS if results.get(arm)):
+        runs = results[arm]
+        common = set.intersection(*(set(run.figures) for run in runs.values()))
+        differences = [
+            run.figures[figure] - base[seed].figures[figure]
+            for seed, run in runs.items()
+            if arm != BASE and seed in base
+        ]
+        summaries.append(
+            ArmSummary(
+                arm=arm,
+                seeds=list(runs),
+                figures={
+                    name: spread([run.figures[name] for run in runs.values()])
+                    for name in FIGURES
+                    if name in common
+                },
+                difference=spread(differences) if differences else None,
+            )
+        )
+    return summaries
+
+
+def compared_figure(results: Mapping[str, Mapping[int, RunResult]]) -> str:
+    """The first of :data:`FIGURES` that all runs have.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    runs = [run.figures for by_seed in results.values() for run in by_seed.values()]
+    for name in FIGURES:
+        if all(name in figures for figures in runs):
+            return name
+    raise ValueError(
+        f'the runs have none of the figures {list(FIGURES)} in common: test_evaluator must be '
+        'TrackSegMetric'
+    )
+
+
+def write_tables(
+    folder: Path, results: Mapping[str, Mapping[int, RunResult]], details: Mapping[str, Any]
+) -> str:
+    """Write results.txt, .json, .csv and .md.
+
+    Args:
+        folder: Folder for them.
+        results: Results by arm and seed, at least one.
+        details: Further entries of the JSON file.
+
+    Returns:
+        The table for the terminal.
+    """
+    summaries = summarize(results)
+    figure = compared_figure(results)
+    text = terminal_table(summaries, figure)
+    (folder / 'results.txt').write_text(text + '\n', encoding='utf-8')
+    (folder / 'results.md').write_text(markdown(summaries, results), encoding='utf-8')
+    write_csv(folder / 'results.csv', *csv_table(summaries))
+    report = dict(
+        details,
+        compared_figure=figure,
+        arms=[
+            dict(
+                asdict(summary),
+                question=ARMS[summary.arm].question,
+                runs=[dict(run.to_dict(), seed=seed) for seed, run in results[summary.arm].items()],
+            )
+            for summary in summaries
+        ],
+    )
+    write_json(folder / 'results.json', report)
+    return text
+
+
+def terminal_table(summaries: Sequence[ArmSummary], figure: str) -> str:
+    """A row an arm: mean and deviation of each figure, and how far one of them is from the base's."""
+    names = _names_of(summaries)
+    rows = [
+        [
+            summary.arm,
+            *(_cell(summary.figures.get(name)) for name in names),
+            _cell(summary.difference, sign=True),
+            len(summary.seeds),
+        ]
+        for summary in summaries
+    ]
+    return text_table(['arm', *names, f'{figure} - base', 'seeds'], rows)
+
+
+def csv_table(summaries: Sequence[ArmSummary]) -> tuple[list[str], list[list[str | int | float]]]:
+    """Header and rows with means and deviations apart; NaN where there is none."""
+    names = [*_names_of(summaries), _DIFFERENCE]
+    header = [f'{name}_{part}' for name in names for part in ('mean', 'std')]
+    rows = []
+    for summary in summaries:
+        figures = dict(summary.figures, **{_DIFFERENCE: summary.difference})
+        rows.append([summary.arm, len(summary.seeds)])
+        for name in names:
+            figure = figures.get(name) or dict(mean=None, std=None)
+            rows[-1] += [_or_nan(figure['mean']), _or_nan(figure['std'])]
+    return ['arm', 'seeds', *header], rows
+
+
+def markdown(
+    summaries: Sequence[ArmSummary], results: Mapping[str, Mapping[int, RunResult]]
+) -> str:
+    """The table for a page, and a line that says how it came about."""
+    names = [name for name in _names_of(summaries) if name != 'J_and_F']
+    figure = compared_figure(results)
+    titles = [
+        'arm',
+        'what it asks',
+        *(FIGURES[name] for name in names),
+        f'{FIGURES[figure]} minus that of `{BASE}`',
+    ]
+    lines = ['| ' + ' | '.join(titles) + ' |', '|---' * len(titles) + '|']
+    for summary in summaries:
+        cells = [
+            f'`{summary.arm}`',
+            ARMS[summary.arm].question,
+            *(_cell(summary.figures.get(name)) for name in names),
+            _cell(summary.difference, sign=True),
+        ]
+        lines.append('| ' + ' | '.join(cells) + ' |')
+    return '\n'.join([*lines, '', _how(summaries, results)]) + '\n'
+
+
+def _how(summaries: Sequence[ArmSummary], results: Mapping[str, Mapping[int, RunResult]]) -> str:
+    run = next(iter(results[summaries[0].arm].values()))
+    seeds = sorted({seed for summary in summaries for seed in summary.seeds})
+    listed = ', '.join(map(str, seeds))
+    over = (
+        f'Mean ± sample standard deviation over the seeds {listed}; differences are taken seed by seed.'
+        if len(seeds) > 1
+        else f'One seed ({listed}): nothing is known of the spread.'
+    )
+    return f'Each run: {run.updates} updates with {run.pairs} pairs. {over}'
+
+
+def _check_budgets(results: Mapping[str, Mapping[int, RunResult]]) -> None:
+    budgets = {
+        f'{arm}-{seed}': (run.updates, run.pairs)
+        for arm, runs in results.items()
+        for seed, run in runs.items()
+    }
+    if len(set(budgets.values())) > 1:
+        listed = ', '.join(f'{name} {u} with {p}' for name, (u, p) in budgets.items())
+        raise ValueError(
+            f'the runs differ in updates with pairs ({listed}) and cannot be compared; do them '
+            'again with one budget, into another --out'
+        )
+
+
+def _names_of(summaries: Sequence[ArmSummary]) -> list[str]:
+    """Figures that any arm has."""
+    return [name for name in FIGURES if any(name in one.figures for one in summaries)]
+
+
+def _cell(figure: Mapping[str, float | None] | None, sign: bool = False) -> str:
+    return '' if figure is None else cell(figure, 3, sign)
+
+
+def _or_nan(value: float | None) -> float:
+    return float('nan') if value is None else value

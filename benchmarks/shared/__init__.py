@@ -1,0 +1,1 @@
+"""What the experiments and pages have in common."""

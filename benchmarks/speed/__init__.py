@@ -1,0 +1,1 @@
+"""Speed and memory: parts of ``python -m benchmarks.speed``, one a module."""

@@ -1,0 +1,163 @@
+"""python -m benchmarks.hard_negatives on a handful of generated images."""
+
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+from mmengine.config import Config
+from scripts import load_script
+
+from benchmarks import hard_negatives
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = [
+    '--cfg-options',
+    'model.backbone.init_cfg=None',
+    'train_dataloader.batch_size=2',
+    'train_dataloader.dataset.num_composites=4',
+    'train_cfg.max_epochs=2',
+    'custom_hooks.0.num_picks=5',
+]
+
+
+@pytest.fixture(scope='module')
+def tool():
+    return hard_negatives
+
+
+@pytest.fixture(scope='module')
+def out(tool, tmp_path_factory):
+    """Two runs of the experiment, on 10 generated positives and 40 negatives."""
+    out = tmp_path_factory.mktemp('experiment')
+    maker = load_script(ROOT / 'tools' / 'dataset_converters' / 'make_hard_negative_data.py')
+    maker.main(['--out', str(out / 'data'), '--positives', '10', '--negatives', '40'])
+    tool.main(arguments(out))
+    return out
+
+
+def arguments(out, *more):
+    chosen = ['--seeds', '3', '--arms', 'none', 'mined', '--composites', 'stitch', *more]
+    return ['--out', str(out), *chosen, *TINY]
+
+
+def test_each_run_makes_the_updates_and_mines_if_it_is_to(out):
+    results = json.loads((out / 'results.json').read_text())
+    runs = {run['arm']: run for run in results['runs']}
+    assert set(runs) == {'none', 'mined'}
+    assert {run['updates'] for run in runs.values()} == {4}
+    assert runs['none']['mining'] == []
+    [mined] = runs['mined']['mining']
+    assert mined['num_picks'] == mined['num_new'] == 5
+    assert results['data']['counts']['test']['negatives'] == dict(generated=16)
+
+
+def test_figures_are_those_of_the_scores(out):
+    results = json.loads((out / 'results.json').read_text())
+    for run in results['runs']:
+        folder = out / 'runs' / f'{run["composites"]}-{run["arm"]}-{run["seed"]}'
+        rows = [line.split(',') for line in (folder / 'test.csv').read_text().splitlines()[1:]]
+        images = [(int(target), float(score)) for _, target, score in rows]
+        assert len(images) == 20
+        recall, alarms = [], []
+        for threshold in {score for _, score in images}:
+            hits = sum(target for target, score in images if score >= threshold)
+            false = sum(1 - target for target, score in images if score >= threshold)
+            recall += [hits / 4] if hits >= 0.8 * (hits + false) else []
+            alarms += [false] if hits >= 0.8 * 4 else []
+        assert run['recall_at_precision'] == max(recall, default=0)
+        assert run['false_alarms_at_recall'] == pytest.approx(min(alarms) / 16 * 10_000)
+        assert sum(run['alarms_by_set'].values()) == min(alarms)
+
+
+def test_results_are_told_in_a_table_and_a_plot(tool, out):
+    text = (out / 'results.md').read_text()
+    for arm in ('none', 'mined'):
+        assert f'| stitch | {tool.ARMS[arm]} |' in text
+    assert 'generated (16)' in text
+    plot = cv2.imread(str(out / 'results.png'))
+    assert plot.shape[1] > plot.shape[0] > 300
+    assert plot.std() > 10
+
+
+def test_done_runs_are_not_repeated_but_changed_ones_are(tool, out, capsys, tmp_path):
+    marks = {path: path.stat().st_mtime_ns for path in out.glob('runs/*/done.json')}
+    tool.main(arguments(out))
+    assert '2 runs, 2 of them done before' in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in out.glob('runs/*/done.json')} == marks
+    args = tool.parse_args(arguments(out))
+    assert tool.write_config(tool.Run('stitch', 'mined', 3), args) is None
+    args.cfg_options['custom_hooks.0.num_picks'] = 7
+    args.out = tmp_path
+    assert tool.write_config(tool.Run('stitch', 'mined', 3), args).is_file()
+
+
+def test_arms_differ_in_the_negatives_alone(tool, tmp_path):
+    args = tool.parse_args(['--out', str(tmp_path)])
+    for composites in tool.CONFIGS:
+        configs = {
+            arm: tool.config_of(tool.Run(composites, arm, 1), args).to_dict() for arm in tool.ARMS
+        }
+        hooks = {arm: config.pop('custom_hooks') for arm, config in configs.items()}
+        assert hooks['none'] == hooks['all'] == []
+        assert [hook['selection'] for hook in hooks['mined']] == ['hardest']
+        assert hooks['random'] == [dict(hooks['mined'][0], selection='random')]
+        for config in configs.values():
+            assert config.pop('work_dir')
+            assert config['test_evaluator'].pop('out_file')
+        data = configs['none']['train_dataloader']['dataset']
+        assert (data['num_negatives'], data['negatives']) == (0, None)
+        data.update({k: configs['all']['train_dataloader']['dataset'][k] for k in data})
+        assert configs['none'] == configs['all'] == configs['random'] == configs['mined']
+
+
+def test_composites_of_both_kinds_show_equally_many_images(tool):
+    shown = []
+    for path in tool.CONFIGS.values():
+        loader = Config.fromfile(path).train_dataloader
+        data = loader.dataset
+        assert data.num_composites % loader.batch_size == 0
+        updates = data.num_composites // loader.batch_size
+        counts = (data.num_positives, data.num_negatives)
+        shown.append((updates, *(loader.batch_size * count for count in counts)))
+    assert len(set(shown)) == 1
+
+
+def test_failed_runs_are_named_and_the_others_counted(tool, out, tmp_path, capsys):
+    broken = ['--out', str(tmp_path), '--data-root', str(out / 'data'), '--seeds', '0']
+    broken += ['--arms', 'none', '--composites', 'stitch', '--cfg-options']
+    with pytest.raises(SystemExit, match='stitch-none-0'):
+        tool.main([*broken, 'model.backbone.type=NoSuchNet'])
+    assert 'NoSuchNet' in capsys.readouterr().out
+    assert not (tmp_path / 'results.md').exists()
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--jobs', '0'], '--jobs must be at least 1'),
+        (['--recall', '1.5'], '--recall must be above 0'),
+        (['--seeds', '-1'], '--seeds must not be negative'),
+    ],
+)
+def test_wrong_options_are_explained(tool, capsys, options, message):
+    with pytest.raises(SystemExit) as error:
+        tool.main(options)
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_photographs_are_not_mixed_up_with_generated_images(tool, out, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        tool.main(['--out', str(out), '--data', str(tmp_path)])
+    assert 'holds generated images alone' in capsys.readouterr().err
+
+
+def test_help_teaches(tool, capsys):
+    with pytest.raises(SystemExit) as error:
+        tool.main(['--help'])
+    assert error.value.code == 0
+    text = capsys.readouterr().out
+    for arm in tool.ARMS:
+        assert f'  {arm} ' in text
+    assert '--data data/natural' in text

@@ -1,1 +1,0 @@
-"""What the tools that look at stored results have in common."""

@@ -1,1 +1,0 @@
-"""What the tools that train one thing in several ways have in common."""
