@@ -1,4 +1,4 @@
-"""Follow and outline targets in a video. See ``python demo/track_video.py --help``."""
+"""Track targets in a video and draw their contours. See ``python demo/track_video.py --help``."""
 
 import argparse
 import itertools
@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mmpolar.apis import MultiTargetTracker, init_tracker, track_targets
+from mmpolar.apis import init_engine, track_targets
 from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.structures.combine_results import combine_results
 from mmpolar.structures.track_result import TrackResult
+from mmpolar.tracking import Tracker
 from mmpolar.utils.image import read_mask
 from mmpolar.utils.mask_file import encode_mask
 from mmpolar.utils.video import count_frames, iter_frames
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Follow targets through a video and draw their boxes and outlines. Without '
+        description='Track targets through a video and draw their boxes and contours. Without '
         '--box and --mask a window opens in which a target is marked with the mouse.',
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -83,8 +84,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 
 def track(args: argparse.Namespace) -> None:
-    tracker = init_tracker(args.config or args.model, args.checkpoint, args.device)
-    tracker = MultiTargetTracker(tracker)
+    tracker = Tracker(init_engine(args.config or args.model, args.checkpoint, args.device))
     frames = iter_frames(args.source)
     first = next(frames)
     targets = read_targets(args, first)

@@ -16,8 +16,8 @@ from benchmarks.speed.machine import Peaks
 from benchmarks.speed.results import Part, Row, compare
 from benchmarks.speed.timing import Way, calls, interleave, spread
 from benchmarks.speed.videos import Video
-from mmpolar.apis.tracker import Tracker
-from mmpolar.models.trackers import Ocean
+from mmpolar.models.trackers import Ocean, TorchEngine
+from mmpolar.tracking import SingleTargetTracker
 
 #: Frames a second that were published: Ocean on a V100, SiamPolar on an unnamed GPU.
 PUBLISHED = {'Ocean as published (V100)': 58.0, 'SiamPolar as published': 59.0}
@@ -115,7 +115,7 @@ def network_rows(
 
 def step_row(name: str, model: Ocean, video: Video, repeats: int) -> Row:
     """Frames a second of the whole tracking step, crop, decoding and mask included."""
-    tracker = Tracker(model)
+    tracker = SingleTargetTracker(TorchEngine(model))
 
     def run() -> float:
         tracker.init(video.frames[0], video.boxes[0])

@@ -29,9 +29,10 @@ from mmpolar.apis import init_tracker
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.deployment import export_onnx
 from mmpolar.deployment.quantize import quantize_folder
-from mmpolar.models.trackers import Ocean
+from mmpolar.models.trackers import Ocean, TorchEngine
 from mmpolar.registry import MODELS
-from mmpolar.runtime import RuntimeTracker
+from mmpolar.runtime import OnnxEngine
+from mmpolar.tracking import SearchMaps, SingleTargetTracker
 from mmpolar.utils.checkpoints import load_weights
 from mmpolar.utils.checkpoints.ocean_checkpoint import convert_ocean_weights
 
@@ -83,8 +84,8 @@ class Family:
     remarks: list[str] = field(default_factory=list)
 
 
-class ClockedRuntime(RuntimeTracker):
-    """A runtime tracker that adds up the seconds of its search graph and of its outline graph.
+class ClockedEngine(OnnxEngine):
+    """ONNX Runtime that adds up the seconds of its search graph and of its contour graph.
 
     Args:
         folder: The model folder.
@@ -93,24 +94,21 @@ class ClockedRuntime(RuntimeTracker):
 
     def __init__(self, folder: Path, threads: int) -> None:
         super().__init__(folder, threads)
-        self.folder = folder
         self.seconds = 0.0
-        self.outline_seconds = 0.0
+        self.contour_seconds = 0.0
 
-    def step(self, frame: np.ndarray) -> Any:
-        """Find the target."""
-        return self.track(frame)
-
-    def _search(self, *args: Any) -> Any:
+    def search(self, *args: Any) -> SearchMaps:
+        """Look for targets."""
         begin = time.perf_counter()
-        maps = super()._search(*args)
+        maps = super().search(*args)
         self.seconds += time.perf_counter() - begin
         return maps
 
-    def _outline(self, *args: Any) -> Any:
+    def contours(self, *args: Any) -> np.ndarray:
+        """Measure contours."""
         begin = time.perf_counter()
-        radii = super()._outline(*args)
-        self.outline_seconds += time.perf_counter() - begin
+        radii = super().contours(*args)
+        self.contour_seconds += time.perf_counter() - begin
         return radii
 
 
@@ -202,7 +200,7 @@ def _add_forms(
 ) -> Family:
     name = family.name
     # Of the convolutions as they are defined: the layers of a loaded tracker multiply less.
-    flops = network_flops(init_tracker(family.config, family.checkpoint, fast=False).model)
+    flops = network_flops(init_tracker(family.config, family.checkpoint, optimize='none').model)
     for numbers, dtype in (('fp32', torch.float32), ('bf16', torch.bfloat16)):
         tracker = init_tracker(family.config, family.checkpoint, dtype=dtype)
         label = 'PyTorch' if numbers == 'fp32' else f'PyTorch {numbers}'
@@ -212,7 +210,7 @@ def _add_forms(
         )
     for precision, path in _exported(family, folder, calibration).items():
         label = 'ONNX Runtime' if precision == 'fp32' else f'ONNX Runtime {precision}'
-        runtime = ClockedRuntime(path, threads)
+        runtime = SingleTargetTracker(ClockedEngine(path, threads))
         clock = partial(_clock_runtime, runtime, profile_search(path, threads))
         family.contenders.append(
             Contender(f'{name}, {label}', runtime, peers, flops, precision, clock)
@@ -224,10 +222,9 @@ def network_flops(model: Ocean) -> int:
     """Operations of a tracker's network for one frame, in which it follows one target."""
     side = 2 * model.params.template_size
     frame = np.zeros((side, side, 3), np.uint8)
-    model.init(frame, np.array([0.25, 0.25, 0.75, 0.75]) * side)
-    flops = count_flops(lambda: model.track(frame))
-    model.memo = None
-    return flops
+    tracker = SingleTargetTracker(TorchEngine(model))
+    tracker.init(frame, np.array([0.25, 0.25, 0.75, 0.75]) * side)
+    return count_flops(lambda: tracker.step(frame))
 
 
 def build_model(config: str | Path | Config) -> Ocean:
@@ -345,16 +342,17 @@ def _clock(
 
 
 def _clock_runtime(
-    tracker: ClockedRuntime, shares: Mapping[str, float], frames: list[np.ndarray]
+    tracker: SingleTargetTracker, shares: Mapping[str, float], frames: list[np.ndarray]
 ) -> dict[str, float]:
     """Seconds a frame of the network in ONNX Runtime, told apart as its profiler does."""
-    tracker.seconds = tracker.outline_seconds = 0.0
+    engine = tracker.engine
+    engine.seconds = engine.contour_seconds = 0.0
     for frame in frames:
         tracker.step(frame)
-    seconds, total = tracker.seconds / len(frames), sum(shares.values())
+    seconds, total = engine.seconds / len(frames), sum(shares.values())
     split = {part: seconds * share / total for part, share in shares.items()}
-    if tracker.outline_seconds:
-        split['contour head'] = tracker.outline_seconds / len(frames)
+    if engine.contour_seconds:
+        split['contour head'] = engine.contour_seconds / len(frames)
     return split
 
 

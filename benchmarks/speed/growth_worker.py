@@ -9,11 +9,14 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 import psutil
+
+from mmpolar.apis import init_engine
+from mmpolar.tracking import Tracker
 
 MEBIBYTE = 1 << 20
 #: Pixels that the camera moves between two frames.
@@ -24,8 +27,13 @@ _PERIOD = 64
 def main() -> None:
     args = parse_args()
     cv2.setNumThreads(args.threads)
-    init, step = _TRACKERS[args.backend](args)
-    print(json.dumps(follow(init, step, args)))
+    engine = init_engine(
+        args.model,
+        args.checkpoint,
+        engine='onnx' if args.backend == 'runtime' else 'torch',
+        threads=args.threads,
+    )
+    print(json.dumps(follow(Tracker(engine), args)))
 
 
 def parse_args() -> argparse.Namespace:
@@ -42,18 +50,18 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def follow(init: Callable, step: Callable, args: argparse.Namespace) -> dict[str, list[float]]:
+def follow(tracker: Tracker, args: argparse.Namespace) -> dict[str, list[float]]:
     """Milliseconds a frame and resident memory in MiB, a value for each block of frames."""
     process = psutil.Process()
     frames = simulated_frames(args.width, args.height)
     boxes = place_targets(args.width, args.height, args.targets)
-    init(next(frames), boxes[0] if args.targets == 1 else boxes)
+    tracker.init(next(frames), boxes)
     found: dict[str, list[float]] = dict(frame=[], ms=[], mib=[])
     times = []
     for number in range(1, args.frames + 1):
         frame = next(frames)
         begin = time.perf_counter()
-        step(frame)
+        tracker.step(frame)
         times.append(time.perf_counter() - begin)
         if number % args.block == 0:
             found['frame'].append(number)
@@ -87,25 +95,6 @@ def place_targets(width: int, height: int, count: int) -> np.ndarray:
     grid = [(x * width, y * height) for y in centers for x in centers][:count]
     return np.array([[x - half, y - half, x + half, y + half] for x, y in grid])
 
-
-def _runtime(args: argparse.Namespace) -> tuple[Callable, Callable]:
-    from mmpolar.runtime import RuntimeTracker
-
-    tracker = RuntimeTracker(args.model, args.threads)
-    return tracker.init, tracker.track
-
-
-def _pytorch(args: argparse.Namespace) -> tuple[Callable, Callable]:
-    import torch
-
-    from mmpolar.apis import init_tracker
-
-    torch.set_num_threads(args.threads)
-    tracker = init_tracker(args.model, args.checkpoint)
-    return tracker.init, tracker.step
-
-
-_TRACKERS = {'runtime': _runtime, 'pytorch': _pytorch}
 
 if __name__ == '__main__':
     main()

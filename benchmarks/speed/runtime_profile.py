@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 
 from mmpolar.runtime import ModelManifest
-from mmpolar.runtime.tracker import SEARCH_INPUT, TARGET_MAP_INPUT, TEMPLATE_INPUT
+from mmpolar.runtime.graph_inputs import SEARCH_INPUT, TARGET_MAP_INPUT, TEMPLATE_INPUT
 
 OTHER = 'input and output'
 #: Parts of the network by what the names of their nodes hold; the first that fits counts.

@@ -18,7 +18,8 @@ from mmpolar.datasets import DavisDataset
 from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.structures.crop import context_size, crop_image
 from mmpolar.structures.polar import decode_points, rasterize_polygon
-from mmpolar.structures.siamese import TrackParams, select_location
+from mmpolar.tracking.params import TrackParams
+from mmpolar.tracking.selection import select_location
 
 CONFIGS = {
     'r50': ROOT / 'configs/ocean_polar/ocean-polar_r50_natural.py',

@@ -7,17 +7,16 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mmpolar.apis.multi_target_tracker import MultiTargetTracker
-from mmpolar.apis.tracker import Tracker
 from mmpolar.structures.track_result import TrackResult
+from mmpolar.tracking import SingleTargetTracker, Tracker
 
 T = TypeVar('T')
 
 
 def track_frames(
-    tracker: Tracker, frames: Iterable[np.ndarray], target: ArrayLike
+    tracker: SingleTargetTracker, frames: Iterable[np.ndarray], target: ArrayLike
 ) -> Iterator[tuple[np.ndarray, TrackResult]]:
-    """Follow a target that is given in the first frame.
+    """Track a target that is given in the first frame.
 
     Args:
         tracker: A tracker of :func:`mmpolar.apis.init_tracker`.
@@ -29,14 +28,25 @@ def track_frames(
 
     Raises:
         ValueError: If there is no frame, or the target cannot be used.
+
+    Example:
+        >>> import numpy as np
+        >>> from mmpolar.apis import init_tracker, track_frames
+        >>> frames = np.random.default_rng(0).integers(0, 255, (3, 240, 320, 3), dtype=np.uint8)
+        >>> tracker = init_tracker(engine='onnx')
+        >>> for frame, result in track_frames(tracker, frames, [100, 80, 160, 130]):
+        ...     print(result.mask.shape)
+        (240, 320)
+        (240, 320)
+        (240, 320)
     """
     return _walk(frames, partial(tracker.init, target=target), tracker.step)
 
 
 def track_targets(
-    tracker: MultiTargetTracker, frames: Iterable[np.ndarray], targets: Sequence[ArrayLike]
+    tracker: Tracker, frames: Iterable[np.ndarray], targets: Sequence[ArrayLike]
 ) -> Iterator[tuple[np.ndarray, list[TrackResult]]]:
-    """Follow targets that are given in the first frame.
+    """Track targets that are given in the first frame.
 
     Args:
         tracker: A tracker for several targets.
@@ -48,8 +58,18 @@ def track_targets(
 
     Raises:
         ValueError: If there is no frame, or a target cannot be used.
+
+    Example:
+        >>> import numpy as np
+        >>> from mmpolar.apis import init_engine, track_targets
+        >>> from mmpolar.tracking import Tracker
+        >>> frames = np.random.default_rng(0).integers(0, 255, (3, 240, 320, 3), dtype=np.uint8)
+        >>> targets = [[100, 80, 160, 130], [20, 30, 70, 90]]
+        >>> tracker = Tracker(init_engine(engine='onnx'))
+        >>> [len(results) for _, results in track_targets(tracker, frames, targets)]
+        [2, 2, 2]
     """
-    return _walk(frames, partial(tracker.init, targets=targets), tracker.track)
+    return _walk(frames, partial(tracker.init, targets=targets), tracker.step)
 
 
 def _walk(

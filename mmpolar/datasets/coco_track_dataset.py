@@ -10,11 +10,9 @@ from pycocotools import mask as coco_mask
 
 from mmpolar.datasets.base_track_dataset import BaseTrackDataset, make_track
 from mmpolar.registry import DATASETS
+from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.target import Target
-
-#: COCO counts coordinates from the corner of the first pixel, mmpolar from its centre.
-_CORNER_TO_CENTRE = -0.5
 
 
 @DATASETS.register_module()
@@ -116,7 +114,8 @@ class CocoTrackDataset(BaseTrackDataset):
             area = min(area, _segmentation_area(segmentation))
         if not area >= self.min_area:
             return []
-        x1, y1 = x + _CORNER_TO_CENTRE, y + _CORNER_TO_CENTRE
+        # COCO counts coordinates from the corner of the first pixel.
+        x1, y1 = x - HALF_PIXEL, y - HALF_PIXEL
         track = make_track(
             video_name=f'{image["file_name"]}-{annotation["id"]}',
             frames=[os.path.join(self.data_prefix['img_path'], image['file_name'])],

@@ -130,7 +130,6 @@ def prepare(model: Ocean) -> Ocean:
         model: The tracker; it is not changed.
     """
     model = copy.deepcopy(model).cpu().eval().requires_grad_(False)
-    model.memo = None
     fuse_conv_bn(model)
     head = model.head
     head.cls_combination = OnnxCombination(head.cls_combination)

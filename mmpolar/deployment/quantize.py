@@ -19,7 +19,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.runtime.graph_inputs import ANSWERS
 from mmpolar.runtime.model_folder import ModelManifest, file_sha256
-from mmpolar.runtime.tracker import RuntimeTracker
+from mmpolar.runtime.onnx_engine import OnnxEngine
+from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.image import read_image
 
 Feeds = dict[str, list[dict[str, NDArray]]]
@@ -86,7 +87,8 @@ def record_feeds(folder: str | os.PathLike, dataset: BaseTrackDataset, crops: in
     Raises:
         CalibrationError: If a search graph was given nothing.
     """
-    tracker = _RecordingTracker(folder)
+    engine = _RecordingEngine(folder)
+    tracker = SingleTargetTracker(engine)
     share = max(1, crops // max(1, dataset.num_videos))
     for track_id in range(min(crops, dataset.num_videos)):
         track = dataset.get_track(track_id)
@@ -96,20 +98,20 @@ def record_feeds(folder: str | os.PathLike, dataset: BaseTrackDataset, crops: in
             continue
         tracker.init(read_image(paths[0]), target.box)
         for path in paths[1:]:
-            tracker.track(read_image(path))
-    graphs = tracker.manifest.search.values()
-    unseen = [name for name in graphs if name not in tracker.feeds]
+            tracker.step(read_image(path))
+    graphs = engine.manifest.search.values()
+    unseen = [name for name in graphs if name not in engine.feeds]
     if unseen:
         raise CalibrationError(
             f'data set "{dataset.name}" gives no crop to calibrate {", ".join(unseen)} with: its '
             'sequences must show the target in the first frame, and for a graph of the larger '
             'search crop some targets must be small'
         )
-    return {name: tracker.feeds[name] for name in graphs}
+    return {name: engine.feeds[name] for name in graphs}
 
 
-class _RecordingTracker(RuntimeTracker):
-    """A tracker that keeps what its graphs were given, by file."""
+class _RecordingEngine(OnnxEngine):
+    """An engine that keeps what its graphs were given, by file."""
 
     def __init__(self, model_folder: str | os.PathLike) -> None:
         super().__init__(model_folder)

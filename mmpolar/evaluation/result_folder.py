@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpolar.structures.boxes import CENTER_TO_CORNER
+from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.utils.video import video_path_parts
 
 
@@ -102,7 +102,7 @@ class ResultFolder:
             )
         scores = _read_column(file.with_name(f'{file.stem}_scores.txt'), len(boxes))
         lost = ~(boxes[:, 2:] > 0).any(axis=1)
-        start = boxes[:, :2] - CENTER_TO_CORNER
+        start = boxes[:, :2] - HALF_PIXEL
         corners = np.concatenate([start, start + boxes[:, 2:]], axis=1)
         return StoredTrack(
             boxes=np.where(lost[:, None], np.nan, corners),

@@ -28,6 +28,11 @@ def available_models() -> list[str]:
 
     :func:`mmpolar.apis.init_tracker` takes them. Besides those of the package there are those in the
     folder that the environment variable ``MMPOLAR_MODEL_ZOO`` names.
+
+    Example:
+        >>> from mmpolar.apis import available_models
+        >>> 'ocean-polar_effnet-lite0_natural' in available_models()
+        True
     """
     return sorted({path.stem for folder in _folders() for path in folder.glob(f'*{_SUFFIX}')})
 

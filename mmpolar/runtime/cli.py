@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpolar.model_zoo import DEFAULT_MODEL, find_model_folder
-from mmpolar.runtime.tracker import RuntimeTracker
+from mmpolar.model_zoo import DEFAULT_MODEL
+from mmpolar.runtime.onnx_engine import OnnxEngine
 from mmpolar.structures.track_result import TrackResult
+from mmpolar.tracking import Tracker
 from mmpolar.utils.video import count_frames, iter_frames
 from mmpolar.visualization.draw import draw_results
 from mmpolar.visualization.video_writer import VideoWriter
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='mmpolar-track',
-        description='Follow targets through a video and draw their boxes and outlines.',
+        description='Track targets through a video and draw their boxes and contours.',
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -89,7 +90,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def track(args: argparse.Namespace) -> int:
     """Track, and write what was asked for, also if a later frame fails; returns the frames."""
-    tracker = RuntimeTracker(_model_folder(args.model), args.threads)
+    tracker = Tracker(OnnxEngine(args.model, args.threads))
     boxes = np.array(args.box)
     boxes[:, 2:] += boxes[:, :2]
     tracks: list[list[TrackResult]] = []
@@ -98,7 +99,7 @@ def track(args: argparse.Namespace) -> int:
     total = count_frames(args.source) if shows_progress else None
     try:
         for frame in iter_frames(args.source):
-            tracks.append(tracker.track(frame) if tracks else tracker.init(frame, boxes))
+            tracks.append(tracker.step(frame) if tracks else tracker.init(frame, boxes))
             if args.out:
                 writer = writer or VideoWriter.like(args.out, args.source, frame)
                 writer.write(draw_results(frame, tracks[-1]))
@@ -110,12 +111,6 @@ def track(args: argparse.Namespace) -> int:
         if args.results and tracks:
             _write_results(Path(args.results), tracks)
     return len(tracks)
-
-
-def _model_folder(model: str) -> Path:
-    """The folder that is meant: one of that path, or one that comes with mmpolar."""
-    path = Path(model)
-    return path if path.is_dir() or path.name != model else find_model_folder(model)
 
 
 def _write_results(path: Path, tracks: list[list[TrackResult]]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmpolar.structures.siamese import TrackParams
+from mmpolar.tracking.params import TrackParams, current_spelling
 from mmpolar.version import __version__
 
 MANIFEST_NAME = 'model.json'
@@ -100,7 +100,7 @@ class ModelManifest:
         try:
             names = [field.name for field in dataclasses.fields(cls)]
             manifest = cls(**{name: content[name] for name in names})
-            params = TrackParams(**manifest.params)
+            params = TrackParams(**current_spelling(manifest.params))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFolderError(
                 f'{folder / MANIFEST_NAME} is incomplete or was edited ({error}); {_HOW_TO_EXPORT}'

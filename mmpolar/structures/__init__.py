@@ -14,16 +14,15 @@ from mmpolar.structures.polar import (
     rasterize_polygon,
     ray_directions,
 )
-from mmpolar.structures.siamese import TrackParams
 from mmpolar.structures.target import Target
 from mmpolar.structures.track_result import TrackResult
+from mmpolar.utils.deprecation import moved_names
 
 __all__ = [
     'CROSSINGS',
     'MAX_OBJECT_ID',
     'MIN_RADIUS',
     'Target',
-    'TrackParams',
     'TrackResult',
     'check_box',
     'combine_objects',
@@ -36,3 +35,4 @@ __all__ = [
     'rasterize_polygon',
     'ray_directions',
 ]
+__getattr__ = moved_names(__name__, {'TrackParams': 'mmpolar.tracking'})

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-#: The benchmarks' files have pixel corners at integers, mmpolar pixel centres.
-CENTER_TO_CORNER = 0.5
+from mmpolar.structures.grid import HALF_PIXEL, frame_limits
 
 
 def check_box(box: ArrayLike, frame_size: tuple[int, int]) -> np.ndarray:
@@ -31,7 +30,7 @@ def check_box(box: ArrayLike, frame_size: tuple[int, int]) -> np.ndarray:
             'corners x1, y1, x2, y2'
         )
     height, width = frame_size
-    limits = np.array([-0.5, -0.5, width - 0.5, height - 0.5])
+    limits = frame_limits(frame_size)
     clipped = np.concatenate([np.maximum(array[:2], limits[:2]), np.minimum(array[2:], limits[2:])])
     if (clipped[2:] <= clipped[:2]).any():
         raise ValueError(
@@ -39,6 +38,11 @@ def check_box(box: ArrayLike, frame_size: tuple[int, int]) -> np.ndarray:
             'check that box and frame have the same scale'
         )
     return clipped
+
+
+def box_center(box: np.ndarray) -> np.ndarray:
+    """Centre x, y of a box (4,) xyxy."""
+    return (box[:2] + box[2:]) / 2
 
 
 def to_corner_xywh(boxes: np.ndarray) -> np.ndarray:
@@ -51,4 +55,4 @@ def to_corner_xywh(boxes: np.ndarray) -> np.ndarray:
         (..., 4) x, y, width, height, pixel corners at integers.
     """
     start, end = boxes[..., :2], boxes[..., 2:]
-    return np.concatenate([start + CENTER_TO_CORNER, end - start], axis=-1)
+    return np.concatenate([start + HALF_PIXEL, end - start], axis=-1)

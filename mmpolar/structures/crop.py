@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mmpolar.structures.grid import to_pixels
+
 Border = float | Sequence[float]
 
 _MEAN_ROWS = 128  # rows that mean_color samples: enough for a fill colour, 8 x cheaper at 1080p
@@ -309,7 +311,7 @@ def score_locations(
         (S, S, 2) float32; location (row, column) is at
         ``x = (column - S // 2) * stride + X // 2`` and likewise in y.
     """
-    axis = (np.arange(score_size) - score_size // 2) * stride + search_size // 2
+    axis = to_pixels(np.arange(score_size), score_size, stride, search_size)
     x, y = np.meshgrid(axis, axis)
     return np.stack([x, y], axis=-1).astype(np.float32)
 

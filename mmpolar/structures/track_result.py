@@ -1,10 +1,11 @@
-"""A tracker's answer for one frame."""
+"""A tracker's result for one target in one frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mmpolar.structures.polar import rasterize_polygon
+from mmpolar.utils.deprecation import warn_deprecated
 
 
 @dataclass(frozen=True)
@@ -14,9 +15,9 @@ class TrackResult:
     Attributes:
         box: Box in pixels, (4,) float32, xyxy.
         score: Confidence in [0, 1]; 1 in the frame in which the target was given.
-        polygon: Outline in pixels, (n, 2) float32, xy, one point per ray; None without a
-            segmentation head, or out of sight.
-        mask: Inside of the outline, (H, W) uint8 of 0 and 1; None without a segmentation head.
+        polygon: The contour's points in pixels, (n, 2) float32, xy, one point per ray; None without
+            a segmentation head, or of a lost target.
+        mask: Inside of the contour, (H, W) uint8 of 0 and 1; None without a segmentation head.
         visible: Whether the target was found; if not, the box is the last one that was, and the
             mask is empty.
     """
@@ -27,20 +28,24 @@ class TrackResult:
     mask: np.ndarray | None = None
     visible: bool = True
 
+    def with_filled_contour(self, frame_size: tuple[int, int]) -> 'TrackResult':
+        """The result with the inside of its contour as mask, an empty one without a contour.
+
+        Args:
+            frame_size: Height and width of the frame in pixels.
+        """
+        if self.polygon is None:
+            return replace(self, mask=np.zeros(frame_size, np.uint8))
+        return replace(self, mask=rasterize_polygon(self.polygon, frame_size))
+
     @classmethod
     def out_of_sight(
         cls, box: np.ndarray, score: float, has_mask: bool, frame_size: tuple[int, int]
     ) -> 'TrackResult':
-        """An answer for a target that was not found.
-
-        Args:
-            box: Where it was seen last, (4,) xyxy, of any float type.
-            score: Confidence in [0, 1] that it is where it looked most like it.
-            has_mask: Whether the tracker draws masks; this one is empty.
-            frame_size: Height and width of the frame in pixels.
-        """
-        mask = np.zeros(frame_size, np.uint8) if has_mask else None
-        return cls(np.asarray(box, np.float32), score, None, mask, visible=False)
+        """Old way to make the result of a lost target."""
+        warn_deprecated('TrackResult.out_of_sight', 'TrackResult(..., visible=False)')
+        result = cls(np.asarray(box, np.float32), score, visible=False)
+        return result.with_filled_contour(frame_size) if has_mask else result
 
     @classmethod
     def from_outline(
@@ -50,13 +55,7 @@ class TrackResult:
         polygon: np.ndarray | None,
         frame_size: tuple[int, int],
     ) -> 'TrackResult':
-        """An answer whose mask is the inside of its outline, if there is one.
-
-        Args:
-            box: Box in pixels, (4,) xyxy, of any float type.
-            score: Confidence in [0, 1].
-            polygon: Outline in pixels, (n, 2) float32, or None.
-            frame_size: Height and width of the frame in pixels.
-        """
-        mask = None if polygon is None else rasterize_polygon(polygon, frame_size)
-        return cls(np.asarray(box, np.float32), score, polygon, mask)
+        """Old way to make the result of a visible target."""
+        warn_deprecated('TrackResult.from_outline', 'TrackResult(...).with_filled_contour(...)')
+        result = cls(np.asarray(box, np.float32), score, polygon)
+        return result if polygon is None else result.with_filled_contour(frame_size)

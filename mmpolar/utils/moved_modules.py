@@ -100,4 +100,23 @@ MOVED_MODULES: dict[str, NewPlace] = {
         'read_published': 'mmpolar.utils.checkpoints:read_release_checkpoint',
         'write_published': 'mmpolar.utils.checkpoints:write_release_checkpoint',
     },
+    'mmpolar.apis.multi_target_tracker': 'mmpolar.apis.old_trackers',
+    'mmpolar.apis.tracker': {
+        'Tracker': 'mmpolar.apis.old_trackers',
+        'init_tracker': 'mmpolar.apis.inference',
+    },
+    'mmpolar.structures.siamese': {
+        'TrackMemo': 'mmpolar.tracking.state:TargetState',
+        'TrackParams': 'mmpolar.tracking.params',
+        'Selection': 'mmpolar.tracking.selection',
+        'calibrated': 'mmpolar.tracking.selection:calibrate',
+        'change_penalty': 'mmpolar.tracking.selection',
+        'clamp_box': 'mmpolar.tracking.selection',
+        'cosine_window': 'mmpolar.tracking.selection',
+        'cut_search': 'mmpolar.tracking.crops',
+        'cut_target_map': 'mmpolar.tracking.crops',
+        'cut_template': 'mmpolar.tracking.crops',
+        'select_location': 'mmpolar.tracking.selection',
+    },
+    'mmpolar.runtime.tracker': 'mmpolar.runtime.runtime_tracker',
 }

@@ -12,17 +12,18 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from mmpolar.apis import Tracker
 from mmpolar.datasets.synthetic import make_scene
 from mmpolar.deployment import export_onnx
 from mmpolar.deployment.ocean_graphs import to_input
-from mmpolar.models.trackers import Ocean
+from mmpolar.models.trackers import Ocean, TorchEngine
 from mmpolar.registry import MODELS
+from mmpolar.tracking import SingleTargetTracker
+from mmpolar.tracking.state import TargetState
 
 CONFIG = Path(__file__).resolve().parents[1] / 'small_ocean.py'
 
 
-def small_tracker(**model_options) -> Tracker:
+def small_tracker(**model_options) -> SingleTargetTracker:
     """A tracker with random weights and fitting batch norm; ``model_options`` change the config."""
     torch.manual_seed(0)
     cfg = Config.fromfile(CONFIG)
@@ -37,7 +38,13 @@ def small_tracker(**model_options) -> Tracker:
     if model.mask_head is not None:
         nn.init.normal_(model.mask_head.radius_pred.weight, std=0.05)
     fit_batch_norm(model)
-    return Tracker(model.eval())
+    return SingleTargetTracker(TorchEngine(model.eval()))
+
+
+def state_of(tracker: SingleTargetTracker) -> TargetState:
+    """The state of a tracker's target; changes to it count."""
+    [state] = tracker._tracker._targets.values()
+    return state
 
 
 @torch.no_grad()

@@ -274,7 +274,7 @@ class TestTracking:
 
     def test_stage_rows_add_up(self, video):
         from benchmarks.speed.tracking import stage_rows
-        from mmpolar.structures.siamese import TrackParams
+        from mmpolar.tracking import TrackParams
 
         rows = stage_rows(video, 'tiny', TrackParams(), 2, seed=0)
         assert [row.way for row in rows] == ['crop', 'decode', 'contour', 'mask', 'together']

@@ -60,7 +60,7 @@ def compare_inference(model, config, checkpoint, root):
     frames = [cv2.imread(str(folder / f'{i:08d}.jpg')) for i in range(1, 5)]
     box = [20.0, 25.0, 48.0, 45.0]
     theirs = [inference_sot(model, frame, [box], i) for i, frame in enumerate(frames)]
-    tracker = init_tracker(config, checkpoint, fold=False)
+    tracker = init_tracker(config, checkpoint, optimize='none')
     ours = [tracker.init(frames[0], box)] + [tracker.step(frame) for frame in frames[1:]]
     predictions = [sample.pred_track_instances for sample in theirs]
     pairs = list(zip(predictions, ours, strict=True))

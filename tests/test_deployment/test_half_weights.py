@@ -9,7 +9,8 @@ from small_export import REFINED, small_tracker, video
 
 from mmpolar.deployment import export_onnx
 from mmpolar.deployment.half_weights import halve_folder
-from mmpolar.runtime import ModelManifest, RuntimeTracker
+from mmpolar.runtime import ModelManifest, OnnxEngine
+from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.checkpoints import halve
 
 
@@ -62,11 +63,11 @@ def test_graphs_compute_the_same_bits(folders, name):
 
 
 def test_trackers_give_the_same_answers(folders):
-    one, other = (RuntimeTracker(folder) for folder in folders)
+    one, other = (SingleTargetTracker(OnnxEngine(folder)) for folder in folders)
     for tracker in (one, other):
         tracker.init(video()[0], [100, 80, 160, 130])
     for frame in video()[1:4]:
-        expected, got = one.track(frame), other.track(frame)
+        expected, got = one.step(frame), other.step(frame)
         np.testing.assert_array_equal(got.box, expected.box)
         np.testing.assert_array_equal(got.polygon, expected.polygon)
         assert got.score == expected.score

@@ -9,7 +9,8 @@ from small_export import small_model_folder
 from mmpolar.datasets import SyntheticDataset
 from mmpolar.deployment.comparison import evaluate
 from mmpolar.deployment.quantize import CalibrationError, quantize_folder, record_feeds
-from mmpolar.runtime import ModelManifest, RuntimeTracker
+from mmpolar.runtime import ModelManifest, OnnxEngine
+from mmpolar.tracking import SingleTargetTracker
 
 
 @pytest.fixture(scope='module')
@@ -66,11 +67,11 @@ def test_maps_stay_close_to_float32(quantized, dataset):
 
 
 def test_quantised_folder_is_tracked_with_and_says_so(quantized, dataset):
-    tracker = RuntimeTracker(quantized)
-    assert tracker.manifest.precision == 'int8'
+    tracker = SingleTargetTracker(OnnxEngine(quantized))
+    assert tracker.engine.manifest.precision == 'int8'
     source = ModelManifest.read(small_model_folder())
-    assert tracker.manifest.weights_sha256 == source.weights_sha256
-    figures = evaluate(tracker.init, tracker.track, dataset)
+    assert tracker.engine.manifest.weights_sha256 == source.weights_sha256
+    figures = evaluate(tracker.init, tracker.step, dataset)
     assert figures.sequences == 2
     assert 0 < figures.iou <= 1
     assert 0 < figures.region <= 1

@@ -19,7 +19,9 @@ from mmpolar.models.inference import (
 )
 from mmpolar.models.inference.winograd_conv import TILES, Workspace, winograd_matrices
 from mmpolar.models.layers import AlignedConv
+from mmpolar.models.trackers import TorchEngine
 from mmpolar.registry import MODELS
+from mmpolar.tracking import SingleTargetTracker
 from tests.support.small_export import CONFIG, REFINED, fit_batch_norm, small_tracker, video
 
 # Winograd's convolution
@@ -233,7 +235,6 @@ def test_a_prepared_tracker_gives_the_same_maps(options):
     cases = [(255, 1), (287, 2)]
     expected = [maps_of(model, *case) for case in cases]
     assert prepare_for_inference(model) is model
-    assert model.memo is None
     for case, maps in zip(cases, expected, strict=True):
         assert maps['cls_logits'].std() > 0.1  # flat maps would prove nothing
         assert_same_maps(maps_of(model, *case), maps)
@@ -243,7 +244,8 @@ def test_a_prepared_tracker_refines_the_same_outline():
     frame = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
     plain, prepared = (loaded(small_tracker(**REFINED).model) for _ in range(2))
     prepare_for_inference(prepared)
-    results = [model.init(frame, [100, 80, 160, 150]) for model in (plain, prepared)]
+    trackers = [SingleTargetTracker(TorchEngine(model)) for model in (plain, prepared)]
+    results = [tracker.init(frame, [100, 80, 160, 150]) for tracker in trackers]
     np.testing.assert_allclose(results[1].polygon, results[0].polygon, atol=1e-2)
 
 

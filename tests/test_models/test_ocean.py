@@ -6,10 +6,13 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.structures import BaseDataElement, InstanceData
+from small_export import state_of
 
 from mmpolar.models import Ocean, TrackDataPreprocessor
+from mmpolar.models.trackers import TorchEngine
 from mmpolar.registry import MODELS
 from mmpolar.structures.polar import decode_points, encode_radii
+from mmpolar.tracking import SingleTargetTracker
 
 SIZE, N_RAYS = 25, 12
 
@@ -28,6 +31,10 @@ def tiny_ocean(**changes):
         mask_head=dict(type='PolarContourHead', in_channels=8, num_convs=1, n_rays=N_RAYS),
     )
     return MODELS.build(config | changes)
+
+
+def tracker_of(model):
+    return SingleTargetTracker(TorchEngine(model))
 
 
 def disc_sample(present=True, with_mask=True, center=(130.0, 120.0), radius=30.0):
@@ -153,13 +160,14 @@ def test_tensor_mode_gives_maps_of_every_location():
 
 def test_track_before_init_is_an_error():
     with pytest.raises(RuntimeError, match='init'):
-        tiny_ocean().eval().track(np.zeros((100, 100, 3), np.uint8))
+        tracker_of(tiny_ocean().eval()).step(np.zeros((100, 100, 3), np.uint8))
 
 
 def test_tracker_answers_every_frame_with_box_score_outline_and_mask():
     model = tiny_ocean().eval()
+    tracker = tracker_of(model)
     for index, (frame, box) in enumerate(moving_disc()):
-        result = model.init(frame, box) if index == 0 else model.track(frame)
+        result = tracker.init(frame, box) if index == 0 else tracker.step(frame)
         assert result.box.shape == (4,)
         assert result.box.dtype == np.float32
         assert np.isfinite(result.box).all()
@@ -174,12 +182,13 @@ def test_tracker_answers_every_frame_with_box_score_outline_and_mask():
 
 def test_tracker_does_not_change_its_frames_and_repeats_itself():
     model = tiny_ocean().eval()
+    tracker = tracker_of(model)
     runs = []
     for _ in range(2):
         results = []
         for index, (frame, box) in enumerate(moving_disc(4)):
             before = frame.copy()
-            results.append(model.init(frame, box) if index == 0 else model.track(frame))
+            results.append(tracker.init(frame, box) if index == 0 else tracker.step(frame))
             np.testing.assert_array_equal(frame, before)
         runs.append(results)
     for first, second in zip(*runs, strict=True):
@@ -189,10 +198,11 @@ def test_tracker_does_not_change_its_frames_and_repeats_itself():
 
 def test_tracker_lives_through_frames_that_change_size():
     model = tiny_ocean().eval()
+    tracker = tracker_of(model)
     (first, box), (second, _) = list(moving_disc(2))
-    model.init(first, box)
+    tracker.init(first, box)
     for frame in (second[:150, :200], np.pad(second, ((0, 40), (0, 60), (0, 0))), second[:20, :20]):
-        result = model.track(np.ascontiguousarray(frame))
+        result = tracker.step(np.ascontiguousarray(frame))
         assert result.mask.shape == frame.shape[:2]
         center = (result.box[:2] + result.box[2:]) / 2
         assert (center >= 0).all()
@@ -201,26 +211,29 @@ def test_tracker_lives_through_frames_that_change_size():
 
 def test_tracker_without_a_mask_head_gives_boxes_only():
     model = tiny_ocean(mask_head=None).eval()
+    tracker = tracker_of(model)
     (frame, box), (second, _) = list(moving_disc(2))
-    assert model.init(frame, box).polygon is None
-    assert model.track(second).mask is None
+    assert tracker.init(frame, box).polygon is None
+    assert tracker.step(second).mask is None
 
 
 def test_small_targets_are_searched_in_a_larger_region():
     model = tiny_ocean(test_cfg=dict(small_target_search_size=287)).eval()
+    tracker = tracker_of(model)
     frame, _ = next(moving_disc(1))
-    model.init(frame, [100, 100, 110, 110])
-    assert model.memo.search_size == 287
-    assert model.track(frame).polygon is not None
-    model.init(frame, [100, 100, 150, 150])
-    assert model.memo.search_size == 255
+    tracker.init(frame, [100, 100, 110, 110])
+    assert state_of(tracker).search_size == 287
+    assert tracker.step(frame).polygon is not None
+    tracker.init(frame, [100, 100, 150, 150])
+    assert state_of(tracker).search_size == 255
 
 
 def test_predict_walks_a_video_as_init_and_track_do():
     model = tiny_ocean().eval()
+    tracker = tracker_of(model)
     expected = []
     for index, (frame, box) in enumerate(moving_disc(4)):
-        expected.append(model.init(frame, box) if index == 0 else model.track(frame))
+        expected.append(tracker.init(frame, box) if index == 0 else tracker.step(frame))
     for index, (frame, box) in enumerate(moving_disc(4)):
         sample = DetDataSample(metainfo=dict(frame_id=index, video_id=0, video_length=4))
         sample.gt_instances = InstanceData(bboxes=torch.from_numpy(box)[None].float())
@@ -328,12 +341,13 @@ def test_pairs_score_the_same_in_any_batch():
 
 def test_scoring_pairs_leaves_the_tracker_in_its_video():
     model = tiny_ocean().eval()
+    tracker = tracker_of(model)
     frames = list(moving_disc(3))
-    model.init(*frames[0])
-    expected = model.track(frames[1][0])
-    model.init(*frames[0])
+    tracker.init(*frames[0])
+    expected = tracker.step(frames[1][0])
+    tracker.init(*frames[0])
     model.test_step(pairs_to_score(2))
-    np.testing.assert_array_equal(model.track(frames[1][0]).box, expected.box)
+    np.testing.assert_array_equal(tracker.step(frames[1][0]).box, expected.box)
 
 
 def test_scores_of_a_diverged_model_are_handed_on_as_they_are():
@@ -390,10 +404,11 @@ def test_model_configs_build_and_track(name, n_rays):
     config = Config.fromfile(f'configs/_base_/models/{name}.py').model
     config.backbone.pop('init_cfg', None)
     model = MODELS.build(config).eval()
+    tracker = tracker_of(model)
     assert isinstance(model, Ocean)
     (frame, box), (second, _) = list(moving_disc(2))
-    model.init(frame, box)
-    assert model.track(second).polygon.shape == (n_rays, 2)
+    tracker.init(frame, box)
+    assert tracker.step(second).polygon.shape == (n_rays, 2)
 
 
 def test_bfloat16_agrees_with_float32():

@@ -1,4 +1,4 @@
-"""Ocean with a head that measures the rays of the elected location again."""
+"""Ocean with a head that measures the rays of the selected location again."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
-from small_export import REFINED, small_tracker, video
+from small_export import REFINED, small_tracker, state_of, video
 
 from mmpolar.datasets.synthetic import make_scene
 from mmpolar.datasets.transforms import (
@@ -16,6 +16,7 @@ from mmpolar.datasets.transforms import (
     PackPairInputs,
 )
 from mmpolar.models.layers.locations import pick_locations
+from mmpolar.models.trackers import TorchEngine
 from mmpolar.structures.crop import invert, score_locations, transform_points
 from mmpolar.structures.polar import (
     decode_points,
@@ -23,14 +24,15 @@ from mmpolar.structures.polar import (
     rasterize_polygon,
     ray_directions,
 )
-from mmpolar.structures.siamese import cut_search, cut_target_map, cut_template
+from mmpolar.tracking import SingleTargetTracker
+from mmpolar.tracking.crops import cut_search, cut_target_map, cut_template
 
 N_RAYS = 36
 
 
 @pytest.fixture(scope='module')
 def model():
-    """A tracker with random weights that elects the highest score, whatever the last box."""
+    """A tracker with random weights that selects the highest score, whatever the last box."""
     return small_tracker(**REFINED, test_cfg=dict(window_influence=0.0, penalty_k=0.0)).model
 
 
@@ -137,7 +139,7 @@ def test_half_precision_trains_with_finite_losses(trainable):
 
 
 def test_refinement_without_a_mask_head_is_refused():
-    with pytest.raises(ValueError, match='refine_head corrects the outline of a mask_head'):
+    with pytest.raises(ValueError, match='refine_head corrects the contour of a mask_head'):
         small_tracker(**REFINED, mask_head=None)
 
 
@@ -149,12 +151,13 @@ def test_heads_must_have_the_same_rays():
 
 def test_mask_of_another_size_is_refused_and_the_target_kept(model):
     frame = video()[0]
-    box, mask = given_target(True)
-    model.init(frame, box, mask)
-    memo = model.memo
+    _, mask = given_target(True)
+    tracker = SingleTargetTracker(TorchEngine(model))
+    tracker.init(frame, mask)
+    state = state_of(tracker)
     with pytest.raises(ValueError, match=r'mask and frame differ in size: \(240, 300\) and \(240'):
-        model.init(frame, box, mask[:, :300])
-    assert model.memo is memo
+        tracker.init(frame, mask[:, :300])
+    assert state_of(tracker) is state
 
 
 def maps_of(model, pairs):
@@ -226,9 +229,9 @@ def given_target(with_mask):
     return mask_to_box(mask), mask if with_mask else None
 
 
-def pair_as_tracked(model, frame, following, box, mask):
+def pair_as_tracked(tracker, frame, following, box, mask):
     """The pair of crops that the tracker cuts out itself, and its map from crop to frame."""
-    params, border = model.params, model.memo.border
+    params, border = tracker.params, state_of(tracker).border
     search, scale = cut_search(following, box, params.search_size, border, params)
     crops = dict(img=cut_template(frame, box, border, params), search_img=search)
     sample = DetDataSample()
@@ -246,9 +249,10 @@ def pair_as_tracked(model, frame, following, box, mask):
 def test_outline_of_a_pair_is_that_of_tracking(model, with_mask):
     frame, following = video()[0], video()[5]
     box, mask = given_target(with_mask)
-    model.init(frame, box, mask)
-    expected = model.track(following)
-    pair, to_frame = pair_as_tracked(model, frame, following, box, mask)
+    tracker = SingleTargetTracker(TorchEngine(model))
+    tracker.init(frame, box if mask is None else mask)
+    expected = tracker.step(following)
+    pair, to_frame = pair_as_tracked(tracker, frame, following, box, mask)
     (sample,) = model.test_step(pseudo_collate([pair]))
     found = sample.pred_track_instances
     assert found.scores[0].item() == pytest.approx(expected.score, abs=1e-5)
@@ -270,11 +274,12 @@ def test_pairs_are_refined_alike_in_any_batch(model):
 def test_mask_of_a_target_changes_its_outline_alone(model, coarse_model):
     frame, following = video()[0], video()[5]
     box, mask = given_target(with_mask=True)
-    for tracker, is_same in ((model, False), (coarse_model, True)):
+    for net, is_same in ((model, False), (coarse_model, True)):
+        tracker = SingleTargetTracker(TorchEngine(net))
         answers = []
-        for given in (None, mask):
-            tracker.init(frame, box, given)
-            answers.append(tracker.track(following))
+        for given in (box, mask):
+            tracker.init(frame, given)
+            answers.append(tracker.step(following))
         plain, masked = answers
         np.testing.assert_array_equal(masked.box, plain.box)
         assert masked.score == plain.score
@@ -285,9 +290,10 @@ def test_scores_and_boxes_are_those_without_refinement(model, coarse_model):
     frame, following = video()[0], video()[5]
     box, _ = given_target(with_mask=False)
     answers = []
-    for tracker in (model, coarse_model):
+    for net in (model, coarse_model):
+        tracker = SingleTargetTracker(TorchEngine(net))
         tracker.init(frame, box)
-        answers.append(tracker.track(following))
+        answers.append(tracker.step(following))
     np.testing.assert_allclose(answers[0].box, answers[1].box, atol=1e-3)
     assert answers[0].score == pytest.approx(answers[1].score, abs=1e-6)
     assert np.abs(answers[0].polygon - answers[1].polygon).mean() > 0.2

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from small_export import small_model_folder, video
 
-from mmpolar.runtime import RuntimeTracker
+from mmpolar.runtime import OnnxEngine
+from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.video import iter_frames
 from mmpolar.visualization.video_writer import VideoWriter
 
@@ -57,9 +58,9 @@ def test_video_is_tracked_where_nothing_else_is_installed(tmp_path):
     )  # fmt: skip
     assert len(list(iter_frames(tmp_path / 'out.mp4'))) == len(video())
     frames = list(iter_frames(tmp_path / 'video.mp4'))
-    tracker = RuntimeTracker(small_model_folder())
+    tracker = SingleTargetTracker(OnnxEngine(small_model_folder()))
     expected = [tracker.init(frames[0], [100, 80, 160, 130])]
-    expected += [tracker.track(frame) for frame in frames[1:]]
+    expected += [tracker.step(frame) for frame in frames[1:]]
     [target] = json.loads((tmp_path / 'results.json').read_text())['targets']
     np.testing.assert_allclose(
         [entry['box'] for entry in target], [result.box for result in expected], atol=0.05

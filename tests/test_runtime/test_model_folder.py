@@ -6,7 +6,7 @@ import shutil
 import pytest
 from small_export import small_model_folder
 
-from mmpolar.runtime import ModelFolderError, ModelManifest, RuntimeTracker
+from mmpolar.runtime import ModelFolderError, ModelManifest, OnnxEngine
 
 
 @pytest.fixture
@@ -29,19 +29,19 @@ def test_manifest_is_read_as_it_was_written(folder, tmp_path):
 
 def test_absent_folder_names_the_command_that_writes_one(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'no model folder .*nowhere; .*export_onnx\.py'):
-        RuntimeTracker(tmp_path / 'nowhere')
+        OnnxEngine(tmp_path / 'nowhere')
 
 
 def test_another_folder_is_no_model(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'no model\.json; .*export_onnx\.py'):
-        RuntimeTracker(tmp_path)
+        OnnxEngine(tmp_path)
 
 
 @pytest.mark.parametrize('text', ['{"half": ', '[1, 2]', '{"format": "other"}'])
 def test_another_json_file_is_no_description(folder, text):
     (folder / 'model.json').write_text(text)
     with pytest.raises(ModelFolderError, match=r'export_onnx\.py'):
-        RuntimeTracker(folder)
+        OnnxEngine(folder)
 
 
 def test_another_version_names_both(folder):
@@ -49,21 +49,21 @@ def test_another_version_names_both(folder):
     with pytest.raises(
         ModelFolderError, match=r'version 99 .*mmpolar 7\.0.* reads version 3: export'
     ):
-        RuntimeTracker(folder)
+        OnnxEngine(folder)
 
 
 def test_unknown_parameters_are_named(folder):
     params = json.loads((folder / 'model.json').read_text())['params']
     edit(folder, params=params | dict(speed=3))
     with pytest.raises(ModelFolderError, match='speed'):
-        RuntimeTracker(folder)
+        OnnxEngine(folder)
 
 
 def test_damaged_and_missing_graphs_are_named(folder):
     path = folder / 'search.onnx'
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ModelFolderError, match=r'search\.onnx is not the file that was exported'):
-        RuntimeTracker(folder)
+        OnnxEngine(folder)
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r'lacks search\.onnx'):
-        RuntimeTracker(folder)
+        OnnxEngine(folder)

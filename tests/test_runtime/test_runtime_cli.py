@@ -10,8 +10,9 @@ import pytest
 from small_export import small_model_folder, video
 
 from mmpolar.model_zoo import DEFAULT_MODEL, FOLDER_VARIABLE
-from mmpolar.runtime import RuntimeTracker
+from mmpolar.runtime import OnnxEngine
 from mmpolar.runtime.cli import main
+from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.video import iter_frames
 from mmpolar.visualization.video_writer import VideoWriter
 
@@ -38,9 +39,9 @@ def test_command_writes_the_video_and_the_results(clip, tmp_path, capsys):
     frames, drawn = list(iter_frames(clip)), list(iter_frames(out))
     assert len(drawn) == len(frames)
     assert np.abs(drawn[3].astype(int) - frames[3]).max() > 60  # something was drawn
-    tracker = RuntimeTracker(small_model_folder())
+    tracker = SingleTargetTracker(OnnxEngine(small_model_folder()))
     expected = [tracker.init(frames[0], [100, 80, 160, 130])]
-    expected += [tracker.track(frame) for frame in frames[1:]]
+    expected += [tracker.step(frame) for frame in frames[1:]]
     [target] = json.loads(results.read_text())['targets']
     assert len(target) == 8
     for entry, result in zip(target, expected, strict=True):

@@ -10,7 +10,8 @@ from small_export import small_model_folder, video
 
 from mmpolar.apis import init_tracker
 from mmpolar.model_zoo import FOLDER_VARIABLE, find_model_folder
-from mmpolar.runtime import ModelManifest, RuntimeTracker
+from mmpolar.runtime import ModelManifest, OnnxEngine
+from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.checkpoints import read_release_checkpoint
 
 tool = load_script(Path(__file__).parents[2] / 'tools/deployment/export_model_zoo.py')
@@ -39,10 +40,13 @@ def test_folder_holds_the_graphs_of_the_checkpoint(zoo, named):
 
 
 def test_runtime_tracks_as_pytorch_does(zoo, named):
-    runtime, tracker = RuntimeTracker(find_model_folder('small')), init_tracker('small')
+    runtime, tracker = (
+        SingleTargetTracker(OnnxEngine(find_model_folder('small'))),
+        init_tracker('small'),
+    )
     for one in (runtime, tracker):
         one.init(video()[0], [100, 80, 160, 130])
-    got, expected = runtime.track(video()[1]), tracker.step(video()[1])
+    got, expected = runtime.step(video()[1]), tracker.step(video()[1])
     np.testing.assert_allclose(got.box, expected.box, atol=0.05)
     np.testing.assert_allclose(got.polygon, expected.polygon, atol=0.05)
 

@@ -8,7 +8,7 @@ from scripts import load_script
 from small_export import CONFIG, small_tracker
 
 from mmpolar.datasets.synthetic import generate_dataset
-from mmpolar.runtime import RuntimeTracker
+from mmpolar.runtime import OnnxEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +37,7 @@ def test_tool_writes_int8_and_says_what_it_costs(tool, checkpoint, tmp_path, cap
     assert names == ['PyTorch', 'ONNX Runtime, float32', 'ONNX Runtime, int8']
     plain, exact, _ = (line.split('box IoU')[1] for line in lines)
     assert float(plain.split()[0]) == pytest.approx(float(exact.split()[0]), abs=0.01)
-    assert RuntimeTracker(out).manifest.precision == 'int8'
+    assert OnnxEngine(out).manifest.precision == 'int8'
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def tool():
 
 @pytest.fixture(scope='module')
 def model():
-    return init_tracker(SMALL, fold=False).model
+    return init_tracker(SMALL, optimize='none').model
 
 
 @pytest.fixture(scope='module')

@@ -18,6 +18,7 @@ from plain_ocean import (
     to_input,
 )
 from scripts import load_script
+from small_export import state_of
 
 from mmpolar.apis import init_tracker
 from mmpolar.datasets.synthetic import make_scene
@@ -140,7 +141,7 @@ def assert_same_boxes(net, tracker, video):
     plain = PlainTracker(net)
     plain.init(video.frames[0], video.position, video.size)
     tracker.init(video.frames[0], video.box)
-    assert tracker.model.memo.search_size == plain.search_size
+    assert state_of(tracker).search_size == plain.search_size
     travel = 0.0
     for frame in video.frames[1:]:
         expected = plain.track(frame) - EDGE
@@ -177,7 +178,7 @@ def test_result_loads_safely_into_the_config_as_it_stands(source, tmp_path, caps
     out = tmp_path / 'new' / 'ocean.pth'
     tool.main([str(source), str(out)])
     assert [path.name for path in out.parent.iterdir()] == ['ocean.pth']
-    tracker = init_tracker(CONFIG, out, fold=False)
+    tracker = init_tracker(CONFIG, out, optimize='none')
     checkpoint = torch.load(out, weights_only=True)
     facts = checkpoint['meta']['conversion']
     assert facts['source'] == 'bare.pth'

@@ -19,7 +19,7 @@ from mmpolar.apis import init_tracker
 from mmpolar.datasets import DavisDataset
 from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.evaluation.metrics import OPEMetric, TrackSegMetric
-from mmpolar.structures.siamese import TrackParams
+from mmpolar.tracking import TrackParams
 
 pytest.importorskip('optuna')
 
@@ -44,7 +44,7 @@ def project(tmp_path_factory):
     config = root / 'small.py'
     config.write_text(CONFIG.format(base=SMALL, root=root / 'data'))
     torch.manual_seed(0)
-    model = init_tracker(str(config), fold=False).model
+    model = init_tracker(str(config), optimize='none').model
     torch.save(dict(state_dict=model.state_dict()), root / 'weights.pth')
     return config, root / 'weights.pth'
 

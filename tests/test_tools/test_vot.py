@@ -29,8 +29,9 @@ from mmpolar.evaluation.functional.vot_region import (
     result_region,
 )
 from mmpolar.evaluation.vot_runs import anchor_frames, run_from_anchor, run_with_resets
-from mmpolar.runtime import RuntimeTracker
+from mmpolar.runtime import OnnxEngine
 from mmpolar.structures.boxes import to_corner_xywh
+from mmpolar.tracking import SingleTargetTracker, Tracker
 from mmpolar.utils.image import read_image
 
 trax = pytest.importorskip('trax', reason='pip install vot-trax')
@@ -77,8 +78,8 @@ def frames(tmp_path_factory):
 
 
 def build(script, *words):
-    """An engine as the command line says."""
-    return script.build_engine(script.parse_args([str(word) for word in words]))
+    """A tracker as the command line says."""
+    return script.build_tracker(script.parse_args([str(word) for word in words]))
 
 
 def request(kind, path, *given):
@@ -105,10 +106,10 @@ def run_through(script, engine, frames, kind, given=BOX):
 def test_boxes_are_those_of_the_tracker(script, frames):
     engine = build(script, '--model', small_model_folder(), '--region', 'box')
     answers = run_through(script, engine, frames, 'box')
-    tracker = RuntimeTracker(small_model_folder())
+    tracker = SingleTargetTracker(OnnxEngine(small_model_folder()))
     tracker.init(video()[0], BOX)
     for frame, [(region, properties)] in zip(video()[1:], answers[1:], strict=True):
-        expected = tracker.track(frame)
+        expected = tracker.step(frame)
         np.testing.assert_allclose(region.bounds(), to_corner_xywh(expected.box), atol=1e-3)
         assert properties == dict(confidence=expected.score)
 
@@ -116,11 +117,11 @@ def test_boxes_are_those_of_the_tracker(script, frames):
 def test_masks_are_those_of_the_tracker(script, frames):
     engine = build(script, '--model', small_model_folder())
     answers = run_through(script, engine, frames, 'mask')
-    tracker = RuntimeTracker(small_model_folder())
+    tracker = SingleTargetTracker(OnnxEngine(small_model_folder()))
     tracker.init(video()[0], BOX)
     filled = 0
     for frame, [(region, _)] in zip(video()[1:], answers[1:], strict=True):
-        expected = tracker.track(frame).mask
+        expected = tracker.step(frame).mask
         np.testing.assert_array_equal(as_mask(region), expected)
         filled += int(expected.any())
     assert filled > 3
@@ -162,9 +163,9 @@ def test_a_target_that_comes_later_joins_the_others(script, frames):
     assert len(joined) == 2
     assert joined[1][0] is late
     answers = script.answer(engine, request('frame', frames[2]), 'box')
-    alone = RuntimeTracker(small_model_folder())
+    alone = SingleTargetTracker(OnnxEngine(small_model_folder()))
     alone.init(video()[1], OTHER)
-    expected = to_corner_xywh(alone.track(video()[2]).box)
+    expected = to_corner_xywh(alone.step(video()[2]).box)
     np.testing.assert_allclose(answers[1][0].bounds(), expected, atol=1e-3)
 
 
@@ -185,11 +186,11 @@ def test_process_speaks_trax(frames):
     given = [(rectangle(box), {}) for box in (BOX, OTHER)]
     status, _ = client.initialize(images[0], given, {})
     np.testing.assert_allclose(status[1][0].bounds(), to_corner_xywh(OTHER))
-    tracker = RuntimeTracker(small_model_folder())
+    tracker = Tracker(OnnxEngine(small_model_folder()))
     tracker.init(video()[0], [BOX, OTHER])
     for image, frame in zip(images[1:], video()[1:], strict=True):
         status, seconds = client.frame(image, {}, [])
-        for (region, properties), expected in zip(status, tracker.track(frame), strict=True):
+        for (region, properties), expected in zip(status, tracker.step(frame), strict=True):
             np.testing.assert_array_equal(as_mask(region), expected.mask)
             assert float(properties['confidence']) == pytest.approx(expected.score)
         assert seconds > 0
@@ -395,13 +396,13 @@ def as_the_toolkit_drives(workspace, kind):
     sequence = workspace / 'sequences' / 'one'
     truth = [parse_region(line) for line in (sequence / 'groundtruth.txt').read_text().split()]
     frames = [read_image(path) for path in sorted((sequence / 'color').iterdir())]
-    tracker = RuntimeTracker(small_model_folder(), threads=1)
+    tracker = SingleTargetTracker(OnnxEngine(small_model_folder(), threads=1))
 
     def start(frame):
         tracker.init(frames[frame], region_box(truth[frame]))
 
     def step(frame):
-        return result_region(tracker.track(frames[frame]), kind)
+        return result_region(tracker.step(frames[frame]), kind)
 
     return truth, start, step
 

@@ -13,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmpolar.apis import init_tracker
 from mmpolar.cli.inputs import add_config_arguments, read_plain_config, run_or_explain, tool_parser
 from mmpolar.cli.tables import text_table, write_csv, write_json
-from mmpolar.models.trackers import Ocean
+from mmpolar.models.trackers import Ocean, TorchEngine
+from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.module_meter import ModuleMeter
 
 #: Parts of the head by the names of its modules; others go under their own names.
@@ -93,7 +94,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Count, print and write."""
-    model = init_tracker(read_plain_config(args), fold=False).model
+    model = init_tracker(read_plain_config(args), optimize='none').model
     if not isinstance(model, Ocean):
         raise ValueError(
             f'{args.config} has a {type(model).__name__}; this tool counts trackers, for detectors '
@@ -183,8 +184,9 @@ def count_search(
     )
     frame = np.zeros((240, 320, 3), np.uint8)
     try:
-        model.init(frame, [120, 80, 200, 160])
-        return count_call(parts, lambda: model.track(frame))
+        tracker = SingleTargetTracker(TorchEngine(model))
+        tracker.init(frame, [120, 80, 200, 160])
+        return count_call(parts, lambda: tracker.step(frame))
     finally:
         model.params = kept
 

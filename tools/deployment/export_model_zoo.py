@@ -13,9 +13,10 @@ from mmpolar.datasets.synthetic import make_scene
 from mmpolar.deployment import ExportMismatchError, export_onnx
 from mmpolar.deployment.half_weights import halve_folder
 from mmpolar.model_zoo import find_checkpoint
-from mmpolar.runtime import RuntimeTracker
+from mmpolar.runtime import OnnxEngine
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
+from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.checkpoints import ReleaseCheckpoint, read_release_checkpoint
 from mmpolar.utils.setup import usage_error
 
@@ -80,7 +81,7 @@ def export(name: str) -> str:
     """
     path = find_checkpoint(name)
     published = read_release_checkpoint(path)
-    model = init_tracker(name, fold=False).model
+    model = init_tracker(name, optimize='none').model
     folder = path.with_suffix('')
     with tempfile.TemporaryDirectory() as temporary:
         plain, halved = Path(temporary, 'float32'), Path(temporary, 'float16')
@@ -106,9 +107,9 @@ def check_same_results(expected: Path, got: Path) -> None:
     scene = make_scene(seed=0, split='val', index=_VIDEO)
     rendered = [scene.render(number) for number in range(_FRAMES)]
     box = mask_to_box(rendered[0][1])
-    trackers = [RuntimeTracker(folder) for folder in (expected, got)]
+    trackers = [SingleTargetTracker(OnnxEngine(folder)) for folder in (expected, got)]
     for number, (frame, _) in enumerate(tqdm(rendered, 'comparing', leave=False)):
-        one, other = (t.track(frame) if number else t.init(frame, box) for t in trackers)
+        one, other = (t.step(frame) if number else t.init(frame, box) for t in trackers)
         if not same(one, other):
             raise UnequalGraphsError(
                 f'the graphs of {got} find another target than those of {expected} in frame '

@@ -10,7 +10,8 @@ from mmpolar.datasets import BaseTrackDataset, DavisDataset, SyntheticDataset
 from mmpolar.deployment import ExportMismatchError, export_onnx
 from mmpolar.deployment.comparison import Figures, evaluate
 from mmpolar.deployment.quantize import quantize_folder
-from mmpolar.runtime import RuntimeTracker
+from mmpolar.runtime import OnnxEngine
+from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.checkpoints import CheckpointMismatchError, CheckpointReadError
 from mmpolar.utils.setup import usage_error
 
@@ -22,7 +23,7 @@ Write a tracker as ONNX graphs, and check that they compute what the tracker doe
   outline.onnx   a location (T,) and the features -> radii of the outline, once a frame
   model.json     tracking parameters, names, sizes, hashes
 T targets go through at once. Normalisation is inside the graphs, batch norm is folded.
-mmpolar.runtime.RuntimeTracker and the command mmpolar-track read the folder without PyTorch."""
+init_tracker('DIR', engine='onnx') and the command mmpolar-track read the folder without PyTorch."""
 EPILOG = """\
 examples
   python tools/deployment/export_onnx.py CONFIG CHECKPOINT --out model
@@ -92,7 +93,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Export, quantise and compare as the arguments say."""
-    tracker = init_tracker(args.config, args.checkpoint, fold=False)
+    tracker = init_tracker(args.config, args.checkpoint, optimize='none')
     with tempfile.TemporaryDirectory() as temporary:
         plain = Path(temporary, 'float32') if args.int8 else Path(args.out)
         manifest = export_onnx(tracker.model, plain, args.static)
@@ -110,8 +111,8 @@ def run(args: argparse.Namespace) -> None:
             dataset = open_dataset(args.eval, 'eval', temporary)
             show('PyTorch', evaluate(tracker.init, tracker.step, dataset))
             for name, folder in folders.items():
-                runtime = RuntimeTracker(folder)
-                show(name, evaluate(runtime.init, runtime.track, dataset))
+                runtime = SingleTargetTracker(OnnxEngine(folder))
+                show(name, evaluate(runtime.init, runtime.step, dataset))
 
 
 def open_dataset(source: str, use: str, temporary: str) -> BaseTrackDataset:

@@ -17,7 +17,7 @@ from mmpolar.models.trackers import Ocean
 from mmpolar.registry import MODELS
 from mmpolar.runtime.model_folder import file_sha256
 from mmpolar.structures.polar import mask_to_box
-from mmpolar.structures.siamese import cut_search, cut_template
+from mmpolar.tracking.crops import cut_search, cut_template
 from mmpolar.utils.checkpoints import (
     CheckpointMismatchError,
     CheckpointReadError,

@@ -11,7 +11,7 @@ import numpy as np
 from arguments import USAGE_ERROR, print_findings
 from tqdm import tqdm
 
-from mmpolar.apis import Tracker, init_tracker
+from mmpolar.apis import init_tracker
 from mmpolar.datasets import VOTDataset
 from mmpolar.evaluation.functional import EAO_INTERVALS, eao_interval, pixel_overlap
 from mmpolar.evaluation.functional.vot_region import Region, parse_region, region_box, result_region
@@ -27,6 +27,7 @@ from mmpolar.evaluation.submissions import (
     trajectory_lines,
 )
 from mmpolar.evaluation.vot_runs import Overlap, VOTRun, run_from_anchor, run_with_resets
+from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
 from mmpolar.utils.image import read_image, read_image_size
 
@@ -85,8 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sequences = expected_sequences(dataset)
         jobs = list(list_jobs(submission, dataset, sequences, args.out))
         tracker = init_tracker(args.config, args.checkpoint, args.device)
-        if args.region == 'mask' and tracker.model.mask_head is None:
-            raise ValueError('this model draws no outline: say --region box')
+        if args.region == 'mask' and tracker.engine.n_rays is None:
+            raise ValueError('this model draws no contour: say --region box')
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return USAGE_ERROR
@@ -156,7 +157,7 @@ def list_jobs(
             yield Job(sequence, truth, out / stem, frames)
 
 
-def run_job(job: Job, tracker: Tracker, kind: str, submission: VOTSubmission) -> VOTRun:
+def run_job(job: Job, tracker: SingleTargetTracker, kind: str, submission: VOTSubmission) -> VOTRun:
     """Run the tracker; reading an image counts into the time of its frame, as in the toolkit."""
 
     def start(frame: int) -> None:

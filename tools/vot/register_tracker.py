@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engines import add_engine_arguments, check_engine_arguments, engine_arguments
+from engine_arguments import add_engine_arguments, check_engine_arguments, engine_arguments
 
 REGISTRY_NAME = 'trackers.ini'
 WORKSPACE_NAME = 'config.yaml'

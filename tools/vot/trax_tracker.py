@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
-from engines import Engine, add_engine_arguments, build_engine, check_engine_arguments
+from engine_arguments import add_engine_arguments, build_tracker, check_engine_arguments
 from numpy.typing import NDArray
 
 try:
@@ -17,6 +17,7 @@ except ImportError as error:
 
 from mmpolar.evaluation.functional import vot_region as regions
 from mmpolar.evaluation.functional.vot_region import region_box, region_mask, result_region
+from mmpolar.tracking import Tracker
 from mmpolar.utils.image import read_image
 
 USAGE_ERROR = 2
@@ -27,8 +28,8 @@ start it yourself. tools/vot/register_tracker.py writes the file that tells the 
 EPILOG = """\
 what it does
   A target may be given as rectangle, polygon or mask. In the frame in which it is given the answer is
-  what was given; later it is a rectangle (--region box) or the inside of the outline (--region mask),
-  with the score as the property "confidence". Several targets are followed at once, and more of them
+  what was given; later it is a rectangle (--region box) or the inside of the contour (--region mask),
+  with the score as the property "confidence". Several targets are tracked at once, and more of them
   may come in later frames.
 
 the whole story: docs/vot.md
@@ -41,11 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve one client; returns the exit status."""
     args = parse_args(argv)
     try:
-        engine = build_engine(args)
+        tracker = build_tracker(args)
     except (FileNotFoundError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return USAGE_ERROR
-    serve(engine, args.region)
+    serve(tracker, args.region)
     return 0
 
 
@@ -59,11 +60,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def serve(engine: Engine, kind: str) -> None:
+def serve(tracker: Tracker, kind: str) -> None:
     """Answer the client's requests until it ends the session.
 
     Args:
-        engine: Follows the targets.
+        tracker: Tracks the targets.
         kind: What to answer with, ``'box'`` or ``'mask'``.
 
     Raises:
@@ -75,7 +76,7 @@ def serve(engine: Engine, kind: str) -> None:
         [Image.PATH],
         [ImageChannel.COLOR],
         tracker_name='mmpolar',
-        tracker_description='Ocean with outlines of rays',
+        tracker_description='Ocean with polar contours',
         tracker_family='Siamese',
         multiobject=True,
     ) as server:
@@ -83,14 +84,14 @@ def serve(engine: Engine, kind: str) -> None:
             request = server.wait()
             if request.type == TraxStatus.QUIT:
                 return
-            server.status(answer(engine, request, kind))
+            server.status(answer(tracker, request, kind))
 
 
-def answer(engine: Engine, request: Request, kind: str) -> list[tuple[Region, dict]]:
+def answer(tracker: Tracker, request: Request, kind: str) -> list[tuple[Region, dict]]:
     """Regions and properties of all targets in the frame of a request.
 
     Args:
-        engine: Follows the targets; takes on those of the request.
+        tracker: Tracks the targets; starts with those of the request.
         request: A frame, and the targets that are given in it.
         kind: What to answer with, ``'box'`` or ``'mask'``.
 
@@ -101,12 +102,12 @@ def answer(engine: Engine, request: Request, kind: str) -> list[tuple[Region, di
     given = request.objects or []
     targets = [to_target(from_trax(region), frame.shape[:2]) for region, _ in given]
     if request.type == TraxStatus.INITIALIZE:
-        engine.init(frame, targets)
+        tracker.init(frame, targets)
         found = []
     else:
-        found = engine.track(frame)
+        found = tracker.step(frame)
         for target in targets:
-            engine.add(frame, target)
+            tracker.add(frame, target)
     answers = [
         (to_trax(result_region(result, kind)), dict(confidence=result.score)) for result in found
     ]
@@ -123,7 +124,7 @@ def from_trax(region: Region) -> regions.Region:
 
 
 def to_target(region: regions.Region, frame_size: tuple[int, int]) -> NDArray:
-    """A region as an engine takes it: a mask (H, W), or the box (4,) around anything else."""
+    """A region as a tracker takes it: a mask (H, W), or the box (4,) around anything else."""
     if isinstance(region, regions.MaskRegion):
         return region_mask(region, frame_size)
     return region_box(region)

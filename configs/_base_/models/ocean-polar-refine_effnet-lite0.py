@@ -1,5 +1,5 @@
 # As ocean-polar_effnet-lite0.py, with 72 rays that are measured again on the fine maps (strides 2, 4
-# and 8) of the backbone once a location is elected.
+# and 8) of the backbone once a location is selected.
 _base_ = './ocean-polar_effnet-lite0.py'
 
 model = dict(
@@ -16,4 +16,4 @@ model = dict(
         loss_polar=dict(type='PolarIoULoss', loss_weight=1.0)),
     # Head and outline measure the box apart; their mean was better than the head's on sequences
     # with boxes only, on which no other choice was made but that of the window.
-    test_cfg=dict(window_influence=0.3, outline_share=0.5))
+    test_cfg=dict(window_influence=0.3, contour_share=0.5))

@@ -8,9 +8,8 @@ import numpy as np
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.datasets.base_track_dataset import frames_to_search, make_track
 from mmpolar.registry import DATASETS
+from mmpolar.structures.grid import HALF_PIXEL
 
-#: MMTracking passes on what the files say; these count from the corner of the first pixel.
-_CORNER_TO_CENTRE = -0.5
 #: Folders of images below that of a video, not part of its name.
 _IMAGE_FOLDERS = ('img', 'color')
 
@@ -85,7 +84,8 @@ class SOTTrackDataset(BaseTrackDataset):
         sides = boxes[:, 2:] - boxes[:, :2]
         present = visible[: len(boxes)] & np.isfinite(boxes).all(1) & (sides > 0).all(1)
         present &= sides.prod(1) >= self.min_area
-        boxes += _CORNER_TO_CENTRE - (1 if self.one_based else 0)
+        # MMTracking passes on what the files say; these count from the corner of the first pixel.
+        boxes -= HALF_PIXEL + (1 if self.one_based else 0)
         found = [box if use else None for box, use in zip(boxes.tolist(), present, strict=True)]
         return found + [None] * (len(visible) - len(found))
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpolar.evaluation.functional.vot_region import CORNER_TO_CENTRE, Polygon, region_mask
+from mmpolar.evaluation.functional.vot_region import Polygon, region_mask
 from mmpolar.structures.combine_objects import MAX_OBJECT_ID
+from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.utils.image import read_image_size
 from mmpolar.utils.mask_file import encode_mask
 
@@ -109,7 +110,7 @@ def box_mask(x1: float, y1: float, x2: float, y2: float, size: tuple[int, int]) 
 
 def circle_mask(x: float, y: float, radius: float, size: tuple[int, int]) -> np.ndarray:
     """Mask of a circle; see :func:`polygon_mask`."""
-    columns, rows = np.arange(size[1]) - CORNER_TO_CENTRE, np.arange(size[0]) - CORNER_TO_CENTRE
+    columns, rows = np.arange(size[1]) + HALF_PIXEL, np.arange(size[0]) + HALF_PIXEL
     inside = (columns - x) ** 2 + ((rows - y) ** 2)[:, None] <= radius**2
     return inside.astype(np.uint8)
 

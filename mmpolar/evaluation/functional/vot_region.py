@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmpolar.structures.boxes import to_corner_xywh
+from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.structures.polar import mask_to_box, rasterize_polygon
 from mmpolar.structures.track_result import TrackResult
 
-#: From a coordinate counted from the first pixel's corner to one counted from its centre.
-CORNER_TO_CENTRE = -0.5
 _SEPARATORS = re.compile(r'[,\s]+')
 _NO_BOX = np.full(4, np.nan)
 
@@ -116,10 +115,10 @@ def region_box(region: Region) -> np.ndarray:
         Box of shape (4,), float64 xyxy, pixel centres at integers; NaN where there is no target.
     """
     if isinstance(region, Rectangle):
-        x, y = region.x + CORNER_TO_CENTRE, region.y + CORNER_TO_CENTRE
+        x, y = region.x - HALF_PIXEL, region.y - HALF_PIXEL
         return np.array([x, y, x + region.width, y + region.height])
     if isinstance(region, Polygon) and np.isfinite(region.points).all():
-        corners = region.points + CORNER_TO_CENTRE
+        corners = region.points - HALF_PIXEL
         return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
     if isinstance(region, MaskRegion) and region.mask.any():
         box = mask_to_box(region.mask).astype(np.float64)
@@ -142,7 +141,7 @@ def region_mask(region: Region, size: tuple[int, int]) -> np.ndarray:
         corners = [(region.x, region.y), (x2, region.y), (x2, y2), (region.x, y2)]
         region = Polygon(np.array(corners, dtype=np.float64))
     if isinstance(region, Polygon) and np.isfinite(region.points).all():
-        return rasterize_polygon(region.points + CORNER_TO_CENTRE, size)
+        return rasterize_polygon(region.points - HALF_PIXEL, size)
     canvas = np.zeros(size, dtype=np.uint8)
     if isinstance(region, MaskRegion):
         _paste(canvas, region)
@@ -161,7 +160,7 @@ def mask_to_region(mask: np.ndarray) -> MaskRegion:
     box = mask_to_box(mask)
     if box is None:
         return MaskRegion(0, 0, np.zeros((0, 0), dtype=np.uint8))
-    x1, y1, x2, y2 = (box - CORNER_TO_CENTRE).astype(int).tolist()
+    x1, y1, x2, y2 = (box + HALF_PIXEL).astype(int).tolist()
     return MaskRegion(x1, y1, (mask[y1:y2, x1:x2] != 0).astype(np.uint8))
 
 

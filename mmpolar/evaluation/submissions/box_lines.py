@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mmpolar.evaluation.functional import box_iou
-from mmpolar.structures.boxes import CENTER_TO_CORNER, to_corner_xywh
+from mmpolar.structures.boxes import to_corner_xywh
+from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.utils.findings import ERROR, NOTE, Finding, list_some
 
 #: A first box that overlaps the given one less than this is another box, or written otherwise.
@@ -128,7 +129,7 @@ def _check_first_box(
 ) -> Iterator[Finding]:
     if box is None or given is None:
         return
-    start = box[:2] - CENTER_TO_CORNER
+    start = box[:2] - HALF_PIXEL
     overlap = box_iou([[*start, *(start + box[2:])]], [given])[0]
     if overlap < _SAME_BOX:
         numbers = ','.join(f'{value:g}' for value in to_corner_xywh(given))

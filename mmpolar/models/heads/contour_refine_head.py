@@ -15,6 +15,7 @@ from mmpolar.models.layers.locations import pick_locations, pick_places
 from mmpolar.models.layers.ray_conv_block import RayConvBlock
 from mmpolar.models.layers.ray_sampling import reach_in_box, sample_points
 from mmpolar.registry import MODELS
+from mmpolar.structures.grid import to_cells
 from mmpolar.structures.polar import ray_directions
 
 #: Pixels around the target's map in the template that belong to neither target nor background.
@@ -283,7 +284,7 @@ class ContourRefineHead(BaseModule):
         levels = zip(maps.fine_features, self.strides, strict=True)
         fine = [self.sample_points(level, points / stride) for level, stride in levels]
         size = maps.reg_features.size(-1)
-        cells = (points - maps.search_size // 2) / self.stride + size // 2
+        cells = to_cells(points, size, self.stride, maps.search_size)
         return torch.cat(fine, 1), self.sample_points(maps.reg_features, cells)
 
     def _compare(self, fine: Tensor, prototypes: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mmpolar.models.layers import AlignedConv, FeatureCombination, box_offsets, conv_block
 from mmpolar.models.losses import ltrb_iou
 from mmpolar.registry import MODELS
+from mmpolar.structures.grid import to_cells, to_pixels
 
 # The published code divides the classification logits by ten.
 CLS_SCALE = 0.1
@@ -196,8 +197,8 @@ class OceanHead(BaseModule):
             x of shape (S,) and y of shape (S, 1) in pixels.
         """
         size = like.size(-1)
-        axis = torch.arange(size, device=like.device, dtype=like.dtype) - size // 2
-        axis = axis * self.stride + (search_size or self.search_size) // 2
+        axis = torch.arange(size, device=like.device, dtype=like.dtype)
+        axis = to_pixels(axis, size, self.stride, search_size or self.search_size)
         return axis, axis[:, None]
 
     def loss(self, maps: OceanMaps, boxes: Tensor, present: Tensor) -> dict[str, Tensor]:
@@ -239,7 +240,8 @@ class OceanHead(BaseModule):
         size = like.size(-1)
         cells = torch.arange(size, device=like.device, dtype=like.dtype)
         center = (boxes[:, :2] + boxes[:, 2:]) / 2
-        cell = ((center - self.search_size // 2) / self.stride).trunc() + size // 2
+        from_middle = to_cells(center, 1, self.stride, self.search_size).trunc()
+        cell = from_middle + size // 2
         distance_x = (cells - cell[:, 0:1]).abs()[:, None, :]
         distance_y = (cells - cell[:, 1:2]).abs()[:, :, None]
         return (distance_x + distance_y <= self.positive_radius).to(like.dtype)

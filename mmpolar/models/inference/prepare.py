@@ -14,7 +14,8 @@ from mmpolar.models.inference.packed_conv import (
 )
 from mmpolar.models.inference.winograd_conv import WinogradConv2d, Workspace, cheapest_tile
 from mmpolar.models.layers import AlignedConv
-from mmpolar.models.trackers import Ocean
+from mmpolar.models.trackers import Ocean, TorchEngine
+from mmpolar.tracking import SingleTargetTracker
 
 Sizes = dict[nn.Conv2d, tuple[int, ...]]
 
@@ -149,11 +150,11 @@ def _usual_sizes(model: Ocean) -> Sizes:
     side = 2 * model.params.template_size
     try:
         # A target of a quarter of the frame gets the usual search crop.
-        model.init(np.zeros((side, side, 3), np.uint8), np.array([0.25, 0.25, 0.75, 0.75]) * side)
+        tracker = SingleTargetTracker(TorchEngine(model, dtype=None))
+        tracker.init(np.zeros((side, side, 3), np.uint8), np.array([0.25, 0.25, 0.75, 0.75]) * side)
     finally:
         for hook in hooks:
             hook.remove()
-        model.memo = None
     return sizes
 
 

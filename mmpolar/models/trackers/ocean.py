@@ -1,51 +1,37 @@
-"""Ocean, an anchor-free Siamese tracker, with a head that outlines its target."""
+"""Ocean, an anchor-free Siamese tracker, with a head that draws its target's contour."""
 
 import time
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
-from functools import partial
 
-import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
-from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from mmpolar.models.heads import Kernels, OceanMaps
 from mmpolar.models.heads.contour_refine_head import RayTargets
 from mmpolar.models.layers.locations import pick_locations, pick_places
+from mmpolar.models.trackers.old_verbs import OldVerbs
+from mmpolar.models.trackers.torch_engine import TorchEngine
+from mmpolar.models.trackers.track_samples import to_instances, track_samples
 from mmpolar.registry import MODELS
-from mmpolar.structures.boxes import check_box
-from mmpolar.structures.crop import CROP_RULES
 from mmpolar.structures.polar import ray_directions
-from mmpolar.structures.siamese import (
-    CPU_BATCH,
-    Selection,
-    TrackMemo,
-    TrackParams,
-    advance,
-    cut_searches,
-    cut_target_map,
-    cut_template,
-    locate_all,
-    map_batches,
-    new_memos,
-)
-from mmpolar.structures.target import check_mask_size, draw_target, draw_unknown_target
-from mmpolar.structures.track_result import TrackResult
+from mmpolar.structures.target import draw_target, draw_unknown_target
+from mmpolar.tracking.params import TrackParams
+from mmpolar.tracking.state import TargetState
+from mmpolar.tracking.tracker import Tracker
 
 
 @MODELS.register_module()
-class Ocean(BaseModel):
+class Ocean(OldVerbs, BaseModel):
     """Ocean (Zhang et al., ECCV 2020), trained jointly with a polar contour head.
 
     Template and search crop pass through one backbone and one neck; the head combines them and
     gives boxes and scores for every location, and the mask head gives radii. In training all
-    losses are summed for one backward pass. In testing the tracker finds given targets again,
-    frame by frame: :meth:`init` and :meth:`track` keep the state of one in ``memo``,
-    :meth:`take_on` and :meth:`follow` leave that of several to the caller.
+    losses are summed for one backward pass. Frames of a video are tracked by
+    :class:`mmpolar.tracking.Tracker` with a :class:`TorchEngine` of the model; :meth:`predict` does
+    so for MMEngine's test loop.
 
     Args:
         backbone: Config of the backbone; any whose first output has the head's stride.
@@ -53,9 +39,9 @@ class Ocean(BaseModel):
         head: Config of the head, see :class:`OceanHead`.
         mask_head: Config of the segmentation head, see :class:`PolarContourHead`; None tracks
             boxes only.
-        refine_head: Config of the head that corrects the outline of the elected location, see
+        refine_head: Config of the head that corrects the contour at the selected location, see
             :class:`ContourRefineHead`. It reads the first outputs of the backbone.
-        test_cfg: Fields of :class:`mmpolar.structures.siamese.TrackParams` to change.
+        test_cfg: Fields of :class:`mmpolar.tracking.TrackParams` to change.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: MMEngine's initialisation config.
 
@@ -82,15 +68,15 @@ class Ocean(BaseModel):
         self.mask_head = MODELS.build(mask_head) if mask_head is not None else None
         self.refine_head = MODELS.build(refine_head) if refine_head is not None else None
         if refine_head is not None and mask_head is None:
-            raise ValueError('refine_head corrects the outline of a mask_head, and there is none')
+            raise ValueError('refine_head corrects the contour of a mask_head, and there is none')
         if refine_head is not None and self.refine_head.n_rays != self.mask_head.n_rays:
             raise ValueError(
                 f'refine_head has {self.refine_head.n_rays} rays and mask_head '
                 f'{self.mask_head.n_rays}: give both the same n_rays'
             )
-        self.params = replace(TrackParams(), **(test_cfg or {}))
-        self.memo: TrackMemo[Kernels] | None = None
-        self._video_memos: dict[Hashable, TrackMemo[Kernels]] = {}
+        self.params = TrackParams(**(test_cfg or {}))
+        # Where the targets of the video are that the test loop hands over frame by frame.
+        self._video_states: dict[Hashable, TargetState[Kernels]] = {}
 
     def forward(
         self,
@@ -198,9 +184,9 @@ class Ocean(BaseModel):
         target_map = self._target_maps(data_samples)
         kernels = self.encode_template(inputs['img'][:, 0], target_map)
         maps = self.search(kernels, inputs['search_img'][:, 0])
-        truth = [sample.search_gt_instances for sample in data_samples]
-        boxes = torch.cat([instances.bboxes for instances in truth]).to(maps.ltrb)
-        present = torch.cat([instances.labels for instances in truth]).to(maps.ltrb)
+        annotated = [sample.search_gt_instances for sample in data_samples]
+        boxes = torch.cat([instances.bboxes for instances in annotated]).to(maps.ltrb)
+        present = torch.cat([instances.labels for instances in annotated]).to(maps.ltrb)
         losses = self.head.loss(maps, boxes, present)
         if self.mask_head is None:
             return losses
@@ -221,7 +207,7 @@ class Ocean(BaseModel):
         Args:
             inputs: ``img``, the frame, (1, 1, 3, H, W) BGR in 0..255, uint8 or, as from MMTracking's
                 ``inference_sot``, of floating point. Or pairs as in :meth:`forward`.
-            data_samples: A sample for each target that is followed in the frame, with its
+            data_samples: A sample for each target that is tracked in the frame, with its
                 ``video_id`` and ``frame_id``; where that is 0, ``gt_instances`` has the target. Or
                 one sample a pair.
 
@@ -230,7 +216,7 @@ class Ocean(BaseModel):
             (1,), ``labels`` (1,) and, with a mask head, ``polygons`` (1, n, 2) and ``masks``
             (1, H, W); and as metainfo ``track_seconds``, the time that the frame took, with all
             of its targets. Of a pair: the same instances but ``masks``, in pixels of the search
-            crop, at the location with the highest score; no penalty and no window has a say in it.
+            crop, at the location with the highest score; without penalty or window.
 
         Raises:
             RuntimeError: If the first frame of a target never came.
@@ -240,130 +226,14 @@ class Ocean(BaseModel):
             return self._score_pairs(inputs, data_samples)
         begin = time.perf_counter()
         frame = _to_uint8(inputs['img'][0, 0]).permute(1, 2, 0).cpu().numpy()
-        results = self._track_samples(frame, data_samples)
+        tracker = Tracker(TorchEngine(self, dtype=None))
+        states = self._video_states
+        results, self._video_states = track_samples(tracker, frame, data_samples, states)
         seconds = time.perf_counter() - begin
         for sample, result in zip(data_samples, results, strict=True):
-            sample.pred_track_instances = _to_instances(result)
+            sample.pred_track_instances = to_instances(result)
             sample.set_metainfo(dict(track_seconds=seconds))
         return data_samples
-
-    @torch.no_grad()
-    def init(
-        self, frame: NDArray[np.uint8], box: ArrayLike, mask: NDArray[np.uint8] | None = None
-    ) -> TrackResult:
-        """Take on a target.
-
-        Args:
-            frame: Image, (H, W, 3) uint8 BGR.
-            box: The target's x1, y1, x2, y2 in pixels; what lies outside the frame is cut off.
-            mask: The target's mask, (H, W), not zero inside, for a refinement head; None if it is
-                not known.
-
-        Returns:
-            The box, with score 1 and the outline that the network sees in it.
-
-        Raises:
-            ValueError: If the box is not finite, has no area or lies outside the frame, or the mask
-                is not of the frame's size.
-        """
-        [self.memo], [result] = self.take_on(frame, [box], [mask])
-        return result
-
-    @torch.no_grad()
-    def track(self, frame: NDArray[np.uint8]) -> TrackResult:
-        """Find the target in the next frame.
-
-        Args:
-            frame: Image, (H, W, 3) uint8 BGR. Its size may differ from the last one's.
-
-        Returns:
-            Box, score and outline.
-
-        Raises:
-            RuntimeError: If no target was given with :meth:`init`.
-        """
-        if self.memo is None:
-            raise RuntimeError('the tracker has no target yet: call init(frame, box) first')
-        [result] = self.follow(frame, [self.memo])
-        return result
-
-    @torch.no_grad()
-    def take_on(
-        self,
-        frame: NDArray[np.uint8],
-        boxes: Sequence[ArrayLike],
-        masks: Sequence[NDArray[np.uint8] | None] | None = None,
-    ) -> tuple[list[TrackMemo[Kernels]], list[TrackResult]]:
-        """Take on several targets at once; ``memo`` stays as it is.
-
-        Args:
-            frame: Image, (H, W, 3) uint8 BGR.
-            boxes: At least one box, each as for :meth:`init`.
-            masks: The targets' masks, each as for :meth:`init`; None if none is known.
-
-        Returns:
-            What :meth:`follow` needs of each target, and what :meth:`init` returns.
-
-        Raises:
-            ValueError: As :meth:`init`.
-        """
-        params, size = self.params, frame.shape[:2]
-        boxes = [check_box(box, size) for box in boxes]
-        masks = masks or [None] * len(boxes)
-        for mask in masks:
-            if mask is not None:
-                check_mask_size(mask, size)
-        border = CROP_RULES[params.crop].border(frame)
-        crops = [cut_template(frame, box, border, params) for box in boxes]
-        maps = [cut_target_map(*target, params) for target in zip(boxes, masks, strict=True)]
-        kernels = self.encode_template(
-            self._to_input(np.stack(crops)), torch.from_numpy(np.stack(maps))
-        )
-        memos = new_memos(kernels.split(), boxes, border, size, params)
-        located = zip(boxes, self._locate(frame, memos), strict=True)
-        return memos, [TrackResult.from_outline(b, 1.0, line, size) for b, (_, line) in located]
-
-    @torch.no_grad()
-    def follow(
-        self, frame: NDArray[np.uint8], memos: Sequence[TrackMemo[Kernels]]
-    ) -> list[TrackResult]:
-        """Find several targets in the next frame.
-
-        On a GPU they pass through the network together, those that are small or out of sight, and
-        get another search crop, in a second pass; on a CPU two by two. Each target is found as it
-        would be alone.
-
-        Args:
-            frame: Image, as for :meth:`track`.
-            memos: At least one target of :meth:`take_on`; their boxes are updated.
-
-        Returns:
-            Box, score and outline of each target.
-        """
-        return advance(memos, self._locate(frame, memos), frame.shape[:2], self.params)
-
-    def _track_samples(
-        self, frame: NDArray[np.uint8], samples: Sequence[DetDataSample]
-    ) -> list[TrackResult]:
-        """Find the targets of a frame's samples; take on those whose first frame it is."""
-        ids = [sample.get('video_id') for sample in samples]
-        new = [number for number, sample in enumerate(samples) if sample.frame_id == 0]
-        old = [number for number in range(len(samples)) if number not in new]
-        lost = [samples[number].frame_id for number in old if ids[number] not in self._video_memos]
-        if lost:
-            raise RuntimeError(
-                f'frame {lost[0]} came, but not the first one of its track: test whole videos, '
-                'frame by frame, with the sampler VideoSampler'
-            )
-        memos = [self._video_memos[ids[number]] for number in old]
-        results = dict(zip(old, self.follow(frame, memos), strict=True)) if old else {}
-        if new:
-            begun, first = self.take_on(frame, [_given_box(samples[number]) for number in new])
-            memos += begun
-            results.update(zip(new, first, strict=True))
-        # The targets of other videos are forgotten.
-        self._video_memos = dict(zip([ids[number] for number in old + new], memos, strict=True))
-        return [results[number] for number in range(len(samples))]
 
     def _score_pairs(
         self, inputs: dict[str, Tensor], data_samples: list[DetDataSample]
@@ -376,10 +246,10 @@ class Ocean(BaseModel):
         boxes = self.head.boxes_in_crop(maps.ltrb, maps.search_size)
         found = dict(bboxes=pick_locations(boxes, best), scores=scores)
         if self.mask_head is not None:
-            outlines = self.radii_at(maps, kernels.prototypes, best).float()
-            directions = torch.tensor(ray_directions(self.mask_head.n_rays)).to(outlines)
+            radii = self.radii_at(maps, kernels.prototypes, best).float()
+            directions = torch.tensor(ray_directions(self.mask_head.n_rays)).to(radii)
             poles = pick_places(self.head.locations(maps.ltrb, maps.search_size), best)
-            found['polygons'] = poles[..., None, :] + outlines[..., None] * directions
+            found['polygons'] = poles[..., None, :] + radii[..., None] * directions
         found = {key: value.cpu() for key, value in found.items()}
         for index, sample in enumerate(data_samples):
             sample.pred_track_instances = InstanceData(
@@ -387,34 +257,6 @@ class Ocean(BaseModel):
                 labels=torch.zeros(1, dtype=torch.long),
             )
         return data_samples
-
-    def _locate(
-        self, frame: NDArray[np.uint8], memos: Sequence[TrackMemo[Kernels]]
-    ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
-        """Search around the last boxes; each target's elected location and the outline there."""
-        at_most = CPU_BATCH if self.data_preprocessor.device.type == 'cpu' else None
-        return map_batches(partial(self._locate_batch, frame), memos, at_most)
-
-    def _locate_batch(
-        self, frame: NDArray[np.uint8], memos: Sequence[TrackMemo[Kernels]]
-    ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
-        """As :meth:`_locate`, of targets whose search crops have one size."""
-        params = self.params
-        crops, scales = cut_searches(frame, memos, params)
-        kernels = Kernels.stack([memo.kernels for memo in memos])
-        maps = self.search(kernels, self._to_input(crops))
-        scores, ltrb = _fetch(maps.scores(params.score_ratio), maps.ltrb)
-        outline = None
-        if self.mask_head is not None:
-            outline = partial(self._outline, maps, kernels.prototypes)
-        return locate_all(scores, ltrb, memos, scales, params, outline)
-
-    def _outline(
-        self, maps: OceanMaps, prototypes: Tensor | None, locations: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Radii (N, n) at a location of each crop."""
-        locations = torch.from_numpy(locations)[:, None].to(maps.ltrb.device)
-        return self.radii_at(maps, prototypes, locations)[:, 0].float().cpu().numpy()
 
     def _draw_ray_targets(
         self, maps: OceanMaps, boxes: Tensor, coarse: Tensor, radii: Tensor, positive: Tensor
@@ -446,9 +288,6 @@ class Ocean(BaseModel):
     def _fine_of(self, outputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return tuple(outputs[: len(self.refine_head.strides)])
 
-    def _to_input(self, crops: NDArray[np.uint8]) -> Tensor:
-        return self.data_preprocessor.normalize_crops(crops)
-
 
 def _to_uint8(frame: Tensor) -> Tensor:
     if frame.dtype == torch.uint8:
@@ -462,39 +301,9 @@ def _to_uint8(frame: Tensor) -> Tensor:
     return frame.round().to(torch.uint8)
 
 
-def _given_box(sample: DetDataSample) -> NDArray[np.float32]:
-    """Box (4,) of the target in its first frame."""
-    boxes = sample.gt_instances.bboxes
-    if len(boxes) == 0:
-        raise ValueError(
-            f'the target is not in the first frame {sample.get("img_path", "")}: check its '
-            'annotation (an empty mask?)'
-        )
-    return boxes[0].cpu().numpy()
-
-
 def _channels_last(images: Tensor) -> Tensor:
     # About 1.5 times faster on a CPU than the default layout.
     return images.contiguous(memory_format=torch.channels_last)
-
-
-def _fetch(scores: Tensor, ltrb: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Bring the maps of some crops to the host in one transfer."""
-    maps = torch.cat([scores[:, None].float(), ltrb.float()], 1).cpu().numpy()
-    return maps[:, 0], maps[:, 1:]
-
-
-def _to_instances(result: TrackResult) -> InstanceData:
-    instances = InstanceData(
-        bboxes=torch.from_numpy(result.box)[None],
-        scores=torch.tensor([result.score]),
-        labels=torch.zeros(1, dtype=torch.long),
-    )
-    if result.polygon is not None:
-        instances.polygons = torch.from_numpy(result.polygon)[None]
-    if result.mask is not None:
-        instances.masks = torch.from_numpy(result.mask).bool()[None]
-    return instances
 
 
 def _stack_polar_targets(

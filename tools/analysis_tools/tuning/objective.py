@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import optuna
 
-from mmpolar.apis import Tracker
 from mmpolar.evaluation.metrics import SequenceMetric
 from mmpolar.evaluation.replay import track_frame
 from mmpolar.evaluation.track_frame import TrackFrame
+from mmpolar.tracking import SingleTargetTracker
 from tuning.search_space import Range, Value
 from tuning.validation_data import ValidationData
 
@@ -35,7 +35,7 @@ class Objective:
 
     def __init__(
         self,
-        tracker: Tracker,
+        tracker: SingleTargetTracker,
         data: ValidationData,
         metric: SequenceMetric,
         figure: str,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 from optuna import Trial
 
-from mmpolar.structures.siamese import TrackParams
+from mmpolar.tracking import TrackParams
 
 Value = float | int
 #: Tuned unless told otherwise: ranges around the published values, in steps that can be told apart.

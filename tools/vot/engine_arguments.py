@@ -1,29 +1,13 @@
-"""The two engines that follow targets for the VOT toolkit: PyTorch and ONNX Runtime."""
+"""The arguments that choose the engine of a tracker for the VOT toolkit."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
-from numpy.typing import ArrayLike, NDArray
-
-from mmpolar.structures.track_result import TrackResult
+from mmpolar.apis import init_engine
+from mmpolar.tracking import Tracker
 
 #: What a tracker answers with.
 REGIONS = ('box', 'mask')
-
-
-class Engine(Protocol):
-    """What both engines have in common."""
-
-    def init(self, frame: NDArray, targets: Sequence[ArrayLike], /) -> list[TrackResult]:
-        """Take on targets, boxes (4,) and masks (H, W); earlier ones are forgotten."""
-
-    def add(self, frame: NDArray, target: ArrayLike) -> int:
-        """Take on one more target in the frame that was tracked last."""
-
-    def track(self, frame: NDArray) -> list[TrackResult]:
-        """Find all targets in the next frame, in the order in which they came."""
 
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,38 +53,22 @@ def engine_arguments(args: argparse.Namespace) -> list[str]:
     return words if args.threads is None else [*words, '--threads', str(args.threads)]
 
 
-def build_engine(args: argparse.Namespace) -> Engine:
-    """The engine that the arguments choose, which waits for its targets.
+def build_tracker(args: argparse.Namespace) -> Tracker:
+    """The tracker that the arguments choose, which waits for its targets.
 
     Raises:
         FileNotFoundError: If a file of the model does not exist.
         ValueError: If config, checkpoint or model folder cannot be used, or if masks are wanted
             from a model that draws none.
     """
-    engine, draws = _build_runtime(args) if args.model else _build_pytorch(args)
-    if args.region == 'mask' and not draws:
-        raise ValueError('this model draws no outline: say --region box')
-    return engine
+    if args.model:
+        engine = init_engine(args.model, engine='onnx', threads=args.threads)
+    else:
+        engine = init_engine(args.config, args.checkpoint, args.device, threads=args.threads)
+    if args.region == 'mask' and engine.n_rays is None:
+        raise ValueError('this model draws no contour: say --region box')
+    return Tracker(engine)
 
 
 def _absolute(path: str) -> str:
     return str(Path(path).resolve())
-
-
-def _build_runtime(args: argparse.Namespace) -> tuple[Engine, bool]:
-    from mmpolar.runtime import RuntimeTracker
-
-    tracker = RuntimeTracker(args.model, args.threads)
-    return tracker, tracker.manifest.n_rays is not None
-
-
-def _build_pytorch(args: argparse.Namespace) -> tuple[Engine, bool]:
-    # Here, as ONNX Runtime needs no PyTorch.
-    import torch
-
-    from mmpolar.apis import MultiTargetTracker, init_tracker
-
-    if args.threads is not None:
-        torch.set_num_threads(args.threads)
-    tracker = init_tracker(args.config, args.checkpoint, args.device)
-    return MultiTargetTracker(tracker), tracker.model.mask_head is not None

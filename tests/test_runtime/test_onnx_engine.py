@@ -1,13 +1,14 @@
-"""The runtime against the tracker that it was exported from, alone and with several targets."""
+"""ONNX Runtime against the PyTorch model that was exported, alone and with several targets."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_export import REFINED, small_model_folder, small_tracker, video
+from small_export import REFINED, small_model_folder, small_tracker, state_of, video
 
 from mmpolar.evaluation.functional import box_iou
-from mmpolar.runtime import RuntimeTracker
+from mmpolar.runtime import OnnxEngine
+from mmpolar.tracking import SingleTargetTracker, Tracker
 
 #: Two usual targets, and one that is small enough for the larger search crop.
 BOXES = [[100.0, 80, 160, 130], [200, 40, 250, 120], [60, 60, 74, 75]]
@@ -15,11 +16,16 @@ BOXES = [[100.0, 80, 160, 130], [200, 40, 250, 120], [60, 60, 74, 75]]
 
 @pytest.fixture
 def tracker():
-    return RuntimeTracker(small_model_folder(), threads=1)
+    return SingleTargetTracker(OnnxEngine(small_model_folder(), threads=1))
 
 
-def follow(tracker, box, frames):
-    return [tracker.init(frames[0], box), *(tracker.track(frame) for frame in frames[1:])]
+@pytest.fixture
+def several():
+    return Tracker(OnnxEngine(small_model_folder(), threads=1))
+
+
+def track(tracker, target, frames):
+    return [tracker.init(frames[0], target), *(tracker.step(frame) for frame in frames[1:])]
 
 
 def assert_same(got, expected):
@@ -35,7 +41,7 @@ def test_same_results_as_pytorch_frame_by_frame(tracker):
     frames = video()
     plain = small_tracker()
     expected = [plain.init(frames[0], BOXES[0]), *(plain.step(frame) for frame in frames[1:])]
-    assert_same(follow(tracker, BOXES[0], frames), expected)
+    assert_same(track(tracker, BOXES[0], frames), expected)
 
 
 @pytest.mark.parametrize('box', BOXES)
@@ -45,9 +51,9 @@ def test_same_results_as_pytorch_from_the_same_last_box(tracker, box):
     plain = small_tracker()
     expected, got = [plain.init(frames[0], box)], [tracker.init(frames[0], box)]
     for frame in frames[1:]:
-        tracker._targets.all[0].box = plain.model.memo.box
+        state_of(tracker).box = state_of(plain).box
         expected.append(plain.step(frame))
-        got.append(tracker.track(frame))
+        got.append(tracker.step(frame))
     assert_same(got, expected)
     assert np.ptp([result.box[0] for result in expected]) > 1  # it does move
 
@@ -64,96 +70,96 @@ def drawn_mask(box):
 @pytest.mark.parametrize('given_as', ['box', 'mask'])
 def test_refined_outlines_are_those_of_pytorch(given_as):
     frames = video()[:3]
-    tracker, plain = RuntimeTracker(small_model_folder(refined=True), 1), small_tracker(**REFINED)
+    engine, plain = OnnxEngine(small_model_folder(refined=True), 1), small_tracker(**REFINED)
+    tracker = SingleTargetTracker(engine)
     targets = BOXES if given_as == 'box' else [drawn_mask(box) for box in BOXES]
     for target in targets:
         expected, got = [plain.init(frames[0], target)], [tracker.init(frames[0], target)]
         for frame in frames[1:]:
-            tracker._targets.all[0].box = plain.model.memo.box
+            state_of(tracker).box = state_of(plain).box
             expected.append(plain.step(frame))
-            got.append(tracker.track(frame))
+            got.append(tracker.step(frame))
         assert_same(got, expected)
 
 
-def test_refined_outline_depends_on_the_mask():
-    tracker = RuntimeTracker(small_model_folder(refined=True), 1)
+def test_refined_contour_depends_on_the_mask():
+    tracker = SingleTargetTracker(OnnxEngine(small_model_folder(refined=True), 1))
     from_box = tracker.init(video()[0], BOXES[0])
     from_mask = tracker.init(video()[0], drawn_mask(BOXES[0]))
     assert np.abs(from_box.polygon - from_mask.polygon).max() > 1e-3
 
 
 def test_several_refined_targets_are_found_as_each_alone():
-    tracker = RuntimeTracker(small_model_folder(refined=True), 1)
+    engine = OnnxEngine(small_model_folder(refined=True), 1)
     frames = video()[:3]
     targets = [BOXES[0], drawn_mask(BOXES[1]), BOXES[2]]
-    alone = [follow(tracker, target, frames) for target in targets]
-    together = list(zip(*follow(tracker, targets, frames), strict=True))
+    alone = [track(SingleTargetTracker(engine), target, frames) for target in targets]
+    together = list(zip(*track(Tracker(engine), targets, frames), strict=True))
     for got, expected in zip(together, alone, strict=True):
         assert_same(got, expected)
 
 
-def test_target_out_of_sight_is_looked_for_in_a_larger_crop(monkeypatch):
-    tracker = RuntimeTracker(small_model_folder(), threads=1)
+def test_lost_target_is_looked_for_in_a_larger_crop(tracker, monkeypatch):
     tracker.params = replace(tracker.params, lost_score=1.0, found_score=1.0)
     sizes = []
-    search = RuntimeTracker._search
+    search = OnnxEngine.search
     monkeypatch.setattr(
-        RuntimeTracker,
-        '_search',
-        lambda self, size, *args: sizes.append(size) or search(self, size, *args),
+        OnnxEngine,
+        'search',
+        lambda self, codes, crops: sizes.append(crops.shape[1]) or search(self, codes, crops),
     )
-    first, *later = follow(tracker, BOXES[0], video()[:3])
+    first, *later = track(tracker, BOXES[0], video()[:3])
     assert sizes == [255, 255, 511]
     assert not any(result.visible or result.mask.any() for result in later)
     np.testing.assert_array_equal(later[-1].box, first.box)
 
 
-def test_several_targets_are_found_as_each_alone(tracker):
+def test_several_targets_are_found_as_each_alone(tracker, several):
     frames = video()
-    alone = [follow(tracker, box, frames) for box in BOXES]
-    together = list(zip(*follow(tracker, BOXES, frames), strict=True))
-    assert tracker.ids == (0, 1, 2)
+    alone = [track(tracker, box, frames) for box in BOXES]
+    together = list(zip(*track(several, BOXES, frames), strict=True))
+    assert several.ids == (0, 1, 2)
     for got, expected in zip(together, alone, strict=True):
         assert_same(got, expected)
 
 
-def test_targets_of_one_size_share_a_call(tracker, monkeypatch):
+def test_targets_of_one_size_share_a_call(several, monkeypatch):
     calls = []
-    search = RuntimeTracker._search
+    search = OnnxEngine.search
 
-    def counted(self, size, crops, kernels):
-        calls.append((size, len(crops)))
-        return search(self, size, crops, kernels)
+    def counted(self, codes, crops):
+        calls.append((crops.shape[1], len(crops)))
+        return search(self, codes, crops)
 
-    monkeypatch.setattr(RuntimeTracker, '_search', counted)
+    monkeypatch.setattr(OnnxEngine, 'search', counted)
     frames = video()
-    tracker.init(frames[0], BOXES)
+    several.init(frames[0], BOXES)
     calls.clear()
-    tracker.track(frames[1])
+    several.step(frames[1])
     assert sorted(calls) == [(255, 2), (287, 1)]
 
 
-def test_targets_come_and_go_without_touching_the_others(tracker):
+def test_targets_come_and_go_without_touching_the_others(tracker, several):
     frames = video()
-    expected = follow(tracker, BOXES[0], frames)
-    late = follow(tracker, BOXES[1], frames[2:])
+    expected = track(tracker, BOXES[0], frames)
+    late = track(tracker, BOXES[1], frames[2:])
 
-    tracker.init(frames[0], BOXES[0])
-    tracker.track(frames[1])
-    tracker.track(frames[2])
-    added = tracker.add(frames[2], BOXES[1])
-    assert tracker.ids == (0, added)
-    first, second = zip(*(tracker.track(frame) for frame in frames[3:6]), strict=True)
+    several.init(frames[0], BOXES[:1])
+    several.step(frames[1])
+    several.step(frames[2])
+    added = several.add(frames[2], BOXES[1])
+    assert several.ids == (0, added)
+    first, second = zip(*(several.step(frame) for frame in frames[3:6]), strict=True)
     assert_same(first, expected[3:6])
     assert_same(second, late[1:4])
 
-    tracker.remove(added)
-    assert tracker.ids == (0,)
-    [last] = tracker.track(frames[6])
+    several.remove(added)
+    assert several.ids == (0,)
+    [last] = several.step(frames[6])
     assert_same([last], expected[6:7])
-    assert tracker.add(frames[6], BOXES[1]) == added + 1
+    assert several.add(frames[6], BOXES[1]) == added + 1
     with pytest.raises(KeyError, match='no target 9'):
-        tracker.remove(9)
+        several.remove(9)
 
 
 def test_init_answers_with_the_given_box(tracker):
@@ -161,37 +167,35 @@ def test_init_answers_with_the_given_box(tracker):
     np.testing.assert_allclose(result.box, [-0.5, 10, 90, 100])
     assert result.score == 1.0
     assert result.polygon.shape == (36, 2)
-    [one] = tracker.init(video()[0], [BOXES[0]])
-    np.testing.assert_allclose(one.box, BOXES[0])
 
 
 def test_grey_and_16_bit_frames_are_taken(tracker):
     frames = [frame[..., 0].astype(np.uint16) * 257 for frame in video()[:2]]
-    assert follow(tracker, BOXES[0], frames)[1].mask.shape == (240, 320)
+    assert track(tracker, BOXES[0], frames)[1].mask.shape == (240, 320)
 
 
 @pytest.mark.parametrize(
-    ('target', 'message'),
+    ('targets', 'message'),
     [
-        ([400, 40, 460, 80], 'outside the frame of 320x240'),
+        ([[400, 40, 460, 80]], 'outside the frame of 320x240'),
         ([BOXES[0], [60, 40, 50, 80]], 'no positive width'),
         (np.zeros((0, 4)), 'no target'),
-        ([1, 2, 3], 'four finite numbers'),
+        ([[1, 2, 3]], 'four finite numbers'),
     ],
 )
-def test_unusable_targets_are_named_and_the_old_ones_kept(tracker, target, message):
-    tracker.init(video()[0], BOXES[0])
+def test_unusable_targets_are_named_and_the_old_ones_kept(several, targets, message):
+    several.init(video()[0], BOXES[:1])
     with pytest.raises(ValueError, match=message):
-        tracker.init(video()[0], target)
-    assert tracker.ids == (0,)
-    assert tracker.track(video()[1]).box.shape == (4,)
+        several.init(video()[0], targets)
+    assert several.ids == (0,)
+    assert several.step(video()[1])[0].box.shape == (4,)
 
 
 def test_tracking_needs_a_target(tracker):
     with pytest.raises(RuntimeError, match='no target'):
-        tracker.track(video()[0])
+        tracker.step(video()[0])
 
 
 def test_threads_are_checked():
     with pytest.raises(ValueError, match='threads must be at least 1, got 0'):
-        RuntimeTracker(small_model_folder(), threads=0)
+        OnnxEngine(small_model_folder(), threads=0)

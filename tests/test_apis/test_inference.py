@@ -1,12 +1,17 @@
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 
-from mmpolar.apis import init_tracker, track_frames
+from mmpolar.apis import init_engine, init_tracker, track_frames
+from mmpolar.apis.load_model import load_model, optimize_model
 from mmpolar.models.inference import PackedConv2d
 from mmpolar.registry import MODELS
+from mmpolar.runtime import OnnxEngine
 from mmpolar.utils.checkpoints import CheckpointMismatchError
 
 CONFIG = """
@@ -73,7 +78,7 @@ def test_tracker_steps_through_frames(tracker, frames):
 
 
 def test_weights_come_from_the_checkpoint(project):
-    tracker = init_tracker(project / 'config.py', project / 'weights.pth', fold=False)
+    tracker = init_tracker(project / 'config.py', project / 'weights.pth', optimize='none')
     weights = torch.load(project / 'weights.pth', weights_only=True)['state_dict']
     for name, value in tracker.model.state_dict().items():
         torch.testing.assert_close(value, weights[name])
@@ -103,7 +108,8 @@ def lively(project):
 
 def test_folded_batch_norm_gives_the_same_maps(project, lively):
     plain, folded = (
-        init_tracker(project / 'config.py', lively, fold=fold).model for fold in (False, True)
+        optimize_model(load_model(project / 'config.py', lively), fold, pack=False)
+        for fold in (False, True)
     )
     norms = [sum(isinstance(m, torch.nn.BatchNorm2d) for m in x.modules()) for x in (plain, folded)]
     assert norms[0] > 10
@@ -117,7 +123,10 @@ def test_folded_batch_norm_gives_the_same_maps(project, lively):
 
 
 def test_fast_layers_give_the_same_boxes_and_can_be_left_out(project, lively, frames):
-    plain, fast = (init_tracker(project / 'config.py', lively, fast=flag) for flag in (False, True))
+    plain, fast = (
+        init_tracker(project / 'config.py', lively, optimize=optimize)
+        for optimize in ('none', 'auto')
+    )
     counts = [
         sum(isinstance(layer, PackedConv2d) for layer in tracker.model.modules())
         for tracker in (plain, fast)
@@ -134,7 +143,7 @@ def test_fast_layers_give_the_same_boxes_and_can_be_left_out(project, lively, fr
 def test_bfloat16_tracks_nearly_the_same(project, lively, frames):
     exact, half = (
         init_tracker(project / 'config.py', lively, dtype=dtype)
-        for dtype in (torch.float32, torch.bfloat16)
+        for dtype in ('float32', torch.bfloat16)
     )
     shown = [tracker.init(frames[0], BOX) for tracker in (exact, half)]
     assert shown[1].polygon.dtype == np.float32
@@ -148,7 +157,8 @@ def test_bfloat16_tracks_nearly_the_same(project, lively, frames):
 @pytest.mark.slow
 def test_compiled_tracker_gives_the_same_boxes(project, lively, frames):
     plain, compiled = (
-        init_tracker(project / 'config.py', lively, compiled=flag) for flag in (False, True)
+        init_tracker(project / 'config.py', lively, optimize=optimize)
+        for optimize in ('none', 'compile')
     )
     for tracker in (plain, compiled):
         tracker.init(frames[0], BOX)
@@ -193,8 +203,8 @@ def test_refining_tracker_gives_the_same_with_folded_batch_norm(project, frames)
     path = project / 'refined.pth'
     torch.save(dict(state_dict=model.state_dict(), meta={}), path)
     shown = []
-    for fold in (False, True):
-        tracker = init_tracker(project / 'refined.py', path, fold=fold)
+    for optimize in ('none', 'auto'):
+        tracker = init_tracker(project / 'refined.py', path, optimize=optimize)
         shown.append(tracker.init(frames[0], BOX).polygon)
     assert np.ptp(shown[0], axis=0).min() > 1
     np.testing.assert_allclose(shown[1], shown[0], atol=0.02)
@@ -282,3 +292,46 @@ def test_config_options_reach_the_model(project):
     options = {'model.test_cfg.lr': 0.25}
     tracker = init_tracker(project / 'config.py', cfg_options=options)
     assert tracker.model.params.lr == 0.25
+
+
+def test_old_keywords_of_speed_still_count(project, lively):
+    with pytest.warns(DeprecationWarning, match='optimize'):
+        tracker = init_tracker(project / 'config.py', lively, fast=False)
+    kinds = {type(layer) for layer in tracker.model.modules()}
+    assert torch.nn.BatchNorm2d not in kinds
+    assert PackedConv2d not in kinds
+    tracker = init_tracker(project / 'config.py', lively, fold=False)
+    assert torch.nn.BatchNorm2d in {type(layer) for layer in tracker.model.modules()}
+
+
+def test_onnx_engine_takes_the_packaged_model_where_none_is_named():
+    assert init_engine(engine='onnx').manifest == OnnxEngine().manifest
+    assert init_tracker(engine='onnx', threads=1).engine.n_rays == 72
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(engine='onnx', checkpoint='x.pth'), 'leave out checkpoint'),
+        (dict(engine='onnx', device='cuda'), 'leave out device'),
+        (dict(engine='tensorrt'), 'engine must be one of torch, onnx'),
+        (dict(optimize='fast'), 'optimize must be one of auto, none, compile'),
+        (dict(dtype='int8'), 'dtype must be'),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        init_tracker(**options)
+
+
+def test_unknown_arguments_are_named():
+    with pytest.raises(TypeError, match="no argument 'folded'"):
+        init_tracker(folded=True)
+
+
+def test_tracking_on_onnx_imports_no_torch():
+    code = (
+        'import sys; from mmpolar.apis import init_tracker; init_tracker(engine="onnx"); '
+        'assert not {"torch", "mmcv", "mmengine"} & set(sys.modules)'
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)

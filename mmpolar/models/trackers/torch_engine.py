@@ -1,0 +1,95 @@
+"""PyTorch as a tracker's inference engine."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmpolar.models.heads import Kernels, OceanMaps
+from mmpolar.tracking.engine import CPU_BATCH, SearchMaps
+from mmpolar.tracking.params import TrackParams
+
+if TYPE_CHECKING:
+    from mmpolar.models.trackers.ocean import Ocean
+
+
+class _Features(NamedTuple):
+    """What :meth:`TorchEngine.contours` reads.
+
+    Attributes:
+        maps: Maps of the head.
+        prototypes: Those of the kernels.
+    """
+
+    maps: OceanMaps
+    prototypes: Tensor | None
+
+
+class TorchEngine:
+    """An :class:`Ocean` model as a :class:`mmpolar.tracking.TrackEngine`.
+
+    On a GPU all targets of a frame pass through the network together, on a CPU two by two.
+
+    Args:
+        model: The network, in test mode.
+        dtype: Type in which convolutions are computed: ``torch.float32``, or for half the work on
+            processors that have it ``torch.bfloat16`` (a GPU: ``torch.float16`` too). None leaves
+            the autocast that is in force as it is.
+    """
+
+    def __init__(self, model: 'Ocean', dtype: torch.dtype | None = torch.float32) -> None:
+        self.model = model
+        self.dtype = dtype
+
+    @property
+    def params(self) -> TrackParams:
+        """Hyper-parameters of tracking in the model's config."""
+        return self.model.params
+
+    @property
+    def n_rays(self) -> int | None:
+        """Rays of the mask head; None without one."""
+        return None if self.model.mask_head is None else self.model.mask_head.n_rays
+
+    @property
+    def batch_size(self) -> int | None:
+        """Two targets on a CPU, any number elsewhere."""
+        return CPU_BATCH if self.model.data_preprocessor.device.type == 'cpu' else None
+
+    @torch.no_grad()
+    def encode(self, crops: NDArray[np.uint8], target_maps: NDArray[np.uint8]) -> list[Kernels]:
+        """Encode templates, see :meth:`mmpolar.tracking.TrackEngine.encode`."""
+        with self._precision():
+            template = self.model.data_preprocessor.normalize_crops(crops)
+            return self.model.encode_template(template, torch.from_numpy(target_maps)).split()
+
+    @torch.no_grad()
+    def search(self, codes: Sequence[Kernels], crops: NDArray[np.uint8]) -> SearchMaps:
+        """Look for targets, see :meth:`mmpolar.tracking.TrackEngine.search`."""
+        kernels = Kernels.stack(codes)
+        with self._precision():
+            maps = self.model.search(kernels, self.model.data_preprocessor.normalize_crops(crops))
+            scores = maps.scores(self.params.score_ratio)
+        # One transfer to the host.
+        both = torch.cat([scores[:, None].float(), maps.ltrb.float()], 1).cpu().numpy()
+        return SearchMaps(both[:, 0], both[:, 1:], _Features(maps, kernels.prototypes))
+
+    @torch.no_grad()
+    def contours(self, maps: SearchMaps, locations: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Measure contours, see :meth:`mmpolar.tracking.TrackEngine.contours`."""
+        found = maps.features
+        chosen = torch.from_numpy(locations)[:, None].to(found.maps.ltrb.device)
+        with self._precision():
+            radii = self.model.radii_at(found.maps, found.prototypes, chosen)
+        return radii[:, 0].float().cpu().numpy()
+
+    def _precision(self) -> AbstractContextManager:
+        """Context in which the model computes in the engine's type."""
+        if self.dtype is None:
+            return nullcontext()
+        device = self.model.data_preprocessor.device.type
+        return torch.autocast(device, self.dtype, enabled=self.dtype != torch.float32)

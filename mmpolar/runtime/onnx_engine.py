@@ -1,0 +1,156 @@
+"""ONNX Runtime as a tracker's inference engine."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from mmpolar.model_zoo import DEFAULT_MODEL, find_model_folder
+from mmpolar.runtime.graph_inputs import (
+    PROTOTYPES,
+    SEARCH_INPUT,
+    TARGET_MAP_INPUT,
+    TEMPLATE_INPUT,
+    outline_feed,
+    run_graph,
+)
+from mmpolar.runtime.model_folder import ModelManifest
+from mmpolar.tracking.engine import CPU_BATCH, SearchMaps
+from mmpolar.tracking.params import TrackParams
+
+_ERRORS_ONLY = 3
+
+
+class _Code(NamedTuple):
+    """The encoded template of a target.
+
+    Attributes:
+        kernels: What the search graph takes, one array (1, C, w, h) per kernel.
+        prototypes: What the contour graph takes for a refinement head, (1, C, 2, 1); None without
+            one.
+    """
+
+    kernels: tuple[NDArray[np.float32], ...]
+    prototypes: NDArray[np.float32] | None
+
+
+class _Features(NamedTuple):
+    """What :meth:`OnnxEngine.contours` reads.
+
+    Attributes:
+        maps: Outputs of the search graph by name.
+        prototypes: Those of all targets, (T, C, 2, 1), or None.
+        search_size: Side of the search crops in pixels.
+    """
+
+    maps: dict[str, NDArray[np.float32]]
+    prototypes: NDArray[np.float32] | None
+    search_size: int
+
+
+class OnnxEngine:
+    """A model folder as a :class:`mmpolar.tracking.TrackEngine`.
+
+    Needs NumPy, OpenCV and ONNX Runtime only. Targets pass through the network two by two, as is
+    fastest on a CPU.
+
+    Args:
+        model: Folder that ``tools/deployment/export_onnx.py`` wrote, or the name of a tracker that
+            comes with the package; by default the one that mmpolar uses where none is named.
+        threads: Threads that the network uses; by default one a core.
+
+    Raises:
+        FileNotFoundError: If the folder or a file in it does not exist.
+        ModelFolderError: If the folder is damaged or of another version.
+        ValueError: If ``threads`` is below 1.
+
+    Example:
+        >>> from mmpolar.runtime import OnnxEngine
+        >>> from mmpolar.tracking import Tracker
+        >>> engine = OnnxEngine(threads=1)
+        >>> engine.n_rays
+        72
+        >>> tracker = Tracker(engine)
+    """
+
+    def __init__(
+        self, model: str | os.PathLike = DEFAULT_MODEL, threads: int | None = None
+    ) -> None:
+        if threads is not None and threads < 1:
+            raise ValueError(f'threads must be at least 1, got {threads}')
+        self._folder = _find_folder(model)
+        self.manifest = ModelManifest.read(self._folder)
+        self.batch_size = CPU_BATCH
+        self._threads = threads or 0  # 0 lets ONNX Runtime choose
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+
+    @property
+    def params(self) -> TrackParams:
+        """Hyper-parameters of tracking in the model folder."""
+        return self.manifest.params
+
+    @property
+    def n_rays(self) -> int | None:
+        """Rays of the contour; None for a tracker of boxes only."""
+        return self.manifest.n_rays
+
+    def encode(self, crops: NDArray[np.uint8], target_maps: NDArray[np.uint8]) -> list[_Code]:
+        """Encode templates, see :meth:`mmpolar.tracking.TrackEngine.encode`."""
+        names, feed = list(self.manifest.kernels), {TEMPLATE_INPUT: crops}
+        if self.manifest.refines:
+            feed[TARGET_MAP_INPUT] = target_maps
+            names.append(PROTOTYPES)
+        encoded = self._session(self.manifest.template).run(names, feed)
+        parts = [[part[t : t + 1] for part in encoded] for t in range(len(crops))]
+        count = len(self.manifest.kernels)
+        return [_Code(tuple(part[:count]), *(part[count:] or [None])) for part in parts]
+
+    def search(self, codes: Sequence[_Code], crops: NDArray[np.uint8]) -> SearchMaps:
+        """Look for targets, see :meth:`mmpolar.tracking.TrackEngine.search`."""
+        size = crops.shape[1]
+        kernels = [np.concatenate(parts) for parts in zip(*(c.kernels for c in codes), strict=True)]
+        feed = {SEARCH_INPUT: crops, **dict(zip(self.manifest.kernels, kernels, strict=True))}
+        maps = run_graph(self._session(self.manifest.search_file(size)), feed)
+        prototypes = None
+        if codes[0].prototypes is not None:
+            prototypes = np.concatenate([code.prototypes for code in codes])
+        return SearchMaps(maps['scores'], maps['ltrb'], _Features(maps, prototypes, size))
+
+    def contours(self, maps: SearchMaps, locations: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Measure contours, see :meth:`mmpolar.tracking.TrackEngine.contours`."""
+        found = maps.features
+        feed = outline_feed(found.maps, found.prototypes, locations, found.search_size)
+        [radii] = self._session(self.manifest.outline).run(None, feed)
+        return radii
+
+    def _session(self, name: str) -> onnxruntime.InferenceSession:
+        """The graph in that file, loaded when it is first needed."""
+        if name not in self._sessions:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = self._threads
+            options.log_severity_level = _ERRORS_ONLY
+            # A graph's idle threads would else spin on the cores that the next graph needs.
+            options.add_session_config_entry('session.force_spinning_stop', '1')
+            if self._threads > 1 and self._threads == len(cores := _cores()):
+                # As it does by default; the system would now and then put two threads on one core.
+                places = ';'.join(str(core + 1) for core in cores[1:])
+                options.add_session_config_entry('session.intra_op_thread_affinities', places)
+            self._sessions[name] = onnxruntime.InferenceSession(
+                str(self._folder / name), options, providers=['CPUExecutionProvider']
+            )
+        return self._sessions[name]
+
+
+def _cores() -> list[int]:
+    """Numbers of the cores that this process may use; none where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else []
+
+
+def _find_folder(model: str | os.PathLike) -> Path:
+    """The folder that is meant: one of that path, or one that comes with the package."""
+    path = Path(model)
+    return path if path.is_dir() or path.name != str(model) else find_model_folder(str(model))

@@ -1,0 +1,115 @@
+"""Hyper-parameters of tracking."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmpolar.structures.crop import CROP_RULES
+from mmpolar.utils.deprecation import renamed_keywords, warn_deprecated
+
+#: Old spellings of parameters, in configs, checkpoints and model folders of earlier releases.
+RENAMED_PARAMS = {'outline_share': 'contour_share'}
+
+
+def current_spelling(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of a file, of this release or an earlier one, in today's spelling."""
+    return {RENAMED_PARAMS.get(name, name): value for name, value in params.items()}
+
+
+@dataclass(frozen=True)
+class TrackParams:
+    """Hyper-parameters of tracking; the defaults are those published for VOT2019.
+
+    Attributes:
+        penalty_k: Strength of the penalty on changes of size and aspect ratio.
+        window_influence: Weight of the cosine window in [0, 1].
+        lr: Rate in [0, 1] at which the size follows the prediction.
+        score_ratio: Weight of the regular-region score against the object-aware one.
+        context_amount: Context around the target, as a share of width plus height.
+        template_size: Side of the template crop in pixels.
+        search_size: Side of the search crop in pixels.
+        small_target_search_size: Side of the search crop for small targets in pixels.
+        small_target_share: A target below this share of the frame's area is small.
+        stride: Pixels of the search crop between two locations.
+        min_size: Smallest width and height of a predicted box in pixels of the frame.
+        crop: How crops are cut out: ``'exact'``, or ``'whole_pixels'`` to get the published code's
+            boxes; see :data:`mmpolar.structures.crop.CROP_RULES`.
+        score_slope: Scores s become ``sigmoid(slope * logit(s) + offset)`` (Platt, 1999), so that
+            they can mean the probability that the target was found; 1 leaves them as they are.
+        score_offset: See ``score_slope``.
+        lost_score: A target that scores less counts as lost: its box stays, its mask is empty, and
+            it is looked for all over the search region. 0 to never lose one.
+        found_score: A lost target is found again at this score.
+        lost_search_size: Side of the search crop in pixels for a lost target.
+        contour_share: The box of a result is a mean of the head's box and of the smallest one
+            around the contour; this is the share of the second, in [0, 1]. Where the target is
+            looked for next depends on the head's box alone.
+
+    Raises:
+        ValueError: If a value is out of range.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from mmpolar.tracking import TrackParams
+        >>> params = TrackParams(window_influence=0.3)
+        >>> params.search_size_for(target_area=50 * 40, frame_area=320 * 240)
+        255
+        >>> replace(params, lost_score=0.3).search_sizes
+        (255, 287, 511)
+    """
+
+    penalty_k: float = 0.062
+    window_influence: float = 0.38
+    lr: float = 0.765
+    score_ratio: float = 0.94
+    context_amount: float = 0.5
+    template_size: int = 127
+    search_size: int = 255
+    small_target_search_size: int = 287
+    small_target_share: float = 0.004
+    stride: int = 8
+    min_size: float = 10.0
+    crop: str = 'exact'
+    score_slope: float = 1.0
+    score_offset: float = 0.0
+    lost_score: float = 0.0
+    found_score: float = 0.5
+    lost_search_size: int = 511
+    contour_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        shares = ('window_influence', 'lr', 'score_ratio', 'small_target_share')
+        for name in (*shares, 'lost_score', 'found_score', 'contour_share'):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f'{name} must lie in [0, 1], got {value}')
+        for name in ('search_size', 'small_target_search_size', 'lost_search_size'):
+            value = getattr(self, name)
+            if value <= self.template_size:
+                raise ValueError(
+                    f'{name} must exceed the template size {self.template_size}, got {value}'
+                )
+        if self.crop not in CROP_RULES:
+            raise ValueError(f'crop must be one of {", ".join(CROP_RULES)}, got {self.crop!r}')
+
+    @property
+    def search_sizes(self) -> tuple[int, ...]:
+        """Sides of the search crops that can occur, ascending."""
+        sizes = {self.search_size, self.small_target_search_size}
+        if self.lost_score > 0:
+            sizes.add(self.lost_search_size)
+        return tuple(sorted(sizes))
+
+    def search_size_for(self, target_area: float, frame_area: float) -> int:
+        """Side of the search crop: small targets get the larger search region."""
+        is_small = target_area < self.small_target_share * frame_area
+        return self.small_target_search_size if is_small else self.search_size
+
+    @property
+    def outline_share(self) -> float:
+        """Old name of ``contour_share``."""
+        warn_deprecated('TrackParams.outline_share', 'TrackParams.contour_share')
+        return self.contour_share
+
+
+TrackParams.__init__ = renamed_keywords(**RENAMED_PARAMS)(TrackParams.__init__)

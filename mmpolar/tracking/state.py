@@ -1,0 +1,87 @@
+"""What a tracker keeps of a target from frame to frame."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from mmpolar.structures.crop import Border
+from mmpolar.structures.track_result import TrackResult
+from mmpolar.tracking.params import TrackParams
+from mmpolar.tracking.selection import Selection, box_around, calibrate, clamp_box
+
+Code = TypeVar('Code')
+
+
+@dataclass
+class TargetState(Generic[Code]):
+    """The state of one target.
+
+    Attributes:
+        code: The encoded template, as the inference engine has it.
+        box: The target's box in the last frame, (4,) xyxy in pixels.
+        border: Colour outside the frame, BGR: the mean of the frame in which the target was given.
+        usual_search_size: Side of the search crop in pixels while the target is visible.
+        search_size: Side of the next search crop in pixels.
+        lost_frames: For how many frames the target has been lost; 0 while it is visible.
+    """
+
+    code: Code
+    box: np.ndarray
+    border: Border
+    usual_search_size: int
+    search_size: int
+    lost_frames: int = 0
+
+    @classmethod
+    def start(
+        cls,
+        code: Code,
+        box: np.ndarray,
+        border: Border,
+        frame_size: tuple[int, int],
+        params: TrackParams,
+    ) -> 'TargetState[Code]':
+        """The state of a target in the frame in which it is given.
+
+        Args:
+            code: The encoded template.
+            box: The target's box, (4,) xyxy in pixels.
+            border: Colour outside the frame.
+            frame_size: Height and width of the frame in pixels.
+            params: Hyper-parameters of tracking.
+        """
+        size = params.search_size_for(np.prod(box[2:] - box[:2]), frame_size[0] * frame_size[1])
+        return cls(code, box, border, size, size)
+
+    def update(
+        self,
+        selection: Selection,
+        polygon: np.ndarray | None,
+        frame_size: tuple[int, int],
+        params: TrackParams,
+    ) -> TrackResult:
+        """Move the target to the selected location, or count it as lost.
+
+        Args:
+            selection: The location that was selected in the search crop.
+            polygon: The contour there in pixels of the frame, (n, 2), or None.
+            frame_size: Height and width of the frame in pixels.
+            params: Hyper-parameters of tracking.
+
+        Returns:
+            Box, score and contour, without a mask.
+        """
+        score = calibrate(selection.score, params)
+        if score < (params.found_score if self.lost_frames else params.lost_score):
+            self.lost_frames += 1
+            self.search_size = params.lost_search_size
+            return TrackResult(np.asarray(self.box, np.float32), score, visible=False)
+        self.lost_frames = 0
+        self.search_size = self.usual_search_size
+        self.box = clamp_box(selection.box, frame_size, params.min_size)
+        box = self.box
+        if params.contour_share > 0 and polygon is not None:
+            around = box_around(polygon, frame_size)
+            box = (1 - params.contour_share) * self.box + params.contour_share * around
+        return TrackResult(np.asarray(box, np.float32), score, polygon)

@@ -1,0 +1,345 @@
+"""The tracker: from frames to boxes, contours and masks, with any inference engine."""
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mmpolar.structures.boxes import check_box
+from mmpolar.structures.crop import CROP_RULES
+from mmpolar.structures.polar import decode_points
+from mmpolar.structures.target import box_and_mask
+from mmpolar.structures.track_result import TrackResult
+from mmpolar.tracking.crops import cut_search, cut_target_map, cut_template
+from mmpolar.tracking.engine import TrackEngine
+from mmpolar.tracking.params import TrackParams
+from mmpolar.tracking.selection import Selection, select_location
+from mmpolar.tracking.state import TargetState
+from mmpolar.utils.image import to_bgr_uint8
+
+Code = TypeVar('Code')
+
+
+class Tracker(Generic[Code]):
+    """Tracks one target or many, which may come and go.
+
+    The targets of a frame pass through the network together, as many as suit the engine; each one
+    is found as it would be alone. For one map of all of them see
+    :func:`mmpolar.structures.combine_results.combine_results`, for a tracker whose methods give one
+    result instead of a list :class:`SingleTargetTracker`.
+
+    Args:
+        engine: The network, see :class:`TrackEngine`.
+        params: Hyper-parameters of tracking; by default the engine's.
+
+    Example:
+        >>> import numpy as np
+        >>> from mmpolar.runtime import OnnxEngine
+        >>> from mmpolar.tracking import Tracker
+        >>> frames = np.random.default_rng(0).integers(0, 255, (3, 240, 320, 3), dtype=np.uint8)
+        >>> tracker = Tracker(OnnxEngine())
+        >>> mask = np.zeros((240, 320), np.uint8)
+        >>> mask[150:200, 220:260] = 1
+        >>> first, second = tracker.init(frames[0], [[100, 80, 160, 130], mask])
+        >>> first.score, first.polygon.shape, first.mask.shape
+        (1.0, (72, 2), (240, 320))
+        >>> results = tracker.step(frames[1])
+        >>> len(results)
+        2
+        >>> tracker.add(frames[1], [20, 30, 70, 90])
+        2
+        >>> tracker.remove(0)
+        >>> tracker.ids
+        (1, 2)
+        >>> len(tracker.step(frames[2]))
+        2
+    """
+
+    def __init__(self, engine: TrackEngine[Code], params: TrackParams | None = None) -> None:
+        self.engine = engine
+        self._params = params
+        self._targets: dict[int, TargetState[Code]] = {}
+        self._next_id = 0
+
+    @property
+    def params(self) -> TrackParams:
+        """Hyper-parameters of tracking; they may be replaced at any time."""
+        return self.engine.params if self._params is None else self._params
+
+    @params.setter
+    def params(self, params: TrackParams) -> None:
+        self._params = params
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Numbers of the targets, in the order of the results."""
+        return tuple(self._targets)
+
+    def init(self, frame: NDArray, targets: Sequence[ArrayLike]) -> list[TrackResult]:
+        """Start to track targets; earlier ones are forgotten.
+
+        Args:
+            frame: Image as OpenCV reads it: BGR, grey or BGRA, 8 or 16 bits, (H, W) or (H, W, C).
+            targets: At least one target; each is a box x1, y1, x2, y2 in pixels, of which what lies
+                outside the frame is cut off, or a mask (H, W), not zero inside.
+
+        Returns:
+            For each target its box with score 1, and the contour that the network sees in it. The
+            targets have the numbers 0, 1, ...
+
+        Raises:
+            TypeError: If the frame is not an 8 or 16 bit image.
+            ValueError: If a box is not finite, has no area or lies outside the frame, a mask is
+                empty or of another size than the frame, or there is no target. The earlier targets
+                are kept then.
+        """
+        if len(targets) == 0:
+            raise ValueError('no target was given: hand over a list of boxes and masks')
+        states, results = self.start(frame, targets)
+        self._targets = dict(enumerate(states))
+        self._next_id = len(states)
+        return results
+
+    def add(self, frame: NDArray, target: ArrayLike) -> int:
+        """Start to track one more target.
+
+        Args:
+            frame: The last frame that was tracked, image as for :meth:`init`.
+            target: Box or mask, as for :meth:`init`.
+
+        Returns:
+            Number of the target, for :meth:`remove` and in :attr:`ids`. Numbers are not given again
+            until the next :meth:`init`.
+
+        Raises:
+            TypeError: As :meth:`init`.
+            ValueError: As :meth:`init`.
+        """
+        [state], _ = self.start(frame, [target])
+        target_id = self._next_id
+        self._targets[target_id] = state
+        self._next_id += 1
+        return target_id
+
+    def remove(self, target_id: int) -> None:
+        """Stop tracking a target.
+
+        Raises:
+            KeyError: If there is no target of that number.
+        """
+        if target_id not in self._targets:
+            raise KeyError(f'there is no target {target_id}; those tracked are {list(self.ids)}')
+        del self._targets[target_id]
+
+    def step(self, frame: NDArray) -> list[TrackResult]:
+        """Find the targets in the next frame.
+
+        Args:
+            frame: Image as for :meth:`init`; its size may change from frame to frame.
+
+        Returns:
+            Box, score, contour and mask of each target, in the order of :attr:`ids`.
+
+        Raises:
+            RuntimeError: If there is no target.
+            TypeError: If the frame is not an 8 or 16 bit image.
+        """
+        if not self._targets:
+            raise RuntimeError('the tracker has no target: call init first')
+        return self.find(frame, list(self._targets.values()))
+
+    def start(
+        self, frame: NDArray, targets: Sequence[ArrayLike]
+    ) -> tuple[list[TargetState[Code]], list[TrackResult]]:
+        """As :meth:`init`, but leave it to the caller to keep the targets.
+
+        Args:
+            frame: Image as for :meth:`init`.
+            targets: Boxes and masks as for :meth:`init`.
+
+        Returns:
+            The states of the targets, for :meth:`find`, and the results.
+        """
+        frame = to_bgr_uint8(frame)
+        given = [box_and_mask(target, frame.shape[:2]) for target in targets]
+        return self._start(frame, *zip(*given, strict=True))
+
+    def find(self, frame: NDArray, states: Sequence[TargetState[Code]]) -> list[TrackResult]:
+        """As :meth:`step`, for targets that the caller keeps.
+
+        Args:
+            frame: Image as for :meth:`init`.
+            states: States of the targets, of :meth:`start`; they are updated.
+
+        Returns:
+            Box, score, contour and mask of each target.
+        """
+        frame = to_bgr_uint8(frame)
+        size, params = frame.shape[:2], self.params
+        found = self._search(frame, states)
+        results = [
+            state.update(selection, polygon, size, params)
+            for state, (selection, polygon) in zip(states, found, strict=True)
+        ]
+        return self._draw_masks(frame, results)
+
+    def _start(
+        self,
+        frame: NDArray[np.uint8],
+        boxes: Sequence[ArrayLike],
+        masks: Sequence[NDArray | None],
+    ) -> tuple[list[TargetState[Code]], list[TrackResult]]:
+        """As :meth:`start`, for targets with a box each, and a mask or None."""
+        params, size = self.params, frame.shape[:2]
+        boxes = [check_box(box, size) for box in boxes]
+        border = CROP_RULES[params.crop].border(frame)
+        crops = np.stack([cut_template(frame, box, border, params) for box in boxes])
+        maps = [cut_target_map(box, mask, params) for box, mask in zip(boxes, masks, strict=True)]
+        codes = self.engine.encode(crops, np.stack(maps))
+        states = [
+            TargetState.start(code, box, border, size, params)
+            for code, box in zip(codes, boxes, strict=True)
+        ]
+        found = self._search(frame, states)
+        results = [
+            TrackResult(np.asarray(box, np.float32), 1.0, polygon)
+            for box, (_, polygon) in zip(boxes, found, strict=True)
+        ]
+        return states, self._draw_masks(frame, results)
+
+    def _search(
+        self, frame: NDArray[np.uint8], states: Sequence[TargetState[Code]]
+    ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
+        """Look around each target's last box: the selected location, and the contour there."""
+        found = {}
+        for indices in batches([s.search_size for s in states], self.engine.batch_size):
+            batch = self._search_batch(frame, [states[index] for index in indices])
+            found.update(zip(indices, batch, strict=True))
+        return [found[index] for index in range(len(states))]
+
+    def _search_batch(
+        self, frame: NDArray[np.uint8], states: Sequence[TargetState[Code]]
+    ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
+        """As :meth:`_search`, for targets whose search crops have one size."""
+        params, search_size = self.params, states[0].search_size
+        cut = [cut_search(frame, s.box, search_size, s.border, params) for s in states]
+        crops, scales = zip(*cut, strict=True)
+        maps = self.engine.search([state.code for state in states], np.stack(crops))
+        selections = [
+            select_location(score, ltrb, s.box, scale, search_size, params, s.lost_frames > 0)
+            for score, ltrb, s, scale in zip(maps.scores, maps.ltrb, states, scales, strict=True)
+        ]
+        if self.engine.n_rays is None:
+            return [(selection, None) for selection in selections]
+        score_size = maps.scores.shape[-1]
+        locations = np.array([one.row * score_size + one.col for one in selections])
+        radii = self.engine.contours(maps, locations)
+        return [
+            (selection, decode_points(selection.pole, lengths / scale))
+            for selection, lengths, scale in zip(selections, radii, scales, strict=True)
+        ]
+
+    def _draw_masks(
+        self, frame: NDArray[np.uint8], results: Sequence[TrackResult]
+    ) -> list[TrackResult]:
+        """The results with masks: the insides of their contours, empty ones for lost targets."""
+        if self.engine.n_rays is None:
+            return list(results)
+        return [result.with_filled_contour(frame.shape[:2]) for result in results]
+
+
+class SingleTargetTracker:
+    """Tracks one target; :class:`Tracker` for a single one, without lists.
+
+    Args:
+        engine: The network, see :class:`TrackEngine`.
+        params: Hyper-parameters of tracking; by default the engine's.
+
+    Example:
+        >>> import numpy as np
+        >>> from mmpolar.apis import init_tracker
+        >>> frames = np.random.default_rng(0).integers(0, 255, (3, 240, 320, 3), dtype=np.uint8)
+        >>> tracker = init_tracker(engine='onnx')
+        >>> first = tracker.init(frames[0], [100, 80, 160, 130])
+        >>> first.box.tolist()
+        [100.0, 80.0, 160.0, 130.0]
+        >>> results = [tracker.step(frame) for frame in frames[1:]]
+        >>> results[-1].mask.shape
+        (240, 320)
+    """
+
+    def __init__(self, engine: TrackEngine, params: TrackParams | None = None) -> None:
+        self._tracker = Tracker(engine, params)
+
+    @property
+    def engine(self) -> TrackEngine:
+        """The network behind its inference engine."""
+        return self._tracker.engine
+
+    @property
+    def model(self) -> Any:
+        """The PyTorch model; there is none with another engine."""
+        return self.engine.model
+
+    @property
+    def params(self) -> TrackParams:
+        """Hyper-parameters of tracking; they may be replaced at any time."""
+        return self._tracker.params
+
+    @params.setter
+    def params(self, params: TrackParams) -> None:
+        self._tracker.params = params
+
+    def init(self, frame: NDArray, target: ArrayLike) -> TrackResult:
+        """Start to track a target; an earlier one is forgotten.
+
+        Args:
+            frame: Image as for :meth:`Tracker.init`.
+            target: The target's box x1, y1, x2, y2 in pixels, or its mask, (H, W), not zero inside.
+
+        Returns:
+            The target's box with score 1, and the contour that the network sees in it.
+
+        Raises:
+            TypeError: As :meth:`Tracker.init`.
+            ValueError: As :meth:`Tracker.init`.
+        """
+        [result] = self._tracker.init(frame, [target])
+        return result
+
+    def step(self, frame: NDArray) -> TrackResult:
+        """Find the target in the next frame.
+
+        Args:
+            frame: Image as for :meth:`Tracker.init`; its size may change from frame to frame.
+
+        Returns:
+            Box, score, contour and mask of the target.
+
+        Raises:
+            RuntimeError: If :meth:`init` has not been called.
+            TypeError: As :meth:`Tracker.init`.
+        """
+        [result] = self._tracker.step(frame)
+        return result
+
+
+def batches(search_sizes: Sequence[int], at_most: int | None = None) -> list[list[int]]:
+    """Which targets go through a network together: those whose search crops have one size.
+
+    Args:
+        search_sizes: Side of each target's search crop in pixels.
+        at_most: Targets of a batch; None for any number.
+
+    Returns:
+        Indices of the targets of each batch, ascending.
+    """
+    groups: dict[int, list[int]] = {}
+    for index, size in enumerate(search_sizes):
+        groups.setdefault(size, []).append(index)
+    return [
+        group[first : first + (at_most or len(group))]
+        for group in groups.values()
+        for first in range(0, len(group), at_most or len(group))
+    ]

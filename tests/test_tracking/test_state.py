@@ -1,0 +1,61 @@
+import numpy as np
+
+from mmpolar.tracking.params import TrackParams
+from mmpolar.tracking.selection import Selection
+from mmpolar.tracking.state import TargetState
+
+FRAME = (120, 160)
+SQUARE = np.array([[40, 30], [60, 30], [60, 50], [40, 50]], dtype=np.float32)
+
+
+def selection(score, box=(42.0, 32.0, 58.0, 48.0)):
+    return Selection(row=12, col=12, box=np.array(box), score=score, pole=np.array([50.0, 40.0]))
+
+
+def state():
+    box = np.array([10.0, 10.0, 30.0, 30.0])
+    return TargetState(None, box, 0, usual_search_size=255, search_size=255)
+
+
+def test_target_that_scores_low_is_lost_and_is_found_at_a_higher_score():
+    params = TrackParams(lost_score=0.3, found_score=0.6, lost_search_size=511)
+    target, seen = state(), []
+    for score in (0.5, 0.2, 0.5, 0.7, 0.4):
+        result = target.update(selection(score), SQUARE, FRAME, params)
+        has_contour = result.polygon is not None
+        seen.append((result.visible, target.lost_frames, target.search_size, has_contour))
+    assert seen == [
+        (True, 0, 255, True),
+        (False, 1, 511, False),
+        (False, 2, 511, False),
+        (True, 0, 255, True),
+        (True, 0, 255, True),
+    ]
+
+
+def test_lost_target_keeps_its_box():
+    target = state()
+    params = TrackParams(lost_score=0.3)
+    result = target.update(selection(0.1), SQUARE, FRAME, params)
+    np.testing.assert_array_equal(result.box, [10, 10, 30, 30])
+    np.testing.assert_array_equal(target.box, [10, 10, 30, 30])
+    assert result.polygon is None
+    assert result.score == 0.1
+
+
+def test_no_target_is_lost_by_default():
+    target = state()
+    result = target.update(selection(0.0), SQUARE, FRAME, TrackParams())
+    assert result.visible
+    assert TrackParams().search_sizes == (255, 287)
+    assert TrackParams(lost_score=0.1).search_sizes == (255, 287, 511)
+
+
+def test_box_of_the_contour_is_cut_at_the_frame_and_leaves_the_search_alone():
+    target = state()
+    contour = SQUARE - np.float32([45, 0])
+    for share, expected in ((1.0, [-0.5, 30, 15, 50]), (0.5, [20.75, 31, 36.5, 49])):
+        params = TrackParams(contour_share=share)
+        result = target.update(selection(0.9), contour, FRAME, params)
+        np.testing.assert_allclose(result.box, expected)
+        np.testing.assert_allclose(target.box, [42, 32, 58, 48])
