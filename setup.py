@@ -100,7 +100,7 @@ setup(
         # mim installs these whatever extras are asked for.
         'mim': requirements('mminstall') + requirements('train'),
     },
-    entry_points={'console_scripts': ['mmpolar-track = mmpolar.runtime.cli:main']},
+    entry_points={'console_scripts': ['mmpolar-track = mmpolar.cli.track:main']},
     classifiers=[
         'Intended Audience :: Science/Research',
         'Programming Language :: Python :: 3',

@@ -30,7 +30,11 @@ from benchmarks.shared.runs import (
     write_mark,
 )
 from benchmarks.shared.spread import cell, spread
+from mmpolar.cli.errors import usage_error
 from mmpolar.cli.inputs import tool_parser
+from mmpolar.cli.training import (
+    ConfigOptions,
+)
 from mmpolar.evaluation.functional import (
     PRCurve,
     average_precision,
@@ -38,8 +42,7 @@ from mmpolar.evaluation.functional import (
     point_for_recall,
     pr_curve,
 )
-from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
-from mmpolar.utils.setup import ConfigOptions, usage_error
+from mmpolar.utils.atomic_write import atomic_write
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = dict(
@@ -345,7 +348,6 @@ def write_results(runs: Sequence[Run], args: argparse.Namespace) -> None:
     """Write json, tables and plot."""
     verdicts = {run: judge(run, args) for run in runs}
     manifest = json.loads((args.data_root / 'manifest.json').read_text())
-    backend = AtomicLocalBackend()
     report = dict(
         precision=args.precision,
         recall=args.recall,
@@ -356,8 +358,8 @@ def write_results(runs: Sequence[Run], args: argparse.Namespace) -> None:
             for (composites, arm), group in grouped(verdicts).items()
         ],
     )
-    backend.put_text(json.dumps(report, indent=1), args.out / 'results.json')
-    backend.put_text(tables(verdicts, manifest, args), args.out / 'results.md')
+    atomic_write(args.out / 'results.json', json.dumps(report, indent=1))
+    atomic_write(args.out / 'results.md', tables(verdicts, manifest, args))
     plot(verdicts, args)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.shared.marked_part import MarkedPart
+from mmpolar.cli.errors import usage_error
 from mmpolar.cli.inputs import tool_parser
 from mmpolar.model_zoo import PACKAGE_FOLDER
 from mmpolar.utils.checkpoints import (
@@ -18,7 +19,6 @@ from mmpolar.utils.checkpoints import (
     ReleaseCheckpoint,
     read_release_checkpoint,
 )
-from mmpolar.utils.setup import usage_error
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs/model_zoo.md'
@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
             add_speed(results, read_json(path, required=True), path)
         text = MarkedPart(Path(args.page), PART).replaced(render(models, results))
     except (FileNotFoundError, CheckpointReadError, ValueError) as error:
-        usage_error(str(error))
+        usage_error(error)
     if args.check:
         return check(text == Path(args.page).read_text(encoding='utf-8'), args.page)
     Path(args.page).write_text(text, encoding='utf-8')

@@ -8,15 +8,15 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmpolar.evaluation.submissions import TRACK_BENCHMARKS
-from mmpolar.utils.checkpoints import CheckpointMismatchError, CheckpointReadError, load_weights
-from mmpolar.utils.setup import (
+from mmpolar.cli.errors import usage_error
+from mmpolar.cli.training import (
     add_common_arguments,
     read_config,
     require_sections,
     start_cpu_processes,
-    usage_error,
 )
+from mmpolar.evaluation.submissions import TRACK_BENCHMARKS
+from mmpolar.utils.checkpoints import CheckpointMismatchError, CheckpointReadError, load_weights
 
 EXAMPLES = """
 examples:
@@ -102,7 +102,7 @@ def load_checkpoint(runner: Runner, path: str) -> None:
     try:
         load_weights(model, path)
     except (CheckpointReadError, CheckpointMismatchError) as error:
-        usage_error(str(error))
+        usage_error(error)
     runner.logger.info(f'Tested checkpoint: {path}')
 
 

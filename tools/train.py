@@ -9,12 +9,12 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 import mmpolar.registry  # noqa: F401  (lets checkpoints be resumed)
-from mmpolar.utils.setup import (
+from mmpolar.cli.errors import usage_error
+from mmpolar.cli.training import (
     add_common_arguments,
     read_config,
     require_sections,
     start_cpu_processes,
-    usage_error,
 )
 
 EXAMPLES = """

@@ -31,8 +31,15 @@ from benchmarks.shared.runs import (
     python_module,
     write_mark,
 )
-from mmpolar.cli.inputs import read_plain_config, run_or_explain, tool_parser
-from mmpolar.utils.setup import ConfigOptions, require_sections
+from mmpolar.cli.errors import run_or_explain
+from mmpolar.cli.inputs import (
+    read_plain_config,
+    tool_parser,
+)
+from mmpolar.cli.training import (
+    ConfigOptions,
+    require_sections,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/ablation/ocean-polar_effnet-lite0_ablation.py'

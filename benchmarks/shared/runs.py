@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 
-from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
+from mmpolar.utils.atomic_write import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 _LOG_LINES = 15
@@ -56,7 +56,7 @@ def write_mark(path: Path, own: str, **facts: Any) -> None:
         own: Fingerprint of the run's settings.
         **facts: Further entries.
     """
-    AtomicLocalBackend().put_text(json.dumps(dict(facts, fingerprint=own), indent=1), path)
+    atomic_write(path, json.dumps(dict(facts, fingerprint=own), indent=1))
 
 
 def do_runs(

@@ -19,9 +19,9 @@ from benchmarks.speed.machine import Peaks, measure_machine
 from benchmarks.speed.results import Part, format_part, write_json
 from benchmarks.speed.tracking import CONFIGS, PAIRS_CONFIG, measure_tracking
 from benchmarks.speed.videos import FRAME_SIZES, make_video
+from mmpolar.cli.errors import usage_error
 from mmpolar.cli.inputs import tool_parser
 from mmpolar.datasets.synthetic import generate_dataset
-from mmpolar.utils.setup import usage_error
 
 PARTS = ('tracking', 'data', 'geometry', 'growth', 'gpu')
 #: Generated training videos, and frames of each.

@@ -1,20 +1,21 @@
 """The config, the data set and the result folders that a command line names."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from mmpolar.cli.training import (
+    ConfigOptions,
+    require_sections,
+)
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.replay import missing_videos
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.registry import DATASETS
-from mmpolar.utils.setup import ConfigOptions, require_sections, usage_error
-
-#: How many names a message lists.
-_MAX_LISTED = 5
+from mmpolar.utils.abridged import abridged
 
 
 def tool_parser(description: str, epilog: str, prog: str | None = None) -> argparse.ArgumentParser:
@@ -31,14 +32,6 @@ def tool_parser(description: str, epilog: str, prog: str | None = None) -> argpa
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-
-
-def run_or_explain(run: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
-    """Run a tool; what is wrong with files or arguments ends it with one line and code 2."""
-    try:
-        run(args)
-    except (OSError, ValueError) as error:
-        usage_error(str(error))
 
 
 def add_config_arguments(parser: argparse.ArgumentParser, meaning: str) -> None:
@@ -173,8 +166,7 @@ def open_results(
 def _describe_missing(tracker: str, videos: Sequence[str]) -> str:
     if not videos:
         return f'results "{tracker}" are complete'
-    listed = ', '.join(videos[:_MAX_LISTED]) + (', ...' if len(videos) > _MAX_LISTED else '')
     return (
-        f'results "{tracker}" lack {len(videos)} sequences ({listed}); test to the end, or add '
-        '--common'
+        f'results "{tracker}" lack {len(videos)} sequences ({abridged(videos)}); test to the end, or '
+        'add --common'
     )

@@ -10,7 +10,8 @@ import numpy as np
 from mmpolar.datasets.base_track_dataset import VOID_ID, BaseTrackDataset, frames_to_search
 from mmpolar.datasets.sequence_files import frame_number
 from mmpolar.registry import DATASETS
-from mmpolar.utils.findings import ERROR, NOTE, Finding, list_some
+from mmpolar.utils.abridged import abridged
+from mmpolar.utils.findings import ERROR, NOTE, Finding
 from mmpolar.utils.image import list_images, read_image, read_image_size, read_mask
 
 
@@ -75,7 +76,7 @@ class _Check:
         missing = _missing_numbers(track['frames'])
         if missing:
             yield Finding(
-                ERROR, 'missing frames', track['sequence'], f'no image of {list_some(missing)}'
+                ERROR, 'missing frames', track['sequence'], f'no image of {abridged(missing)}'
             )
         for path in track['frames']:
             yield from self._check_image(path)
@@ -114,7 +115,7 @@ class _Check:
             stems = {Path(path).stem for path in track['frames']}
             lonely = [p for p in list_images(folder) if Path(p).stem not in stems]
             if lonely and not self._starts_late(track):
-                names = list_some([Path(path).name for path in lonely])
+                names = abridged([Path(path).name for path in lonely])
                 yield Finding(ERROR, 'mask without image', folder, f'no image for {names}')
 
     def _check_mask(
@@ -134,7 +135,7 @@ class _Check:
         known = self._known_ids[track['sequence']]
         unknown = set(np.unique(ids).tolist()) - known - {0, VOID_ID} if known else set()
         if unknown:
-            message = f'objects {list_some(sorted(unknown))} belong to no track'
+            message = f'objects {abridged(sorted(unknown))} belong to no track'
             yield Finding(NOTE, 'unknown object', path, message)
 
     def _check_boxes(self, track: dict) -> Iterator[Finding]:
@@ -154,7 +155,7 @@ class _Check:
             (NOTE, 'box over the border', leaves),
         ):
             if chosen.any():
-                listed = list_some(np.asarray(frames)[chosen].tolist())
+                listed = abridged(np.asarray(frames)[chosen].tolist())
                 yield Finding(level, kind, track['video_name'], f'frames {listed}')
 
     def _check_presence(self, track: dict) -> Iterator[Finding]:
@@ -172,7 +173,7 @@ class _Check:
         if not present:
             yield Finding(ERROR, 'no target', place, 'no frame shows the target')
         elif absent:
-            yield Finding(NOTE, 'frames without target', place, f'frames {list_some(absent)}')
+            yield Finding(NOTE, 'frames without target', place, f'frames {abridged(absent)}')
         if present and absent[:1] == [0] and self.dataset.test_mode:
             message = 'the first frame, from which a tracker starts, shows no target'
             yield Finding(ERROR, 'late target', place, message)

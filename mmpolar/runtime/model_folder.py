@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmpolar.tracking.params import TrackParams, current_spelling
+from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.version import __version__
 
 MANIFEST_NAME = 'model.json'
@@ -71,10 +72,7 @@ class ModelManifest:
         """Write ``model.json``, last of all files: a folder that has it is complete."""
         content = dict(format=FORMAT, format_version=FORMAT_VERSION) | dataclasses.asdict(self)
         content['stride'] = self.params.stride
-        path = Path(folder, MANIFEST_NAME)
-        unfinished = path.with_suffix('.partial')
-        unfinished.write_text(json.dumps(content, indent=2) + '\n')
-        unfinished.replace(path)
+        atomic_write(Path(folder, MANIFEST_NAME), json.dumps(content, indent=2) + '\n')
 
     @classmethod
     def read(cls, folder: str | os.PathLike) -> 'ModelManifest':

@@ -1,9 +1,10 @@
-"""Files that are either whole or not there, however the writing process ends."""
+"""MMEngine's local files, written in one step."""
 
-import os
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
+
+from mmpolar.utils.atomic_write import atomic_write
 
 
 class AtomicLocalBackend(LocalBackend):
@@ -25,32 +26,11 @@ class AtomicLocalBackend(LocalBackend):
         Raises:
             OSError: If writing fails, for instance on a full disk; the older file stays.
         """
-        path = Path(filepath)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f'{path.name}.tmp')
-        try:
-            with temporary.open('wb') as file:
-                file.write(obj)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        _flush_folder(path.parent)
+        atomic_write(filepath, obj)
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
         """Write a text file; see :meth:`put`."""
         self.put(obj.encode(encoding), filepath)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Bring the folder's entries, and so a file's new name, to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 register_backend('atomic_local', AtomicLocalBackend, force=True)

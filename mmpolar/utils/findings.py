@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 ERROR, NOTE = 'error', 'note'
-#: Values that a finding lists at most.
-_MAX_LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -28,13 +26,6 @@ class Finding:
     def __str__(self) -> str:
         """One line."""
         return f'{self.level.upper():5s} {self.kind}: {self.place}: {self.message}'
-
-
-def list_some(values: Iterable) -> str:
-    """The first values, and how many more there are."""
-    listed = [str(value) for value in values]
-    more = len(listed) - _MAX_LISTED
-    return ', '.join(listed[:_MAX_LISTED]) + (f' and {more} more' if more > 0 else '')
 
 
 def format_summary(findings: Sequence[Finding]) -> str:

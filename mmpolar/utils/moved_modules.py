@@ -82,6 +82,18 @@ MOVED_MODULES: dict[str, NewPlace] = {
     'mmpolar.utils.synthetic.scene': 'mmpolar.datasets.synthetic.scene',
     'mmpolar.utils.synthetic.screenplay': 'mmpolar.datasets.synthetic.random_scene',
     'mmpolar.utils.synthetic.textures': 'mmpolar.datasets.synthetic.textures',
+    'mmpolar.runtime.cli': 'mmpolar.cli.track',
+    'mmpolar.utils.setup': dict.fromkeys(('USAGE_ERROR', 'usage_error'), 'mmpolar.cli.errors')
+    | dict.fromkeys(
+        (
+            'ConfigOptions',
+            'add_common_arguments',
+            'read_config',
+            'require_sections',
+            'start_cpu_processes',
+        ),
+        'mmpolar.cli.training',
+    ),
     'mmpolar.utils.checkpoint': dict.fromkeys(
         (
             'CheckpointMismatchError',

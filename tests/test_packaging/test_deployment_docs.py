@@ -9,9 +9,9 @@ import pytest
 from scripts import load_script
 from small_export import small_model_folder, video
 
+from mmpolar.cli.track import parse_args
 from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.runtime import ModelManifest
-from mmpolar.runtime.cli import parse_args
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / 'docs' / 'deployment.md').read_text()

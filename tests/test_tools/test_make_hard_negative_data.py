@@ -123,8 +123,9 @@ def test_same_options_change_nothing_and_others_are_refused(tool, sets, made, ca
     arguments = ['--data', str(sets), '--out', str(made), '--negatives', '20']
     tool.main([*arguments, '--side', '96'])
     assert {path: path.stat().st_mtime_ns for path in made.rglob('*')} == before
-    with pytest.raises(SystemExit, match='made with other options'):
+    with pytest.raises(SystemExit):
         tool.main(arguments)
+    assert 'made with other options' in capsys.readouterr().err
 
 
 def test_folds_test_with_other_pictures_and_cover_all(tool):
@@ -166,16 +167,18 @@ def test_negatives_without_data_show_shapes_in_one_of_ten(tool):
         (['--target', 'unicorn'], 'names of --target'),
     ],
 )
-def test_wrong_options_are_explained(tool, sets, tmp_path, arguments, message):
+def test_wrong_options_are_explained(tool, sets, tmp_path, arguments, message, capsys):
     base = ['--data', str(sets), '--out', str(tmp_path / 'data'), '--negatives', '10']
-    with pytest.raises(SystemExit, match=message):
+    with pytest.raises(SystemExit):
         tool.main(base + arguments)
+    assert message in capsys.readouterr().err
 
 
-def test_a_folder_of_something_else_is_left_alone(tool, tmp_path):
+def test_a_folder_of_something_else_is_left_alone(tool, tmp_path, capsys):
     (tmp_path / 'thesis.txt').write_text('mine')
-    with pytest.raises(SystemExit, match='not empty'):
+    with pytest.raises(SystemExit):
         tool.main(['--out', str(tmp_path)])
+    assert 'not empty' in capsys.readouterr().err
     assert (tmp_path / 'thesis.txt').read_text() == 'mine'
 
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 import zipfile
 from pathlib import Path
 
@@ -21,10 +20,8 @@ TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'submissions'
 
 @pytest.fixture(scope='module')
 def load():
-    """Loads a script; those of the folder import each other."""
-    sys.path.insert(0, str(TOOLS))
-    yield lambda name: load_script(TOOLS / f'{name}.py').main
-    sys.path.remove(str(TOOLS))
+    """Loads a script."""
+    return lambda name: load_script(TOOLS / f'{name}.py').main
 
 
 @pytest.fixture(scope='module')

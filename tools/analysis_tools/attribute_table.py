@@ -7,13 +7,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import (
     add_input_arguments,
     add_ope_arguments,
     build_dataset,
     open_results,
     read_plain_config,
-    run_or_explain,
     tool_parser,
 )
 from mmpolar.cli.tables import text_table, write_csv, write_json

@@ -18,10 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from mmpolar.cli.errors import usage_error
+from mmpolar.cli.training import (
+    ConfigOptions,
+    require_sections,
+)
 from mmpolar.datasets.transforms import GeneratePolarTarget
 from mmpolar.registry import DATASETS
 from mmpolar.structures.polar import decode_points
-from mmpolar.utils.setup import ConfigOptions, require_sections, usage_error
 from mmpolar.visualization.draw import (
     GROUND_TRUTH_COLOR,
     contact_sheet,

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import (
     add_input_arguments,
     build_dataset,
     open_results,
     read_plain_config,
-    run_or_explain,
     tool_parser,
 )
 from mmpolar.cli.tables import text_table, write_csv

@@ -11,7 +11,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmpolar.apis import init_tracker
-from mmpolar.cli.inputs import add_config_arguments, read_plain_config, run_or_explain, tool_parser
+from mmpolar.cli.errors import run_or_explain
+from mmpolar.cli.inputs import (
+    add_config_arguments,
+    read_plain_config,
+    tool_parser,
+)
 from mmpolar.cli.tables import text_table, write_csv, write_json
 from mmpolar.models.trackers import Ocean, TorchEngine
 from mmpolar.tracking import SingleTargetTracker

@@ -27,11 +27,11 @@ from tuning.study import (
 from tuning.validation_data import ValidationData, scratch_folder
 from tuning.workers import Job, build_metric, build_objective, run_trials
 
+from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import (
     add_config_arguments,
     build_dataset,
     read_plain_config,
-    run_or_explain,
     tool_parser,
 )
 from mmpolar.cli.tables import text_table, write_csv, write_json

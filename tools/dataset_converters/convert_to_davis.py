@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmpolar.cli.errors import usage_error
 from mmpolar.datasets.converters import (
     Clip,
     read_coco,
@@ -103,7 +104,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         summary = write_clips(read(args, skipped), args.out, args.split, args.symlink)
     except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
+        usage_error(error)
     print(
         f'{len(summary.clips)} clips, {summary.frames} frames and {summary.objects} objects are in '
         f'{args.out}, listed in ImageSets/2017/{args.split}.txt'

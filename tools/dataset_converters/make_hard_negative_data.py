@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mmpolar.cli.errors import usage_error
 from mmpolar.datasets.synthetic import make_scene
-from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
+from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.image import read_image
 
 DESCRIPTION = """\
@@ -118,7 +119,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         manifest = make_data(args)
     except (ValueError, OSError) as error:
-        raise SystemExit(f'error: {error}') from error
+        usage_error(error)
     for split in SPLITS:
         counts = manifest['counts'][split]
         print(f'{split}: {sum(counts["positives"].values())} images with a target, '
@@ -211,7 +212,7 @@ def make_data(args: argparse.Namespace) -> dict:
     counts = write_pictures(args)
     (args.out / 'unfinished').unlink()
     manifest = dict(recipe=recipe, counts=counts)
-    AtomicLocalBackend().put_text(json.dumps(manifest, indent=2) + '\n', path)
+    atomic_write(path, json.dumps(manifest, indent=2) + '\n')
     return manifest
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmpolar.cli.errors import usage_error
 from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.utils.image import read_image, read_mask
 
@@ -95,7 +96,7 @@ def main(argv: list[str] | None = None) -> None:
         if args.preview:
             write_preview(root, args.preview)
     except (ValueError, OSError) as error:
-        raise SystemExit(f'error: {error}') from error
+        usage_error(error)
     print(f'{args.train} training and {args.val} validation videos lie in {root}')
 
 

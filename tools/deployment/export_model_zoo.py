@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mmpolar.apis import available_models, init_tracker
+from mmpolar.cli.errors import usage_error
 from mmpolar.datasets.synthetic import make_scene
 from mmpolar.deployment import ExportMismatchError, export_onnx
 from mmpolar.deployment.half_weights import halve_folder
@@ -18,7 +19,6 @@ from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.checkpoints import ReleaseCheckpoint, read_release_checkpoint
-from mmpolar.utils.setup import usage_error
 
 NOTICE = 'NOTICE.txt'
 #: Generated video that the graphs are compared on.
@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
         for name in names:
             print(export(name))
     except (FileNotFoundError, ValueError, ExportMismatchError, UnequalGraphsError) as error:
-        usage_error(str(error))
+        usage_error(error)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmpolar.apis import init_tracker
+from mmpolar.cli.errors import usage_error
 from mmpolar.datasets import BaseTrackDataset, DavisDataset, SyntheticDataset
 from mmpolar.deployment import ExportMismatchError, export_onnx
 from mmpolar.deployment.comparison import Figures, evaluate
@@ -13,7 +14,6 @@ from mmpolar.deployment.quantize import quantize_folder
 from mmpolar.runtime import OnnxEngine
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.checkpoints import CheckpointMismatchError, CheckpointReadError
-from mmpolar.utils.setup import usage_error
 
 SYNTHETIC = 'synthetic'
 DESCRIPTION = """\
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ExportMismatchError,
         ValueError,
     ) as error:
-        usage_error(str(error))
+        usage_error(error)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

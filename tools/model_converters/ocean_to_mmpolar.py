@@ -11,8 +11,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from mmpolar.cli.errors import usage_error
 from mmpolar.registry import MODELS
-from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
+from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.checkpoints import CheckpointReadError, read_checkpoint
 from mmpolar.utils.checkpoints.ocean_checkpoint import (
     ALIGN_PREFIX,
@@ -21,7 +22,6 @@ from mmpolar.utils.checkpoints.ocean_checkpoint import (
     convert_ocean_weights,
     unwrap_ocean_weights,
 )
-from mmpolar.utils.setup import usage_error
 from mmpolar.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
         cfg = adapt_config(args, weights)
         conversion = convert_ocean_weights(weights, build_state_dict(cfg), args.leave_out)
     except (FileNotFoundError, CheckpointReadError) as error:
-        usage_error(str(error))
+        usage_error(error)
     except OceanConversionError as error:
         usage_error(f'{source} was not converted: {error}')
     facts = describe(source, cfg, conversion, beside)
@@ -150,7 +150,7 @@ def write(out: Path, meta: dict[str, Any], weights: dict[str, torch.Tensor]) -> 
     """Write the checkpoint; an interruption leaves the older file, or none."""
     buffer = io.BytesIO()
     torch.save(dict(meta=meta, state_dict=weights), buffer)
-    AtomicLocalBackend().put(buffer.getvalue(), out)
+    atomic_write(out, buffer.getvalue())
 
 
 def report(out: Path, facts: dict[str, Any], conversion: OceanConversion) -> str:

@@ -11,6 +11,10 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmpolar.cli.errors import usage_error
+from mmpolar.cli.training import (
+    ConfigOptions,
+)
 from mmpolar.datasets.synthetic import make_scene
 from mmpolar.model_zoo import PACKAGE_FOLDER
 from mmpolar.models.trackers import Ocean
@@ -28,7 +32,6 @@ from mmpolar.utils.checkpoints import (
     write_release_checkpoint,
 )
 from mmpolar.utils.config_text import ConfigTextError, read_config_text
-from mmpolar.utils.setup import ConfigOptions, usage_error
 
 LICENCE = 'research use only'
 _START_TIME = re.compile(r'_?\d{8}_\d{6}$')
@@ -72,7 +75,7 @@ def main(argv: list[str] | None = None) -> None:
         CheckpointMismatchError,
         ConfigTextError,
     ) as error:
-        usage_error(str(error))
+        usage_error(error)
     except OSError as error:
         usage_error(f'cannot write to {args.out}: {error.strerror}')
 

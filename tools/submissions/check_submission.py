@@ -6,15 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from arguments import (
+from mmpolar.cli.errors import report_error
+from mmpolar.cli.submissions import (
     DATA_HELP,
-    USAGE_ERROR,
     add_data_arguments,
     build_submission,
     print_findings,
     read_expected,
 )
-
 from mmpolar.evaluation.submissions import BENCHMARKS, check_submission
 from mmpolar.utils.findings import Finding
 
@@ -53,8 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         failed = print_findings(_keep(findings, kept), args.notes)
     except ValueError as error:
-        print(f'error: {error}')
-        return USAGE_ERROR
+        return report_error(error)
     if args.json:
         args.json.write_text(json.dumps([asdict(finding) for finding in kept], indent=1))
     return int(failed)

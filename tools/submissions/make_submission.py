@@ -1,19 +1,17 @@
 """Make a submission from the results of a test. See ``--help``."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from arguments import (
+from mmpolar.cli.errors import report_error
+from mmpolar.cli.submissions import (
     DATA_HELP,
-    USAGE_ERROR,
     add_data_arguments,
     build_submission,
     print_findings,
     read_expected,
 )
-
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.evaluation.submissions import TRACK_BENCHMARKS, check_submission, make_submission
 
@@ -47,8 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         results = ResultFolder(args.results)
         make_submission(submission, sequences, results, args.out, progress=True)
     except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return USAGE_ERROR
+        return report_error(error)
     findings = check_submission(submission, sequences, args.out, progress=True)
     failed = print_findings(findings, args.notes)
     print(f'wrote {args.out}')

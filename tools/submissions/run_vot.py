@@ -1,17 +1,17 @@
 """Run a tracker in VOT's protocols without the toolkit, into files that the toolkit reads. See ``--help``."""
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from arguments import USAGE_ERROR, print_findings
 from tqdm import tqdm
 
 from mmpolar.apis import init_tracker
+from mmpolar.cli.errors import report_error
+from mmpolar.cli.submissions import print_findings
 from mmpolar.datasets import VOTDataset
 from mmpolar.evaluation.functional import EAO_INTERVALS, eao_interval, pixel_overlap
 from mmpolar.evaluation.functional.vot_region import Region, parse_region, region_box, result_region
@@ -28,7 +28,7 @@ from mmpolar.evaluation.submissions import (
 )
 from mmpolar.evaluation.vot_runs import Overlap, VOTRun, run_from_anchor, run_with_resets
 from mmpolar.tracking import SingleTargetTracker
-from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
+from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.image import read_image, read_image_size
 
 DESCRIPTION = """\
@@ -89,8 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.region == 'mask' and tracker.engine.n_rays is None:
             raise ValueError('this model draws no contour: say --region box')
     except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return USAGE_ERROR
+        return report_error(error)
     for job in tqdm(jobs, desc='tracking', unit='run'):
         if not all(path.is_file() for path in job.files):
             write_run(job, run_job(job, tracker, args.region, submission))
@@ -174,8 +173,8 @@ def run_job(job: Job, tracker: SingleTargetTracker, kind: str, submission: VOTSu
 def write_run(job: Job, run: VOTRun) -> None:
     """Write the files of a run, that of the regions last: with it the run is complete."""
     regions, times = job.files
-    AtomicLocalBackend().put_text(time_lines(run), times)
-    AtomicLocalBackend().put_text(trajectory_lines(run), regions)
+    atomic_write(times, time_lines(run))
+    atomic_write(regions, trajectory_lines(run))
 
 
 def score(jobs: Sequence[Job], submission: VOTSubmission, year: int) -> None:

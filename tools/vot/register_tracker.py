@@ -12,9 +12,10 @@ from pathlib import Path
 
 from engine_arguments import add_engine_arguments, check_engine_arguments, engine_arguments
 
+from mmpolar.cli.errors import report_error
+
 REGISTRY_NAME = 'trackers.ini'
 WORKSPACE_NAME = 'config.yaml'
-USAGE_ERROR = 2
 DESCRIPTION = """\
 Write a tracker into trackers.ini, from which the VOT toolkit (pip install vot-toolkit) learns how to start
 it; with --stack also config.yaml, which makes the folder a workspace of the toolkit. Trackers of other
@@ -43,8 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         written = register(args)
     except (OSError, ValueError, configparser.Error) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return USAGE_ERROR
+        return report_error(error)
     print(f'wrote {" and ".join(str(path) for path in written)}')
     return 0
 

@@ -15,12 +15,12 @@ try:
 except ImportError as error:
     sys.exit(f'error: {error}; install the TraX protocol with: pip install vot-trax')
 
+from mmpolar.cli.errors import report_error
 from mmpolar.evaluation.functional import vot_region as regions
 from mmpolar.evaluation.functional.vot_region import region_box, region_mask, result_region
 from mmpolar.tracking import Tracker
 from mmpolar.utils.image import read_image
 
-USAGE_ERROR = 2
 DESCRIPTION = """\
 A tracker process for the VOT toolkit (vot-toolkit). The toolkit starts it, hands over frames and targets
 in the TraX protocol on standard input and output, and asks for the targets' boxes or masks; you do not
@@ -44,8 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         tracker = build_tracker(args)
     except (FileNotFoundError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return USAGE_ERROR
+        return report_error(error)
     serve(tracker, args.region)
     return 0
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from mmpolar.datasets.synthetic.photographs import find_photographs
 from mmpolar.datasets.synthetic.random_scene import random_scene
 from mmpolar.datasets.synthetic.scene import Scene
+from mmpolar.utils.atomic_write import atomic_path
 from mmpolar.utils.mask_file import encode_mask
 
 SPLITS = ('train', 'val')
@@ -305,13 +306,6 @@ def _write_text(path: Path, text: str) -> None:
     """Write a file, unless it is so already, in a way that a reader never sees half of it."""
     if path.is_file() and path.read_text() == text:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}-')
-    try:
-        with os.fdopen(handle, 'w') as stream:
-            stream.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    # Several runs may work in one folder.
+    with atomic_path(path, f'.tmp-{os.getpid()}') as unfinished:
+        unfinished.write_text(text)

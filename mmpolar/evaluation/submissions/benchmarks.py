@@ -18,7 +18,8 @@ from mmpolar.evaluation.submissions.submission import Submission, TrackSubmissio
 from mmpolar.evaluation.submissions.vot_submission import VOTSubmission
 from mmpolar.evaluation.submissions.youtube_vos_submission import YouTubeVOSSubmission
 from mmpolar.registry import DATASETS
-from mmpolar.utils.findings import ERROR, Finding, list_some
+from mmpolar.utils.abridged import abridged
+from mmpolar.utils.findings import ERROR, Finding
 
 #: Benchmarks whose submissions are made from the results of one-pass runs.
 TRACK_BENCHMARKS: dict[str, type[TrackSubmission]] = dict(
@@ -64,7 +65,7 @@ def make_submission(
     if missing:
         raise FileNotFoundError(
             f'results {results.path} lack {len(missing)} of {len(names)} videos: '
-            f'{list_some(missing)}; test the whole data set, all processes writing to one disk'
+            f'{abridged(missing)}; test the whole data set, all processes writing to one disk'
         )
     with create_submission(out) as writer:
         for sequence in tqdm(sequences, desc='writing', unit='video', disable=not progress):

@@ -8,7 +8,8 @@ import numpy as np
 from mmpolar.evaluation.functional import box_iou
 from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.structures.grid import HALF_PIXEL
-from mmpolar.utils.findings import ERROR, NOTE, Finding, list_some
+from mmpolar.utils.abridged import abridged
+from mmpolar.utils.findings import ERROR, NOTE, Finding
 
 #: A first box that overlaps the given one less than this is another box, or written otherwise.
 _SAME_BOX = 0.5
@@ -102,7 +103,7 @@ def _check_numbers(
         yield Finding(ERROR, 'number of lines', place, message)
     rows, wrong = _parse(lines, columns)
     for kind, numbers in wrong.items():
-        message = f'expected {what}, separated by commas, in lines {list_some(numbers)}'
+        message = f'expected {what}, separated by commas, in lines {abridged(numbers)}'
         yield Finding(ERROR, kind, place, message)
     return None if wrong else np.array(rows, dtype=np.float64).reshape(-1, columns)
 
@@ -141,4 +142,4 @@ def _check_first_box(
 
 
 def _line_numbers(chosen: np.ndarray) -> str:
-    return list_some(np.flatnonzero(chosen) + 1)
+    return abridged(np.flatnonzero(chosen) + 1)

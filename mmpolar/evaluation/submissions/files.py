@@ -1,13 +1,14 @@
 """The files of a submission, in a folder or in a zip archive alike."""
 
 import os
-import shutil
 import zipfile
 from abc import ABCMeta, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from mmpolar.utils.atomic_write import atomic_path
 
 #: Endings of files that compression does not make smaller.
 _COMPRESSED = ('.png',)
@@ -98,23 +99,13 @@ def create_submission(path: str | os.PathLike) -> Iterator[SubmissionWriter]:
             f'{path} exists and is not an empty folder; give another path, or delete it: what it '
             'holds would become part of the submission'
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.partial-{os.getpid()}')
-    try:
+    with atomic_path(path, f'.partial-{os.getpid()}') as partial:
         if is_archive:
             with zipfile.ZipFile(partial, 'w') as archive:
                 yield _ZipWriter(archive)
         else:
             partial.mkdir()
             yield _FolderWriter(partial)
-            if path.exists():
-                path.rmdir()
-        os.replace(partial, path)
-    finally:
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        else:
-            partial.unlink(missing_ok=True)
 
 
 class _FolderFiles(SubmissionFiles):

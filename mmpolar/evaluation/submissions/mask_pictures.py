@@ -13,7 +13,8 @@ from mmpolar.evaluation.submissions.expected import ExpectedObject, ExpectedSequ
 from mmpolar.evaluation.submissions.files import SubmissionWriter
 from mmpolar.evaluation.submissions.submission import Contents, TrackSubmission
 from mmpolar.structures.combine_objects import combine_objects
-from mmpolar.utils.findings import ERROR, NOTE, Finding, list_some
+from mmpolar.utils.abridged import abridged
+from mmpolar.utils.findings import ERROR, NOTE, Finding
 from mmpolar.utils.image import read_image_size, read_mask
 from mmpolar.utils.mask_file import davis_palette, encode_mask
 
@@ -74,11 +75,11 @@ class MaskPictureSubmission(TrackSubmission):
                 faults[kind].append(f'{stem} ({detail})')
             seen.update(picture.values)
         for kind, places in faults.items():
-            message = f'{_MEANINGS[kind]}: {list_some(places)}'
+            message = f'{_MEANINGS[kind]}: {abridged(places)}'
             yield Finding(ERROR, kind, sequence.name, message)
         lost = sorted(set(starts) - seen)
         if lost and not faults:
-            message = f'objects {list_some(lost)} are in no frame'
+            message = f'objects {abridged(lost)} are in no frame'
             yield Finding(NOTE, 'object never seen', sequence.name, message)
 
     def write_sequence(
@@ -138,10 +139,10 @@ class MaskPictureSubmission(TrackSubmission):
             yield 'palette', f'value {max(shown)} is {picture.palette[max(shown)].tolist()}'
         unknown = picture.values - set(starts) - {0}
         if unknown:
-            yield 'unknown object', list_some(sorted(unknown))
+            yield 'unknown object', abridged(sorted(unknown))
         early = [value for value in picture.values if starts.get(value, 0) > frame]
         if early:
-            yield 'early object', list_some(sorted(early))
+            yield 'early object', abridged(sorted(early))
 
 
 class _Picture:

@@ -10,7 +10,8 @@ from tqdm import tqdm
 from mmpolar.evaluation.result_folder import StoredTrack
 from mmpolar.evaluation.submissions.expected import ExpectedSequence
 from mmpolar.evaluation.submissions.files import SubmissionFiles, SubmissionWriter
-from mmpolar.utils.findings import ERROR, Finding, list_some
+from mmpolar.utils.abridged import abridged
+from mmpolar.utils.findings import ERROR, Finding
 
 #: Content of the files of one sequence by name; those that are missing or unreadable are left out.
 Contents = Mapping[str, bytes]
@@ -83,11 +84,11 @@ class Submission(metaclass=ABCMeta):
         names = self.file_names(sequence)
         missing = [name for name in names if name not in actual]
         if len(missing) == len(names):
-            message = f'no result: {list_some(missing)}'
+            message = f'no result: {abridged(missing)}'
             yield Finding(ERROR, 'missing sequence', sequence.name, message)
             return
         if missing:
-            yield Finding(ERROR, 'missing file', sequence.name, list_some(missing))
+            yield Finding(ERROR, 'missing file', sequence.name, abridged(missing))
         contents: dict[str, bytes] = {}
         for name in [*names, *self.optional_names(sequence)]:
             if name not in actual:

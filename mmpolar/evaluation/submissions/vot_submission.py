@@ -22,7 +22,8 @@ from mmpolar.evaluation.vot_runs import (
     anchor_frames,
     is_empty,
 )
-from mmpolar.utils.findings import ERROR, Finding, list_some
+from mmpolar.utils.abridged import abridged
+from mmpolar.utils.findings import ERROR, Finding
 
 #: The toolkit's stacks of 2015 to 2019 repeat a run so often, or stop after three that are equal.
 MAX_REPETITIONS, ENOUGH_EQUAL_RUNS = 15, 3
@@ -165,14 +166,14 @@ class VOTSubmission(Submission):
         regions = [_parse_or_none(line) for line in lines]
         malformed = [number for number, region in enumerate(regions, 1) if region is None]
         if malformed:
-            yield Finding(ERROR, 'malformed line', place, f'lines {list_some(malformed)}')
+            yield Finding(ERROR, 'malformed line', place, f'lines {abridged(malformed)}')
         unknown = [number for number, region in enumerate(regions, 1) if not _is_finite(region)]
         if unknown:
-            yield Finding(ERROR, 'not finite', place, f'lines {list_some(unknown)}')
+            yield Finding(ERROR, 'not finite', place, f'lines {abridged(unknown)}')
         codes = [region.code if isinstance(region, Special) else None for region in regions]
         wrong = self._wrong_codes(codes)
         if wrong:
-            message = f'lines {list_some(wrong)}: {self._explain_codes()}'
+            message = f'lines {abridged(wrong)}: {self._explain_codes()}'
             yield Finding(ERROR, 'state', place, message)
 
     def _explain_codes(self) -> str:
@@ -231,7 +232,7 @@ def _check_times(regions: bytes, content: bytes, place: str, length: int) -> Ite
         if not (_is_time(line) or (not line and state == skipped))
     ]
     if wrong:
-        message = f'lines {list_some(wrong)} hold no time in seconds above 0'
+        message = f'lines {abridged(wrong)} hold no time in seconds above 0'
         yield Finding(ERROR, 'impossible time', place, message)
 
 

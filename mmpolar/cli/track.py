@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmpolar.cli.errors import report_error
 from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.runtime.onnx_engine import OnnxEngine
 from mmpolar.structures.track_result import TrackResult
@@ -16,7 +17,6 @@ from mmpolar.utils.video import count_frames, iter_frames
 from mmpolar.visualization.draw import draw_results
 from mmpolar.visualization.video_writer import VideoWriter
 
-USAGE_ERROR = 2
 #: Frames from one message of progress to the next.
 PROGRESS_STEP = 10
 EPILOG = """\
@@ -42,8 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         count = track(args)
     except (FileNotFoundError, ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return USAGE_ERROR
+        return report_error(error)
     written = ' and '.join(filter(None, (args.out, args.results)))
     print(f'{count} frames, wrote {written}')
     return 0

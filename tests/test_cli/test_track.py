@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from small_export import small_model_folder, video
 
+from mmpolar.cli.track import main
 from mmpolar.model_zoo import DEFAULT_MODEL, FOLDER_VARIABLE
 from mmpolar.runtime import OnnxEngine
-from mmpolar.runtime.cli import main
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.video import iter_frames
 from mmpolar.visualization.video_writer import VideoWriter
@@ -133,7 +133,7 @@ class Blocker:
             raise ImportError(f'{name} is not for the runtime')
 
 sys.meta_path.insert(0, Blocker())
-from mmpolar.runtime.cli import main
+from mmpolar.cli.track import main
 status = main(sys.argv[1:])
 loaded = {name.partition('.')[0] for name in sys.modules}
 assert not loaded & {'torch', 'mmcv', 'mmengine', 'mmdet', 'matplotlib', 'PIL', 'tqdm'}, loaded

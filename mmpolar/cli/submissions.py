@@ -1,4 +1,4 @@
-"""What the commands of this folder have in common."""
+"""What the commands for submissions have in common."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,6 @@ what is expected
   davis2016    the list ImageSets/2016/val.txt
   davis2017    the list ImageSets/2017/val.txt; --options ann_file=ImageSets/2017/test-dev.txt
   youtube_vos  the validation set; --options split=test"""
-USAGE_ERROR = 2
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:

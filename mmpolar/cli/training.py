@@ -5,16 +5,16 @@ import atexit
 import datetime
 import gc
 import os
-import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
 from torch import distributed
 
+from mmpolar.cli.errors import usage_error
+
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
-USAGE_ERROR = 2
 
 
 class ConfigOptions(DictAction):
@@ -124,9 +124,3 @@ def _timeout(cfg: Config) -> datetime.timedelta | None:
     """How long a process waits for the others; None for PyTorch's default."""
     seconds = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout')
     return None if seconds is None else datetime.timedelta(seconds=seconds)
-
-
-def usage_error(message: str) -> NoReturn:
-    """Print one line to stderr and exit with code 2."""
-    print(f'error: {" ".join(message.split())}', file=sys.stderr)
-    sys.exit(USAGE_ERROR)
