@@ -11,8 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmpolar.model_zoo import DEFAULT_MODEL, find_checkpoint
-from mmpolar.models.inference import prepare_for_inference
-from mmpolar.models.trackers import Ocean
+from mmpolar.models.trackers import Ocean, prepare_for_inference
 from mmpolar.registry import MODELS
 from mmpolar.tracking.params import current_spelling
 from mmpolar.utils.checkpoints import load_weights, read_release_checkpoint
@@ -46,7 +45,7 @@ def optimize_model(
         model: The model, in test mode.
         fold: Whether to fold batch norm into the convolutions.
         pack: Whether to replace layers by faster ones, which there are for a folded model in
-            float32 on a CPU; see :func:`mmpolar.models.inference.prepare_for_inference`.
+            float32 on a CPU; see :func:`mmpolar.models.trackers.prepare_for_inference`.
         compiled: Whether to compile the search branch with ``torch.compile``; no layers are
             replaced then.
     """

@@ -6,8 +6,10 @@ import torch.nn.functional as F  # noqa: N812
 from mmcv.cnn import fuse_conv_bn
 from torch import Tensor, nn
 
-from mmpolar.deployment.onnx_layers import OnnxAlignedConv, OnnxCombination, sample_points
 from mmpolar.models.heads import Kernels, OceanMaps
+from mmpolar.models.layers.aligned_conv import OnnxAlignedConv
+from mmpolar.models.layers.correlation import OnnxCombination
+from mmpolar.models.layers.ray_sampling import onnx_sample_points
 from mmpolar.models.trackers import Ocean
 from mmpolar.runtime.graph_inputs import COMBINED, FINE_MAP, MIDDLE, OTHER_COMBINED, PROTOTYPES
 
@@ -137,7 +139,7 @@ def prepare(model: Ocean) -> Ocean:
     if head.align_conv is not None:
         head.align_conv = OnnxAlignedConv(head.align_conv)
     if model.refine_head is not None:
-        model.refine_head.sample_points = sample_points
+        model.refine_head.sample_points = onnx_sample_points
     _take_bgr(model)
     return model
 

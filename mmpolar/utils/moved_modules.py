@@ -130,5 +130,25 @@ MOVED_MODULES: dict[str, NewPlace] = {
         'cut_template': 'mmpolar.tracking.crops',
         'select_location': 'mmpolar.tracking.selection',
     },
+    'mmpolar.deployment.onnx_layers': {
+        'OnnxAlignedConv': 'mmpolar.models.layers.aligned_conv',
+        'OnnxCombination': 'mmpolar.models.layers.correlation',
+        'correlate': 'mmpolar.models.layers.correlation',
+        'sample_points': 'mmpolar.models.layers.ray_sampling:onnx_sample_points',
+    },
+    'mmpolar.models.inference': {
+        'PackedAlignedConv': 'mmpolar.models.layers.aligned_conv',
+        'PackedConv2d': 'mmpolar.models.layers.conv',
+        'WinogradConv2d': 'mmpolar.models.layers.conv',
+        'cheapest_tile': 'mmpolar.models.layers.conv',
+        'has_packed_convolution': 'mmpolar.models.layers.conv',
+        'prepare_for_inference': 'mmpolar.models.trackers',
+    },
+    'mmpolar.models.layers.depthwise_xcorr': {
+        'depthwise_xcorr': 'mmpolar.models.layers.correlation'
+    },
+    'mmpolar.models.layers.feature_combination': {
+        'FeatureCombination': 'mmpolar.models.layers.correlation'
+    },
     'mmpolar.runtime.tracker': 'mmpolar.runtime.runtime_tracker',
 }

@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from mmpolar.apis import init_engine, init_tracker, track_frames
 from mmpolar.apis.load_model import load_model, optimize_model
-from mmpolar.models.inference import PackedConv2d
+from mmpolar.models.layers.conv import PackedConv2d
 from mmpolar.registry import MODELS
 from mmpolar.runtime import OnnxEngine
 from mmpolar.utils.checkpoints import CheckpointMismatchError

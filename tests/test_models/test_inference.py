@@ -10,16 +10,10 @@ from mmengine.config import Config
 from torch import nn
 
 from mmpolar.deployment.ocean_graphs import to_input
-from mmpolar.models.inference import (
-    PackedAlignedConv,
-    PackedConv2d,
-    WinogradConv2d,
-    cheapest_tile,
-    prepare_for_inference,
-)
-from mmpolar.models.inference.winograd_conv import TILES, Workspace, winograd_matrices
-from mmpolar.models.layers import AlignedConv
-from mmpolar.models.trackers import TorchEngine
+from mmpolar.models.layers.aligned_conv import AlignedConv, PackedAlignedConv
+from mmpolar.models.layers.conv import PackedConv2d, WinogradConv2d, cheapest_tile
+from mmpolar.models.layers.conv.winograd import TILES, Workspace, winograd_matrices
+from mmpolar.models.trackers import TorchEngine, prepare_for_inference
 from mmpolar.registry import MODELS
 from mmpolar.tracking import SingleTargetTracker
 from tests.support.small_export import CONFIG, REFINED, fit_batch_norm, small_tracker, video

@@ -201,7 +201,7 @@ def test_process_speaks_trax(frames):
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        (['--model', 'nowhere'], 'there is no model folder nowhere'),
+        (['--model', 'nowhere'], "there is no model folder 'nowhere'"),
         (['--config', 'nowhere.py', '--checkpoint', 'w.pth'], 'there is no config nowhere.py'),
     ],
 )

@@ -1,8 +1,9 @@
+"""Layers; of those with several forms each folder has the reference, CPU and ONNX form."""
+
 from mmpolar.models.layers.aligned_conv import AlignedConv, box_offsets
 from mmpolar.models.layers.bilinear_rows import BilinearRows, bilinear_rows
 from mmpolar.models.layers.conv_block import conv_block
-from mmpolar.models.layers.depthwise_xcorr import depthwise_xcorr
-from mmpolar.models.layers.feature_combination import FeatureCombination
+from mmpolar.models.layers.correlation import FeatureCombination, depthwise_xcorr
 
 __all__ = [
     'AlignedConv',

@@ -48,3 +48,21 @@ def bilinear_rows(x: Tensor, y_pos: Tensor, x_pos: Tensor) -> BilinearRows:
             below * right,
         ),
     )
+
+
+def sample_rows(x: Tensor, y_pos: Tensor, x_pos: Tensor) -> Tensor:
+    """Sample all channels of a map at given places, bilinear, zero outside.
+
+    Args:
+        x: Map, shape (N, C, H, W).
+        y_pos: Rows, shape (N, M), in cells.
+        x_pos: Columns, shape (N, M), in cells.
+
+    Returns:
+        Shape (N * M, C).
+    """
+    pixels, rows, weights = bilinear_rows(x, y_pos, x_pos)
+    return sum(
+        pixels.index_select(0, row) * weight[:, None]
+        for row, weight in zip(rows, weights, strict=True)
+    )

@@ -6,15 +6,15 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from mmpolar.models.backbones.siam_resnet50 import SiamBottleneck, SiamResNet50
-from mmpolar.models.inference.packed_aligned_conv import PackedAlignedConv
-from mmpolar.models.inference.packed_conv import (
+from mmpolar.models.layers.aligned_conv import AlignedConv, PackedAlignedConv
+from mmpolar.models.layers.conv.packed import (
     PackedConv2d,
     has_packed_convolution,
     has_plain_padding,
 )
-from mmpolar.models.inference.winograd_conv import WinogradConv2d, Workspace, cheapest_tile
-from mmpolar.models.layers import AlignedConv
-from mmpolar.models.trackers import Ocean, TorchEngine
+from mmpolar.models.layers.conv.winograd import WinogradConv2d, Workspace, cheapest_tile
+from mmpolar.models.trackers.ocean import Ocean
+from mmpolar.models.trackers.torch_engine import TorchEngine
 from mmpolar.tracking import SingleTargetTracker
 
 Sizes = dict[nn.Conv2d, tuple[int, ...]]
@@ -52,7 +52,7 @@ def prepare_for_inference(model: Ocean) -> Ocean:
 
 
 class PackedBottleneck(nn.Module):
-    """The three convolutions of a :class:`SiamBottleneck`; the last adds the shortcut in passing.
+    """The three convolutions of a :class:`SiamBottleneck`; the last one also adds the shortcut.
 
     Args:
         conv1: Convolution and activation.

@@ -1,11 +1,14 @@
-"""Ocean's feature combination: three dilated encodings, correlated and summed."""
+"""Ocean's feature combination: three dilated encodings, correlated depth-wise and summed.
+
+On a CPU PyTorch runs this form as it is.
+"""
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmpolar.models.layers.conv_block import conv_block
-from mmpolar.models.layers.depthwise_xcorr import depthwise_xcorr
 
 # Dilations (height, width) of the three parallel branches: the first keeps the shape, the others
 # take in twice the height or twice the width (Ocean, section 3.1).
@@ -58,6 +61,26 @@ class FeatureCombination(BaseModule):
             for share, encode, kernel in zip(shares, self.search_encoders, kernels, strict=True)
         ]
         return sum(responses)
+
+
+def depthwise_xcorr(search: Tensor, kernel: Tensor) -> Tensor:
+    """Correlate every channel of every sample with a kernel of its own.
+
+    SiamRPN++ (Li et al., CVPR 2019, section 3.4).
+
+    Args:
+        search: Search features, shape (N, C, H, W).
+        kernel: Template features, shape (N, C, h, w), or (1, C, h, w) for one template.
+
+    Returns:
+        Shape (N, C, H - h + 1, W - w + 1).
+    """
+    if kernel.size(0) == 1:
+        return F.conv2d(search, kernel.transpose(0, 1), groups=search.size(1))
+    groups = kernel.size(0) * kernel.size(1)
+    flat = search.reshape(1, groups, *search.shape[2:])
+    response = F.conv2d(flat, kernel.reshape(groups, 1, *kernel.shape[2:]), groups=groups)
+    return response.reshape(*kernel.shape[:2], *response.shape[2:])
 
 
 def _encoders(in_channels: int, out_channels: int, depthwise: bool) -> nn.ModuleList:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mmpolar.models.inference.packed_conv import has_plain_padding
+from mmpolar.models.layers.conv.packed import has_plain_padding
 
 KERNEL_SIZE = 3
 #: Sides of an output tile that there are: 2.25, 3.24 and 4 times fewer multiplications.

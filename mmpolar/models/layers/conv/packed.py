@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class PackedConv2d(nn.Module):
-    """A convolution that rearranges its weights once, not in every call, and activates in passing.
+    """A convolution that rearranges its weights once, not in every call, and fuses the activation.
 
     PyTorch's own convolution copies its weights into oneDNN's layout each time it runs, and every
     activation and sum around it is another pass over memory. This one calls the operators with

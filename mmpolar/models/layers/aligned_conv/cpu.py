@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from mmpolar.models.inference.packed_conv import PackedConv2d
-from mmpolar.models.layers import AlignedConv, bilinear_rows
-from mmpolar.models.layers.aligned_conv import KERNEL_SIZE
+from mmpolar.models.layers.aligned_conv.reference import KERNEL_SIZE, AlignedConv
+from mmpolar.models.layers.bilinear_rows import bilinear_rows
+from mmpolar.models.layers.conv.packed import PackedConv2d
 
 
 class PackedAlignedConv(nn.Module):

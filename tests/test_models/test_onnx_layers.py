@@ -4,13 +4,14 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from mmpolar.deployment.onnx_layers import (
-    OnnxAlignedConv,
+from mmpolar.models.layers.aligned_conv import AlignedConv, OnnxAlignedConv
+from mmpolar.models.layers.bilinear_rows import sample_rows
+from mmpolar.models.layers.correlation import (
+    FeatureCombination,
     OnnxCombination,
     correlate,
-    sample_rows,
+    depthwise_xcorr,
 )
-from mmpolar.models.layers import AlignedConv, FeatureCombination, depthwise_xcorr
 
 
 @pytest.mark.parametrize(('kernel', 'side'), [((6, 6), 32), ((4, 6), 30), ((6, 4), 9), ((5, 5), 5)])
