@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmpolar.utils.checkpoints import load_weights
+from mmpolar.utils.shared_values import load_config
 from mmpolar.visualization import plot_training_curves
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,7 +103,7 @@ def test(config: str, work_dir: Path, checkpoint: Path | None, draw: bool) -> di
 
 
 def read_config(config: str, work_dir: Path) -> Config:
-    cfg = Config.fromfile(config)
+    cfg = load_config(config)
     cfg.work_dir = str(work_dir)
     # Visualizers are shared by name; one of its own lets each run write into its own folder.
     cfg.visualizer.name = str(work_dir)

@@ -13,13 +13,13 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
 from benchmarks.speed.results import Part, Row, compare
 from benchmarks.speed.timing import Way, interleave
 from mmpolar.datasets import DavisDataset
 from mmpolar.registry import DATASETS as OUR_DATASETS
+from mmpolar.utils.shared_values import load_config
 
 OURS = 'mmpolar, masks and polar targets included'
 #: The part of the peer's pipeline that crops, shifts and scales, without colours and blur.
@@ -102,7 +102,7 @@ def _rows(
 def our_pairs(config: str, root: str, seed: int = 0) -> Any:
     """A config's training data, but over one folder in the layout of DAVIS."""
     with DefaultScope.overwrite_default_scope('mmpolar'):
-        dataset = Config.fromfile(config).train_dataloader.dataset
+        dataset = load_config(config).train_dataloader.dataset
         return OUR_DATASETS.build(_over_one_folder(dataset, root, seed))
 
 

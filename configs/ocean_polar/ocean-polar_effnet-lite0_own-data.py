@@ -1,5 +1,5 @@
-# The tracker of ocean-polar_effnet-lite0_natural.py on plain pairs: fewer things to name where the data
-# are your own. See docs/your_data.md.
+# Goes on from the packaged tracker on plain pairs of your own data: inherit this, and name them. See
+# docs/your_data.md.
 _base_ = [
     '../_base_/models/ocean-polar-refine_effnet-lite0.py',
     '../_base_/datasets/natural.py',
@@ -13,7 +13,7 @@ model = dict(backbone=dict(frozen_stages=5))
 train_pipeline = [
     *crop_and_recolor,
     dict(type='DrawTemplateTarget', mask_prob=0.5),
-    dict(polar_target, n_rays=72),
+    polar_target,
     pack,
 ]
 train_dataloader = dict(dataset=dict(samples_per_epoch=2000, pipeline=train_pipeline))
@@ -22,5 +22,5 @@ max_epochs = 28
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 warm_up, cosine = _base_.param_scheduler
 param_scheduler = [warm_up, dict(cosine, T_max=max_epochs, end=max_epochs)]
-val_evaluator = dict(n_rays=72)
-test_evaluator = val_evaluator
+# None starts from ImageNet's features instead, and wants more pairs.
+load_from = 'mmpolar://ocean-polar_effnet-lite0_natural'

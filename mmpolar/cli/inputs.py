@@ -16,6 +16,7 @@ from mmpolar.evaluation.replay import missing_videos
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.registry import DATASETS
 from mmpolar.utils.abridged import abridged
+from mmpolar.utils.shared_values import load_config
 
 
 def tool_parser(description: str, epilog: str, prog: str | None = None) -> argparse.ArgumentParser:
@@ -99,10 +100,7 @@ def read_plain_config(args: argparse.Namespace) -> Config:
         raise FileNotFoundError(
             f'no config at {args.config}; those that come with mmpolar are in configs/'
         )
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    return cfg
+    return load_config(args.config, args.cfg_options)
 
 
 def build_dataset(cfg: Config, path: str, loader: str = 'test_dataloader') -> BaseTrackDataset:

@@ -13,6 +13,7 @@ from mmengine.config import Config, DictAction
 from torch import distributed
 
 from mmpolar.cli.errors import usage_error
+from mmpolar.utils.shared_values import SharedValueError, load_config
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -54,6 +55,9 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def read_config(args: argparse.Namespace) -> Config:
     """Read ``args.config`` and apply the common arguments.
 
+    Values that the model shares with transforms and metrics are filled in, see
+    :mod:`mmpolar.utils.shared_values`.
+
     Exits with code 2 and one line of explanation if the file is absent or cannot be parsed.
 
     Args:
@@ -63,12 +67,12 @@ def read_config(args: argparse.Namespace) -> Config:
     if not Path(args.config).is_file():
         usage_error(f'no config at {args.config}; those that come with mmpolar are in configs/')
     try:
-        cfg = Config.fromfile(args.config)
+        cfg = load_config(args.config, args.cfg_options)
+    except SharedValueError as error:
+        usage_error(f'the config {args.config} contradicts itself: {error}')
     except (OSError, SyntaxError, ImportError, KeyError, TypeError, NameError) as error:
         usage_error(f'cannot read the config {args.config}: {error}')
     cfg.launcher = args.launcher
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

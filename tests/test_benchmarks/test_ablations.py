@@ -11,6 +11,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmpolar.utils.shared_values import load_config
+
 ROOT = Path(__file__).resolve().parents[2]
 ARMS = [
     'base',
@@ -48,14 +50,14 @@ def tool():
 
 @pytest.fixture(scope='module')
 def base(tool):
-    return Config.fromfile(tool.CONFIG)
+    return load_config(tool.CONFIG)
 
 
 @pytest.fixture(scope='module')
 def tiny(tool, tmp_path_factory):
     """A config like the real one, for a tiny tracker on a handful of generated frames."""
     folder = tmp_path_factory.mktemp('ablation')
-    cfg = Config.fromfile(tool.CONFIG)
+    cfg = load_config(tool.CONFIG)
     cfg.merge_from_dict(dict(model=Config.fromfile(ROOT / 'tests/small_ocean.py').model))
     cfg.model.backbone.update(out_indices=(1, 2), frozen_stages=5)
     cfg.model.mask_head.n_rays = 72
@@ -123,7 +125,7 @@ def expected_changes(base):
 
     def rays(number):
         rayed = ('model.mask_head', 'model.refine_head', target, 'test_evaluator')
-        return [f'{part}.n_rays: {base.n_rays} -> {number}' for part in rayed]
+        return [f'{part}.n_rays: {base.model.mask_head.n_rays} -> {number}' for part in rayed]
 
     focus = f'model.head.loss_cls.focus: {base.model.head.loss_cls.focus}'
     return {

@@ -16,6 +16,7 @@ from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.mining import CompositeDataset
 from mmpolar.registry import DATASETS, MODELS
 from mmpolar.structures.polar import mask_to_box
+from mmpolar.utils.shared_values import load_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'ocean_polar'
 NATURAL = CONFIGS / 'ocean-polar_effnet-lite0_natural.py'
@@ -79,7 +80,7 @@ def root(tmp_path_factory):
 def config(request, root, monkeypatch):
     """A config as it stands but for the number of pairs, read in the folder with the data."""
     monkeypatch.chdir(root)
-    config = Config.fromfile(request.param)
+    config = load_config(request.param)
     composites = config.train_dataloader.dataset
     composites.num_composites = composites.positives.samples_per_epoch = 60
     composites.negatives.length = 40

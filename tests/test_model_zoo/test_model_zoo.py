@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 from published_model import publish_small
 from small_export import small_model_folder
 
@@ -19,7 +18,10 @@ from mmpolar.model_zoo import (
     find_model_folder,
 )
 from mmpolar.runtime import ModelManifest
+from mmpolar.tracking.params import RENAMED_PARAMS
 from mmpolar.utils.checkpoints import read_release_checkpoint
+from mmpolar.utils.deprecation import with_new_keys
+from mmpolar.utils.shared_values import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGED = sorted(PACKAGE_FOLDER.glob('*.pth'))
@@ -73,9 +75,10 @@ def test_looking_for_models_needs_the_standard_library_only():
 
 
 def without_calibration(model):
-    """A model's config but for what is fitted to its weights after the training."""
+    """A model's config in today's words but for what is fitted to its weights after the training."""
     model = model.to_dict()
-    model['test_cfg'] = {k: v for k, v in model['test_cfg'].items() if k not in CALIBRATION}
+    options = with_new_keys(model['test_cfg'], RENAMED_PARAMS, 'test_cfg')
+    model['test_cfg'] = {k: v for k, v in options.items() if k not in CALIBRATION}
     return model
 
 
@@ -83,7 +86,7 @@ def without_calibration(model):
 def test_packaged_checkpoint_is_whole_and_fits_the_config_of_its_name(path):
     published = read_release_checkpoint(path)
     assert published.name == path.stem
-    config = Config.fromfile(ROOT / f'configs/ocean_polar/{path.stem}.py')
+    config = load_config(ROOT / f'configs/ocean_polar/{path.stem}.py')
     assert without_calibration(published.config.model) == without_calibration(config.model)
     assert init_tracker(path.stem).model.mask_head.n_rays == config.model.mask_head.n_rays
 

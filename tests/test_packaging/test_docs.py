@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.structures import BaseDataElement, InstanceData
 
 from mmpolar.registry import DATASETS, METRICS, MODELS
+from mmpolar.utils.shared_values import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -101,7 +102,7 @@ def write_frames(images, masks=None):
 def test_configs_for_own_data_read_it(own_data, number, has_masks, validates):
     config = own_data / 'configs' / 'my_data.py'
     config.write_text(config_blocks('your_data.md')[number])
-    cfg = Config.fromfile(config)
+    cfg = load_config(config)
     pairs = DATASETS.build(cfg.train_dataloader.dataset)
     samples = [pairs[index] for index in range(len(pairs.datasets) * 10)]
     present = [s['data_samples'] for s in samples if s['data_samples'].search_gt_instances.labels]
@@ -117,8 +118,18 @@ def test_configs_for_own_data_read_it(own_data, number, has_masks, validates):
         assert METRICS.build(cfg.val_evaluator)
 
 
-def test_four_ways_to_own_data_are_shown():
-    assert len(config_blocks('your_data.md')) == 4
+def test_four_ways_to_own_data_are_shown_and_one_change_of_rays():
+    assert len(config_blocks('your_data.md')) == 5
+
+
+def test_rays_change_in_one_place_as_the_page_says(own_data):
+    config = own_data / 'configs' / 'my_data.py'
+    config.write_text(config_blocks('your_data.md')[4])
+    cfg = load_config(config)
+    (target,) = (t for t in cfg.train_dataloader.dataset.pipeline if 'PolarTarget' in t.type)
+    assert target.n_rays == cfg.val_evaluator.n_rays == cfg.model.refine_head.n_rays == 36
+    cfg.model.backbone.init_cfg = None
+    assert MODELS.build(cfg.model).mask_head.n_rays == 36
 
 
 # datasets.md

@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from mmpolar.cli.training import (
 from mmpolar.datasets.transforms import GeneratePolarTarget
 from mmpolar.registry import DATASETS
 from mmpolar.structures.polar import decode_points
+from mmpolar.utils.shared_values import load_config
 from mmpolar.visualization.draw import (
     GROUND_TRUTH_COLOR,
     contact_sheet,
@@ -120,9 +120,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def build_dataset(args: argparse.Namespace) -> Any:
     """The training dataset of the config, with the options of the command line."""
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     require_sections(cfg, args.config, ('train_dataloader',), 'drawing training pairs')
     dataset_cfg = cfg.train_dataloader.dataset
     if not gives_pairs(dataset_cfg):

@@ -32,6 +32,7 @@ from mmpolar.utils.checkpoints import (
     write_release_checkpoint,
 )
 from mmpolar.utils.config_text import ConfigTextError, read_config_text
+from mmpolar.utils.shared_values import load_config
 
 LICENCE = 'research use only'
 _START_TIME = re.compile(r'_?\d{8}_\d{6}$')
@@ -137,7 +138,7 @@ def find_config(args: argparse.Namespace, checkpoint: dict) -> tuple[Config, str
     if args.config is not None:
         if not Path(args.config).is_file():
             raise FileNotFoundError(f'no config at {args.config}; see the folder configs')
-        config, name = Config.fromfile(args.config), Path(args.config).stem
+        config, name = load_config(args.config), Path(args.config).stem
     else:
         # MMEngine's name of an experiment is the config's, with the time of the start.
         name = _START_TIME.sub('', meta.get('experiment_name', ''))

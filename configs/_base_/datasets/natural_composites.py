@@ -1,21 +1,20 @@
 # As natural.py; each training pair is made of a positive and a negative one: what lies outside a frame
-# is filled up with another photograph, targets are laid over other photographs, other objects beside
-# them or in front of them, and in later epochs the negatives are those that fool the tracker most.
+# is filled with another photograph, targets are laid over other photographs, other objects beside
+# them or in front of them, and in later epochs the negatives are those with the highest scores.
 _base_ = './natural.py'
 
-n_rays = 72
 pairs_per_epoch = 4000
 load, crop, recolor, polar_target, pack = _base_.train_pipeline
 crops = [load, dict(crop, search_scale=0.25, rotate=8, keep_frames=True)]
 augmentation = [
     dict(recolor, gray_prob=0.08, gaussian_prob=0.15, motion_prob=0.2),
     dict(type='DrawTemplateTarget', mask_prob=0.5),
-    dict(polar_target, n_rays=n_rays),
+    polar_target,
     pack,
 ]
 ways = dict(
     positive=0.3, negative=0.2, stitch=0.1, overlay=0.05, transplant=0.15, paste=0.2)
-videos = dict(datasets=_base_.datasets, quotas=_base_.quotas, frame_range=50)
+videos = dict(datasets=_base_.train_dataloader.dataset.datasets, frame_range=50)
 negatives = dict(type='NegativePairDataset', length=6000, **videos)
 
 train_dataloader = dict(
@@ -49,6 +48,3 @@ mining_hook = dict(
     pool=dict(pipeline=[*crops, pack], **negatives),
     batch_size=16,
     num_workers=1)
-
-val_evaluator = dict(n_rays=n_rays)
-test_evaluator = val_evaluator

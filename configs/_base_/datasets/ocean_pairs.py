@@ -1,23 +1,16 @@
-# How a pair of frames becomes a training sample, and a test frame an input.
+# How a pair of frames becomes a training sample, and a test frame an input. The sizes of the crops,
+# the stride and the number of rays are those of the model: mmpolar.utils.shared_values.
 train_pipeline = [
     dict(type='LoadPairImages'),
     dict(
         type='CropPair',
-        template_size=127,
-        search_size=255,
         template_shift=4,
         template_scale=0.05,
         search_shift=64,
         search_scale=0.18,
         flip_prob=0.5),
     dict(type='PairPhotometric'),
-    dict(
-        type='GeneratePolarTarget',
-        n_rays=36,
-        stride=8,
-        score_size=25,
-        search_size=255,
-        positive='mask'),
+    dict(type='GeneratePolarTarget', score_size=25, positive='mask'),
     dict(type='PackPairInputs'),
 ]
 test_pipeline = [
@@ -25,7 +18,7 @@ test_pipeline = [
     dict(type='PackTrackInputs'),
 ]
 
-# What the data sets have in common; each adds its own.
+# What the datasets have in common; each adds its own.
 train_dataloader = dict(
     batch_size=16,
     persistent_workers=True,
@@ -40,5 +33,5 @@ val_dataloader = dict(
     dataset=dict(test_mode=True, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='TrackSegMetric', n_rays=36)
+val_evaluator = dict(type='TrackSegMetric')
 test_evaluator = val_evaluator

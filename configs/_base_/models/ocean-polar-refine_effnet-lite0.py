@@ -1,5 +1,5 @@
-# As ocean-polar_effnet-lite0.py, with 72 rays that are measured again on the fine maps (strides 2, 4
-# and 8) of the backbone once a location is selected.
+# As ocean-polar_effnet-lite0.py, with 72 rays, whose radii are measured again at the selected location
+# on the fine maps (strides 2, 4 and 8) of the backbone.
 _base_ = './ocean-polar_effnet-lite0.py'
 
 model = dict(
@@ -11,9 +11,8 @@ model = dict(
         strides=[2, 4, 8],
         combined_channels=96,
         feat_channels=48,
-        n_rays=72,
         n_samples=16,
         loss_polar=dict(type='PolarIoULoss', loss_weight=1.0)),
-    # Head and outline measure the box apart; their mean was better than the head's on sequences
-    # with boxes only, on which no other choice was made but that of the window.
+    # The box is the mean of the head's and the contour's: it was better than the head's alone on
+    # sequences with boxes only, on which nothing else but the window was chosen.
     test_cfg=dict(window_influence=0.3, contour_share=0.5))

@@ -45,6 +45,5 @@ model = dict(
         window_influence=0.2,
         lr=0.7,
         score_ratio=0.7,
-        search_size=255,
         small_target_search_size=287,
         min_size=4))

@@ -35,6 +35,5 @@ model = dict(
         window_influence=0.38,
         lr=0.765,
         score_ratio=0.94,
-        search_size=255,
         small_target_search_size=271,
         min_size=10))

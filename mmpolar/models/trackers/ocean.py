@@ -40,8 +40,10 @@ class Ocean(OldVerbs, BaseModel):
         mask_head: Config of the segmentation head, see :class:`PolarContourHead`; None tracks
             boxes only.
         refine_head: Config of the head that corrects the contour at the selected location, see
-            :class:`ContourRefineHead`. It reads the first outputs of the backbone.
-        test_cfg: Fields of :class:`mmpolar.tracking.TrackParams` to change.
+            :class:`ContourRefineHead`. It reads the first outputs of the backbone, and has the rays
+            of the mask head.
+        test_cfg: Fields of :class:`mmpolar.tracking.TrackParams` to change; the search crop has
+            the size of the head's unless given.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: MMEngine's initialisation config.
 
@@ -66,15 +68,18 @@ class Ocean(OldVerbs, BaseModel):
         self.neck = MODELS.build(neck)
         self.head = MODELS.build(head)
         self.mask_head = MODELS.build(mask_head) if mask_head is not None else None
-        self.refine_head = MODELS.build(refine_head) if refine_head is not None else None
         if refine_head is not None and mask_head is None:
             raise ValueError('refine_head corrects the contour of a mask_head, and there is none')
+        if refine_head is not None:
+            refine_head = dict(dict(n_rays=self.mask_head.n_rays), **refine_head)
+        self.refine_head = MODELS.build(refine_head) if refine_head is not None else None
         if refine_head is not None and self.refine_head.n_rays != self.mask_head.n_rays:
             raise ValueError(
                 f'refine_head has {self.refine_head.n_rays} rays and mask_head '
                 f'{self.mask_head.n_rays}: give both the same n_rays'
             )
-        self.params = TrackParams(**(test_cfg or {}))
+        shared = dict(search_size=self.head.search_size)
+        self.params = TrackParams(**dict(shared, **(test_cfg or {})))
         # Where the targets of the video are that the test loop hands over frame by frame.
         self._video_states: dict[Hashable, TargetState[Kernels]] = {}
 

@@ -1,5 +1,6 @@
 """Checkpoints: safe reading, loading weights, release checkpoints, conversion of Ocean's."""
 
+from mmpolar.utils.checkpoints.packaged_scheme import load_trained_tracker
 from mmpolar.utils.checkpoints.release_checkpoint import (
     ReleaseCheckpoint,
     TrainingFacts,
@@ -26,6 +27,7 @@ __all__ = [
     'TrainingFacts',
     'facts_of_training',
     'halve',
+    'load_trained_tracker',
     'load_weights',
     'read_checkpoint',
     'read_release_checkpoint',

@@ -1,0 +1,129 @@
+"""Values that the model, the transforms and the metric of a config must agree on, written once.
+
+========================================  ======================================================
+written in the model                      taken from there by
+========================================  ======================================================
+``mask_head.n_rays``                      ``ContourRefineHead``, ``GeneratePolarTarget``,
+                                          ``TrackSegMetric``
+``head.stride``                           ``GeneratePolarTarget``
+``head.search_size`` (px)                 ``CropPair``, ``GeneratePolarTarget``,
+                                          ``NegativePairDataset``, the model's ``test_cfg``
+``test_cfg.template_size`` (px)           ``CropPair``, ``NegativePairDataset``
+========================================  ======================================================
+
+A config inherits before MMEngine evaluates it, so one file of a chain cannot change a value in all
+the places that another file has copied it to. Here the copies are made when all files are read.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+_IN_MODEL = dict(
+    n_rays=('mask_head', 'n_rays'),
+    stride=('head', 'stride'),
+    search_size=('head', 'search_size'),
+    template_size=('test_cfg', 'template_size'),
+)
+# Sections that other types of the same name do not occur in.
+_SECTIONS = (
+    'model',
+    'train_dataloader',
+    'val_dataloader',
+    'test_dataloader',
+    'val_evaluator',
+    'test_evaluator',
+    'custom_hooks',
+)
+_READERS = dict(
+    ContourRefineHead=('n_rays',),
+    CropPair=('template_size', 'search_size'),
+    GeneratePolarTarget=('n_rays', 'stride', 'search_size'),
+    NegativePairDataset=('template_size', 'search_size'),
+    TrackSegMetric=('n_rays',),
+)
+# May differ: the metric can measure the bound of another number of rays.
+_FREE = ('TrackSegMetric',)
+
+
+class SharedValueError(ValueError):
+    """Two parts of a config that must agree on a value have different ones."""
+
+
+def load_config(path: str | os.PathLike, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file, and give every part the values of the model that it must share.
+
+    Args:
+        path: The file.
+        options: Changes to the config, for example ``{'model.mask_head.n_rays': 18}``.
+
+    Raises:
+        SharedValueError: If the config says a shared value twice, and differently.
+    """
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(dict(options or {}))
+    share_values(cfg)
+    return cfg
+
+
+def share_values(cfg: Config) -> None:
+    """Give every part of a config the values of its model that it must share, in place.
+
+    What the model leaves to its classes' defaults is left to the defaults of the other classes too,
+    which are the same. Does nothing to a config without ``model``.
+
+    Args:
+        cfg: The config, with all that it inherits and all changes.
+
+    Raises:
+        SharedValueError: If a part has a value of its own that differs from the model's.
+
+    Example:
+        >>> cfg = Config(dict(
+        ...     model=dict(type='Ocean', mask_head=dict(type='PolarContourHead', n_rays=18)),
+        ...     val_evaluator=dict(type='TrackSegMetric')))
+        >>> share_values(cfg)
+        >>> cfg.val_evaluator.n_rays
+        18
+    """
+    values = _values_of(cfg.get('model') or {})
+    if not values:
+        return
+    if 'search_size' in values and 'test_cfg' in cfg.model:
+        cfg.model.test_cfg.setdefault('search_size', values['search_size'])
+    for section in _SECTIONS:
+        for place, part in _parts(cfg.get(section), section):
+            name = str(part['type']).rpartition('.')[2]
+            for key in _READERS.get(name, ()):
+                if key in values:
+                    _share(part, key, values[key], place, name)
+
+
+def _values_of(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The shared values that a model's config says."""
+    found = {key: (model.get(part) or {}).get(name) for key, (part, name) in _IN_MODEL.items()}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _parts(node: Any, place: str) -> Iterator[tuple[str, ConfigDict]]:
+    """Every dictionary with a ``type`` in a part of a config, and where it is."""
+    if isinstance(node, Mapping):
+        if 'type' in node:
+            yield place, node
+        for key, value in node.items():
+            yield from _parts(value, f'{place}.{key}')
+    elif isinstance(node, list | tuple):
+        for index, value in enumerate(node):
+            yield from _parts(value, f'{place}.{index}')
+
+
+def _share(part: ConfigDict, key: str, value: Any, place: str, name: str) -> None:
+    own = part.setdefault(key, value)
+    if own != value and name not in _FREE:
+        source = '.'.join(('model', *_IN_MODEL[key]))
+        raise SharedValueError(
+            f'{source} is {value} but {place}.{key} ({name}) is {own}: leave the second out, and '
+            'it takes the value of the first'
+        )
