@@ -31,7 +31,7 @@ class Figures:
 
 
 def evaluate(init: Init, step: Step, dataset: BaseTrackDataset) -> Figures:
-    """Track every sequence from its first box and compare with the truth.
+    """Track every sequence from its first box and compare with the ground truth.
 
     Frames without the target do not count.
 
@@ -42,10 +42,10 @@ def evaluate(init: Init, step: Step, dataset: BaseTrackDataset) -> Figures:
     """
     overlaps, regions = [], []
     for track_id in range(dataset.num_videos):
-        pairs = list(_follow(init, step, dataset, track_id))
+        pairs = list(_tracked_pairs(init, step, dataset, track_id))
         boxes = np.stack([result.box for result, _ in pairs])
-        truth = np.stack([target.box for _, target in pairs])
-        overlaps.append(box_iou(boxes, truth).mean())
+        gt_boxes = np.stack([target.box for _, target in pairs])
+        overlaps.append(box_iou(boxes, gt_boxes).mean())
         if pairs[0][0].mask is not None:
             values = [region_similarity(result.mask, target.mask) for result, target in pairs]
             regions.append(np.mean(values))
@@ -53,8 +53,10 @@ def evaluate(init: Init, step: Step, dataset: BaseTrackDataset) -> Figures:
     return Figures(float(np.mean(overlaps)), region, len(overlaps))
 
 
-def _follow(init: Init, step: Step, dataset: BaseTrackDataset, track_id: int) -> Iterator[tuple]:
-    """Result and truth of each frame but the first that shows the target."""
+def _tracked_pairs(
+    init: Init, step: Step, dataset: BaseTrackDataset, track_id: int
+) -> Iterator[tuple]:
+    """Result and ground truth of each frame but the first that shows the target."""
     track = dataset.get_track(track_id)
     for number, path in enumerate(track['frames']):
         frame = read_image(path)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmpolar.deployment.ocean_graphs import (
-    OutlineGraph,
+    ContourGraph,
     SearchGraph,
     TemplateGraph,
     prepare,
@@ -29,7 +29,7 @@ from mmpolar.runtime.graph_inputs import (
     SEARCH_INPUT,
     TARGET_MAP_INPUT,
     TEMPLATE_INPUT,
-    outline_feed,
+    contour_feed,
     run_graph,
 )
 from mmpolar.runtime.model_folder import ANY_SIZE, ModelManifest, file_sha256
@@ -40,11 +40,11 @@ from mmpolar.utils.checkpoints import weights_sha256
 TOLERANCE = 1e-4
 OPSET = 17
 TEMPLATE_FILE = 'template.onnx'
-OUTLINE_FILE = 'outline.onnx'
+CONTOUR_FILE = 'contour.onnx'
 # Other numbers of targets than the one that is traced, so that what is left open is tried.
 _TARGETS_TO_TRACE = 2
 _TARGETS_TO_CHECK = (1, 3)
-_OUTLINE = 'radii'
+_RADII = 'radii'
 
 
 class ExportMismatchError(RuntimeError):
@@ -52,12 +52,12 @@ class ExportMismatchError(RuntimeError):
 
 
 def export_onnx(model: Ocean, folder: str | os.PathLike, static: bool = False) -> ModelManifest:
-    """Write the template branch, the search branch and the outline of a tracker as ONNX graphs.
+    """Write the template branch, the search branch and the contour of a tracker as ONNX graphs.
 
     ``template.onnx`` takes template crops and gives correlation kernels; ``search.onnx`` takes
     search crops and kernels and gives scores, boxes and feature maps. Both take uint8 BGR crops
     (T, X, X, 3) of any number of targets; normalisation is inside, batch norm is folded.
-    ``outline.onnx`` takes the feature maps and gives the radii of one location of each target. Of a
+    ``contour.onnx`` takes the feature maps and gives the radii of one location of each target. Of a
     tracker with a refinement head the first also takes where the target is and gives prototypes,
     which the last one takes. The graphs are run in ONNX Runtime beside the tracker before
     ``model.json`` is written.
@@ -91,8 +91,8 @@ def export_onnx(model: Ocean, folder: str | os.PathLike, static: bool = False) -
         _export_search(prepared, kernels, size, folder / name)
     graphs = [TEMPLATE_FILE, *files.values()]
     if model.mask_head is not None:
-        _export_outline(prepared, kernels, prototypes, folder / OUTLINE_FILE)
-        graphs.append(OUTLINE_FILE)
+        _export_contour(prepared, kernels, prototypes, folder / CONTOUR_FILE)
+        graphs.append(CONTOUR_FILE)
     preprocessor = model.data_preprocessor
     manifest = ModelManifest(
         params=params,
@@ -106,7 +106,7 @@ def export_onnx(model: Ocean, folder: str | os.PathLike, static: bool = False) -
         kernels=tuple(kernels),
         template=TEMPLATE_FILE,
         search=files,
-        outline=OUTLINE_FILE if model.mask_head is not None else None,
+        contour=CONTOUR_FILE if model.mask_head is not None else None,
         refines=model.refine_head is not None,
         weights_sha256=weights_sha256(model.state_dict()),
         file_sha256={name: file_sha256(folder / name) for name in graphs},
@@ -141,7 +141,7 @@ def check_graphs(model: Ocean, folder: Path, manifest: ModelManifest) -> float:
         for kind, value in expected.items():
             difference = largest_difference(got[kind], value.numpy())
             if not difference <= TOLERANCE:
-                name = manifest.outline if kind == _OUTLINE else manifest.search_file(size)
+                name = manifest.contour if kind == _RADII else manifest.search_file(size)
                 raise ExportMismatchError(
                     f'{folder / name} differs from the tracker: {kind} by {difference:.2g} for {targets} '
                     f'search crops of {size} px, where {TOLERANCE:g} is allowed; nothing can be '
@@ -167,11 +167,11 @@ def _run_graphs(
     graph = sessions[manifest.search_file(search.shape[1])]
     maps = run_graph(graph, {SEARCH_INPUT: search, **encoded})
     found = {name: maps[name] for name in ANSWERS}
-    if manifest.outline is not None:
-        session = sessions[manifest.outline]
+    if manifest.contour is not None:
+        session = sessions[manifest.contour]
         chosen = _some_locations(len(search), maps['scores'].shape[-1]).numpy()
-        feeds = [outline_feed(maps, prototypes, one, search.shape[1]) for one in chosen.T]
-        found[_OUTLINE] = np.stack([session.run(None, feed)[0] for feed in feeds], 1)
+        feeds = [contour_feed(maps, prototypes, one, search.shape[1]) for one in chosen.T]
+        found[_RADII] = np.stack([session.run(None, feed)[0] for feed in feeds], 1)
     return found
 
 
@@ -214,7 +214,7 @@ def _export_search(model: Ocean, kernels: Mapping[str, Tensor], size: str, path:
 
 
 @torch.no_grad()
-def _export_outline(
+def _export_contour(
     model: Ocean, kernels: Mapping[str, Tensor], prototypes: Tensor | None, path: Path
 ) -> None:
     """Write the graph that measures the rays of a location, for maps of any size."""
@@ -222,19 +222,19 @@ def _export_outline(
     crops = _random_crops(_TARGETS_TO_TRACE, side)
     maps = SearchGraph(model).find(crops, tuple(kernels.values()))
     locations = _some_locations(_TARGETS_TO_TRACE, maps['scores'].size(-1))[:, 0]
-    feed = outline_feed(
+    feed = contour_feed(
         {name: value.numpy() for name, value in maps.items()},
         None if prototypes is None else prototypes.numpy(),
         locations.numpy(),
         side,
     )
-    axes = {name: {0: 'targets'} for name in (*feed, _OUTLINE) if name != MIDDLE}
+    axes = {name: {0: 'targets'} for name in (*feed, _RADII) if name != MIDDLE}
     for name in set(feed) & set(maps):
         axes[name] |= {2: f'{name}_side', 3: f'{name}_side'}
     del feed[LOCATIONS]
     inputs = tuple(torch.from_numpy(np.asarray(value)) for value in feed.values())
-    graph = OutlineGraph(model, tuple(feed))
-    _trace(graph, (locations, inputs), path, [LOCATIONS, *feed], [_OUTLINE], axes)
+    graph = ContourGraph(model, tuple(feed))
+    _trace(graph, (locations, inputs), path, [LOCATIONS, *feed], [_RADII], axes)
 
 
 def _some_locations(targets: int, size: int) -> Tensor:
@@ -283,7 +283,7 @@ def _reference(model: Ocean, template: Tensor, search: Tensor) -> dict[str, Tens
     found = dict(scores=maps.scores(model.params.score_ratio), ltrb=maps.ltrb)
     if model.mask_head is not None:
         locations = _some_locations(len(search), maps.ltrb.size(-1))
-        found[_OUTLINE] = model.radii_at(maps, kernels.prototypes, locations)
+        found[_RADII] = model.radii_at(maps, kernels.prototypes, locations)
     return found
 
 

@@ -61,7 +61,7 @@ class SearchGraph(nn.Module):
 
         Returns:
             Scores (T, S, S), distances (T, 4, S, S) and, with a mask head, the maps (T, C, H, W)
-            that :class:`OutlineGraph` reads.
+            that :class:`ContourGraph` reads.
         """
         return tuple(self.find(search, kernels).values())
 
@@ -71,11 +71,11 @@ class SearchGraph(nn.Module):
         kernels = Kernels(kernels[:half], kernels[half:])
         maps = self.model.search(kernels, _to_graph_input(self.model, search))
         scores = maps.scores(self.model.params.score_ratio)
-        return dict(scores=scores, ltrb=maps.ltrb) | _outline_maps(self.model, maps)
+        return dict(scores=scores, ltrb=maps.ltrb) | _contour_maps(self.model, maps)
 
 
-class OutlineGraph(nn.Module):
-    """What the search graph found around the elected locations, to radii.
+class ContourGraph(nn.Module):
+    """What the search graph found around the selected locations, to radii.
 
     Args:
         model: A tracker of :func:`prepare`, with a mask head.
@@ -113,8 +113,8 @@ class OutlineGraph(nn.Module):
         return self.model.radii_at(maps, named.get(PROTOTYPES), locations[:, None])[:, 0]
 
 
-def _outline_maps(model: Ocean, maps: OceanMaps) -> dict[str, Tensor]:
-    """The maps that an outline is measured on, by the names that they have between the graphs."""
+def _contour_maps(model: Ocean, maps: OceanMaps) -> dict[str, Tensor]:
+    """The maps that a contour is measured on, by the names that they have between the graphs."""
     if model.mask_head is None:
         return {}
     named = {}

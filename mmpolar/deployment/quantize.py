@@ -40,9 +40,9 @@ def quantize_folder(
 
     The convolutions of the search branch and the sums between them become integer operations, with
     one scale for each output channel of the weights; the range of each activation is measured while
-    the tracker follows the targets of the calibration data. The convolutions that give scores and
+    the tracker tracks the targets of the calibration data. The convolutions that give scores and
     distances, the correlation and the sampling of the aligned branch stay float32, and so do the template
-    branch, which runs once a target, and the graph that measures one outline.
+    branch, which runs once a target, and the graph that measures one contour.
 
     Args:
         source: Model folder in float32.
@@ -77,7 +77,7 @@ def quantize_folder(
 
 
 def record_feeds(folder: str | os.PathLike, dataset: BaseTrackDataset, crops: int) -> Feeds:
-    """Inputs of each search graph while a tracker follows the targets of a data set.
+    """Inputs of each search graph while a tracker tracks the targets of a dataset.
 
     Args:
         folder: Model folder.

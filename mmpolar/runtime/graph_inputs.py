@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 #: Inputs of the template graph: crops, and for a refinement head where the target is in them.
 TEMPLATE_INPUT = 'template'
 TARGET_MAP_INPUT = 'target_map'
-#: Output of the template graph that only the outline graph takes, for a refinement head.
+#: Output of the template graph that only the contour graph takes, for a refinement head.
 PROTOTYPES = 'prototypes'
 #: Input of the search graph for crops; it also takes the kernels.
 SEARCH_INPUT = 'search'
 #: Outputs of the search graph that say where a target is.
 ANSWERS = ('scores', 'ltrb')
-#: Inputs of the outline graph: locations, and what a refinement head needs besides the maps.
+#: Inputs of the contour graph: locations, and what a refinement head needs besides the maps.
 LOCATIONS = 'locations'
 MIDDLE = 'middle'
-#: Maps that go from the search graph to the outline graph: combined features of the regression and
+#: Maps that go from the search graph to the contour graph: combined features of the regression and
 #: of the classification branch, and fine maps of the backbone, which are numbered.
 COMBINED = 'combined'
 OTHER_COMBINED = 'combined_cls'
@@ -38,13 +38,13 @@ def run_graph(
     return dict(zip(names, session.run(names, feed), strict=True))
 
 
-def outline_feed(
+def contour_feed(
     maps: Mapping[str, NDArray[np.float32]],
     prototypes: NDArray[np.float32] | None,
     locations: NDArray[np.int64],
     search_size: int,
 ) -> dict[str, NDArray]:
-    """What the outline graph takes, for one location of each target.
+    """What the contour graph takes, for one location of each target.
 
     Args:
         maps: Outputs of the search graph by name, arrays (T, ...).

@@ -15,7 +15,10 @@ from mmpolar.version import __version__
 MANIFEST_NAME = 'model.json'
 FORMAT = 'mmpolar-onnx'
 #: Raised whenever a reader of the older version would misunderstand a folder.
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
+#: Folders of these versions are read too: in version 3 the contour was called outline.
+_OLDER_VERSIONS = (3,)
+_NAMES_OF_VERSION_3 = {'outline': 'contour'}
 #: Key of the search graph that takes crops of any size.
 ANY_SIZE = 'any'
 
@@ -34,7 +37,7 @@ class ModelManifest:
 
     Attributes:
         params: Hyper-parameters of tracking; ``score_ratio`` is part of the search graph.
-        n_rays: Points of the outline; None for a tracker of boxes only.
+        n_rays: Points of the contour; None for a tracker of boxes only.
         normalization: ``mean``, ``std`` and ``bgr_to_rgb``; part of both graphs, which take uint8
             BGR crops.
         precision: ``'float32'`` or ``'int8'``.
@@ -42,7 +45,7 @@ class ModelManifest:
         template: File of the template graph.
         search: Files of the search graphs by side of the search crop in pixels, as text, or one
             for any side under ``'any'``.
-        outline: File of the graph that measures the outline at the elected locations; None for a
+        contour: File of the graph that measures the contour at the selected locations; None for a
             tracker of boxes only.
         refines: Whether it measures the rays a second time, on fine maps: the template graph then
             takes where the target is, and gives prototypes.
@@ -58,7 +61,7 @@ class ModelManifest:
     kernels: tuple[str, ...]
     template: str
     search: dict[str, str]
-    outline: str | None
+    contour: str | None
     refines: bool
     weights_sha256: str
     file_sha256: dict[str, str]
@@ -89,13 +92,14 @@ class ModelManifest:
             raise ModelFolderError(
                 f'{folder / MANIFEST_NAME} describes no tracker; {_HOW_TO_EXPORT}'
             )
-        if content.get('format_version') != FORMAT_VERSION:
+        if content.get('format_version') not in (FORMAT_VERSION, *_OLDER_VERSIONS):
             raise ModelFolderError(
                 f'{folder} has version {content.get("format_version")} of the format (written by '
                 f'mmpolar {content.get("mmpolar_version")}), and mmpolar {__version__} reads version '
                 f'{FORMAT_VERSION}: export the tracker again with this mmpolar, or install that one'
             )
         try:
+            content = {_NAMES_OF_VERSION_3.get(key, key): content[key] for key in content}
             names = [field.name for field in dataclasses.fields(cls)]
             manifest = cls(**{name: content[name] for name in names})
             params = TrackParams(**current_spelling(manifest.params))

@@ -15,7 +15,7 @@ from mmpolar.runtime.graph_inputs import (
     SEARCH_INPUT,
     TARGET_MAP_INPUT,
     TEMPLATE_INPUT,
-    outline_feed,
+    contour_feed,
     run_graph,
 )
 from mmpolar.runtime.model_folder import ModelManifest
@@ -123,8 +123,8 @@ class OnnxEngine:
     def contours(self, maps: SearchMaps, locations: NDArray[np.int64]) -> NDArray[np.float32]:
         """Measure contours, see :meth:`mmpolar.tracking.TrackEngine.contours`."""
         found = maps.features
-        feed = outline_feed(found.maps, found.prototypes, locations, found.search_size)
-        [radii] = self._session(self.manifest.outline).run(None, feed)
+        feed = contour_feed(found.maps, found.prototypes, locations, found.search_size)
+        [radii] = self._session(self.manifest.contour).run(None, feed)
         return radii
 
     def _session(self, name: str) -> onnxruntime.InferenceSession:

@@ -13,7 +13,7 @@ from mmpolar.deployment import ExportMismatchError, export_onnx
 from mmpolar.deployment.export_onnx import check_graphs, largest_difference
 from mmpolar.deployment.ocean_graphs import to_input
 from mmpolar.runtime import ModelManifest
-from mmpolar.runtime.graph_inputs import outline_feed, run_graph
+from mmpolar.runtime.graph_inputs import contour_feed, run_graph
 from mmpolar.utils.checkpoints import weights_sha256
 
 
@@ -26,10 +26,10 @@ def run_folder(folder, template, search):
     feed = dict(zip(manifest.kernels, kernels, strict=True))
     maps = run_graph(graph, {'search': search, **feed})
     found = [maps['scores'], maps['ltrb']]
-    if manifest.outline is not None:
-        graph = onnxruntime.InferenceSession(folder / manifest.outline)
+    if manifest.contour is not None:
+        graph = onnxruntime.InferenceSession(folder / manifest.contour)
         locations = some_locations(maps['scores'])
-        [radii] = graph.run(None, outline_feed(maps, None, locations, search.shape[1]))
+        [radii] = graph.run(None, contour_feed(maps, None, locations, search.shape[1]))
         found.append(radii)
     return found
 
@@ -96,7 +96,7 @@ def test_graphs_hold_standard_operators_and_no_batch_norm_but_that_of_the_pictur
         assert {entry.domain for entry in model.opset_import} == {''}
         kinds = [node.op_type for node in model.graph.node]
         assert 'GridSample' not in kinds
-        assert kinds.count('BatchNormalization') == (path.stem != 'outline')
+        assert kinds.count('BatchNormalization') == (path.stem != 'contour')
 
 
 def test_description_says_what_was_exported():

@@ -53,7 +53,7 @@ def random_feed(session, generator):
     return feed
 
 
-@pytest.mark.parametrize('name', ['template.onnx', 'search.onnx', 'outline.onnx'])
+@pytest.mark.parametrize('name', ['template.onnx', 'search.onnx', 'contour.onnx'])
 def test_graphs_compute_the_same_bits(folders, name):
     whole, half = (onnxruntime.InferenceSession(folder / name) for folder in folders)
     feed = random_feed(whole, np.random.default_rng(0))

@@ -234,7 +234,7 @@ def test_a_prepared_tracker_gives_the_same_maps(options):
         assert_same_maps(maps_of(model, *case), maps)
 
 
-def test_a_prepared_tracker_refines_the_same_outline():
+def test_a_prepared_tracker_refines_the_same_contour():
     frame = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
     plain, prepared = (loaded(small_tracker(**REFINED).model) for _ in range(2))
     prepare_for_inference(prepared)

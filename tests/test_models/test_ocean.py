@@ -105,7 +105,7 @@ def test_loss_names_every_term_and_all_are_finite():
         assert torch.isfinite(parameter.grad).all(), name
 
 
-def test_one_backward_pass_trains_tracker_and_outline_jointly():
+def test_one_backward_pass_trains_tracker_and_contour_jointly():
     model = tiny_ocean().train()
     model(**batch(model, [disc_sample()] * 2), mode='loss')['loss_polar'].backward()
     assert model.backbone.stem.conv.weight.grad.abs().sum() > 0
@@ -134,7 +134,7 @@ def test_polar_targets_of_other_rays_are_refused():
         model(**batch(model, [disc_sample()]), mode='loss')
 
 
-def test_a_few_steps_fit_boxes_scores_and_outlines():
+def test_a_few_steps_fit_boxes_scores_and_contours():
     model = tiny_ocean().train()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     data = batch(model, [disc_sample(), disc_sample(center=(110.0, 140.0), radius=24.0)])
@@ -163,7 +163,7 @@ def test_track_before_init_is_an_error():
         tracker_of(tiny_ocean().eval()).step(np.zeros((100, 100, 3), np.uint8))
 
 
-def test_tracker_answers_every_frame_with_box_score_outline_and_mask():
+def test_tracker_answers_every_frame_with_box_score_contour_and_mask():
     model = tiny_ocean().eval()
     tracker = tracker_of(model)
     for index, (frame, box) in enumerate(moving_disc()):

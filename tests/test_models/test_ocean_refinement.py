@@ -246,7 +246,7 @@ def pair_as_tracked(tracker, frame, following, box, mask):
 
 
 @pytest.mark.parametrize('with_mask', [True, False])
-def test_outline_of_a_pair_is_that_of_tracking(model, with_mask):
+def test_contour_of_a_pair_is_that_of_tracking(model, with_mask):
     frame, following = video()[0], video()[5]
     box, mask = given_target(with_mask)
     tracker = SingleTargetTracker(TorchEngine(model))
@@ -271,7 +271,7 @@ def test_pairs_are_refined_alike_in_any_batch(model):
         )
 
 
-def test_mask_of_a_target_changes_its_outline_alone(model, coarse_model):
+def test_mask_of_a_target_changes_its_contour_alone(model, coarse_model):
     frame, following = video()[0], video()[5]
     box, mask = given_target(with_mask=True)
     for net, is_same in ((model, False), (coarse_model, True)):
@@ -329,7 +329,7 @@ def overfit(pairs, steps):
     return model
 
 
-def test_refined_outlines_fit_a_generated_target_better_than_coarse_ones():
+def test_refined_contours_fit_a_generated_target_better_than_coarse_ones():
     """Trained with the target in eight places of its crop, tested with it in another."""
     model = overfit([make_pair(seed=seed) for seed in range(8)], steps=60)
     pair = make_pair(seed=8)

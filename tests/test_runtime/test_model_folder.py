@@ -47,7 +47,7 @@ def test_another_json_file_is_no_description(folder, text):
 def test_another_version_names_both(folder):
     edit(folder, format_version=99, mmpolar_version='7.0')
     with pytest.raises(
-        ModelFolderError, match=r'version 99 .*mmpolar 7\.0.* reads version 3: export'
+        ModelFolderError, match=r'version 99 .*mmpolar 7\.0.* reads version 4: export'
     ):
         OnnxEngine(folder)
 
@@ -67,3 +67,13 @@ def test_damaged_and_missing_graphs_are_named(folder):
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r'lacks search\.onnx'):
         OnnxEngine(folder)
+
+
+def test_folders_of_the_version_before_are_read(folder):
+    expected = ModelManifest.read(folder)
+    content = json.loads((folder / 'model.json').read_text())
+    params = dict(content['params'])
+    params['outline_share'] = params.pop('contour_share')
+    content.update(format_version=3, outline=content.pop('contour'), params=params)
+    (folder / 'model.json').write_text(json.dumps(content))
+    assert ModelManifest.read(folder) == expected

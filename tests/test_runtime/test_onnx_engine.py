@@ -68,7 +68,7 @@ def drawn_mask(box):
 
 
 @pytest.mark.parametrize('given_as', ['box', 'mask'])
-def test_refined_outlines_are_those_of_pytorch(given_as):
+def test_refined_contours_are_those_of_pytorch(given_as):
     frames = video()[:3]
     engine, plain = OnnxEngine(small_model_folder(refined=True), 1), small_tracker(**REFINED)
     tracker = SingleTargetTracker(engine)

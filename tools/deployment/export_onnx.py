@@ -20,7 +20,7 @@ DESCRIPTION = """\
 Write a tracker as ONNX graphs, and check that they compute what the tracker does:
   template.onnx  template crops (T, 127, 127, 3), uint8 BGR -> correlation kernels, once a target
   search.onnx    search crops (T, X, X, 3) and kernels -> scores, boxes, features, once a frame
-  outline.onnx   a location (T,) and the features -> radii of the outline, once a frame
+  contour.onnx   a location (T,) and the features -> radii of the contour, once a frame
   model.json     tracking parameters, names, sizes, hashes
 T targets go through at once. Normalisation is inside the graphs, batch norm is folded.
 init_tracker('DIR', engine='onnx') and the command mmpolar-track read the folder without PyTorch."""

@@ -47,8 +47,8 @@ class RayTargets(NamedTuple):
 class ContourRefineHead(BaseModule):
     """Measure the radii of a location again, on finer features than those of the score map.
 
-    The mask head predicts radii for all locations at once from one cell each, so its outline is
-    smooth. Once a location is elected, this head samples features at M places along each of its
+    The mask head predicts radii for all locations at once from one cell each, so its contour is
+    smooth. Once a location is selected, this head samples features at M places along each of its
     n rays, up to somewhat beyond the predicted box: fine maps of the backbone, the combined
     features of the regression branch, how similar the place looks to the target and to the
     background of the template, and how far it lies from the mask head's radius. Convolutions over
@@ -56,7 +56,7 @@ class ContourRefineHead(BaseModule):
     the integral of that along the ray.
 
     Sampling features on the contour and moving it is the idea of Deep Snake (Peng et al., CVPR
-    2020); the grid along fixed rays keeps the outline a star shape that the polar losses apply to.
+    2020); the grid along fixed rays keeps the contour a star shape that the polar losses apply to.
 
     Args:
         in_channels: Channels of the fine maps that are read, the first outputs of the backbone.

@@ -1,4 +1,4 @@
-"""Segmentation head that outlines the target with rays."""
+"""Segmentation head that draws the target's contour with rays."""
 
 import math
 
@@ -14,7 +14,7 @@ from mmpolar.registry import MODELS
 
 @MODELS.register_module()
 class PolarContourHead(BaseModule):
-    """Predict, for every location, the distance to the target's outline along n rays.
+    """Predict, for every location, the distance to the target's contour along n rays.
 
     A stack of convolutions over Ocean's combined features; the last has one channel per ray, and
     an exponential makes its output a radius in pixels of the search crop. The representation is
@@ -64,7 +64,7 @@ class PolarContourHead(BaseModule):
     def forward(self, maps: OceanMaps, locations: Tensor | None = None) -> Tensor:
         """Predict radii, everywhere or at some locations.
 
-        A tracker draws one outline a frame. Its location depends on a window of a few cells of the
+        A tracker draws one contour a frame. Its location depends on a window of a few cells of the
         features, so that the map of all of them would be mostly wasted.
 
         Args:
