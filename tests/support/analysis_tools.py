@@ -1,6 +1,5 @@
-"""Loading a tool of ``tools/analysis_tools`` as a program started in that folder would be."""
+"""Loading a tool of ``tools/analysis_tools`` without starting it."""
 
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -10,7 +9,5 @@ FOLDER = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools'
 
 
 def load_tool(name: str) -> ModuleType:
-    """The tool; the package beside it can be imported from now on."""
-    if str(FOLDER) not in sys.path:
-        sys.path.insert(0, str(FOLDER))
+    """The tool of that name."""
     return load_script(FOLDER / f'{name}.py')

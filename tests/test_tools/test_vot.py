@@ -43,21 +43,13 @@ BOX = np.array([100.0, 80, 160, 130])
 OTHER = np.array([30.0, 40, 90, 110])
 
 
-@pytest.fixture(scope='module', autouse=True)
-def tools_on_path():
-    """The scripts import each other as those of a program started in their folder."""
-    sys.path.insert(0, str(TOOLS))
-    yield
-    sys.path.remove(str(TOOLS))
-
-
 @pytest.fixture(scope='module')
-def script(tools_on_path):
+def script():
     return load_script(TOOLS / 'trax_tracker.py')
 
 
 @pytest.fixture(scope='module')
-def registrar(tools_on_path):
+def registrar():
     return load_script(TOOLS / 'register_tracker.py')
 
 

@@ -11,9 +11,18 @@ import optuna
 import torch
 from mmengine.config import Config
 from tqdm import tqdm
-from tuning.plots import plot_study
-from tuning.search_space import Range, cfg_options, default_ranges, parse_ranges
-from tuning.study import (
+
+from mmpolar.cli.errors import run_or_explain
+from mmpolar.cli.inputs import (
+    add_config_arguments,
+    build_dataset,
+    read_plain_config,
+    tool_parser,
+)
+from mmpolar.cli.tables import text_table, write_csv, write_json
+from mmpolar.cli.tuning.plots import plot_study
+from mmpolar.cli.tuning.search_space import Range, cfg_options, default_ranges, parse_ranges
+from mmpolar.cli.tuning.study import (
     Result,
     claim_study,
     count_finished,
@@ -24,17 +33,8 @@ from tuning.study import (
     read_result,
     trial_rows,
 )
-from tuning.validation_data import ValidationData, scratch_folder
-from tuning.workers import Job, build_metric, build_objective, run_trials
-
-from mmpolar.cli.errors import run_or_explain
-from mmpolar.cli.inputs import (
-    add_config_arguments,
-    build_dataset,
-    read_plain_config,
-    tool_parser,
-)
-from mmpolar.cli.tables import text_table, write_csv, write_json
+from mmpolar.cli.tuning.validation_data import ValidationData, scratch_folder
+from mmpolar.cli.tuning.workers import Job, build_metric, build_objective, run_trials
 from mmpolar.evaluation.metrics import SequenceMetric
 from mmpolar.runtime.model_folder import file_sha256
 

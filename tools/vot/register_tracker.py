@@ -10,8 +10,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine_arguments import add_engine_arguments, check_engine_arguments, engine_arguments
-
+from mmpolar.cli.engine_arguments import (
+    add_engine_arguments,
+    check_engine_arguments,
+    engine_arguments,
+)
 from mmpolar.cli.errors import report_error
 
 REGISTRY_NAME = 'trackers.ini'

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
-from engine_arguments import add_engine_arguments, build_tracker, check_engine_arguments
 from numpy.typing import NDArray
+
+from mmpolar.cli.engine_arguments import add_engine_arguments, build_tracker, check_engine_arguments
 
 try:
     import trax

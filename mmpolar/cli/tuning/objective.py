@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import optuna
 
+from mmpolar.cli.tuning.search_space import Range, Value
+from mmpolar.cli.tuning.validation_data import ValidationData
 from mmpolar.evaluation.metrics import SequenceMetric
 from mmpolar.evaluation.replay import track_frame
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.tracking import SingleTargetTracker
-from tuning.search_space import Range, Value
-from tuning.validation_data import ValidationData
 
 #: Attribute of the trial that has the config's own values.
 BASELINE = 'baseline'

@@ -13,9 +13,9 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.objective import BASELINE
-from tuning.processes import process_is_gone, this_process
-from tuning.search_space import Value
+from mmpolar.cli.tuning.objective import BASELINE
+from mmpolar.cli.tuning.processes import process_is_gone, this_process
+from mmpolar.cli.tuning.search_space import Value
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 #: A trial whose process gave no sign of life for so many seconds is given up (data bases only).

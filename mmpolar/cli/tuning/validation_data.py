@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mmpolar.cli.tuning.processes import process_is_gone, this_process
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.structures.target import Target
 from mmpolar.utils.image import read_image
-from tuning.processes import process_is_gone, this_process
 
 _FILE = 'frames.raw'
 _PREFIX = '.frames'

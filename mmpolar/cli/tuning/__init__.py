@@ -1,0 +1,1 @@
+"""Tuning the parameters of tracking: what Optuna does not do itself."""

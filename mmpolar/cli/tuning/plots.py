@@ -1,0 +1,71 @@
+"""The picture of a study, made of Optuna's own plots."""
+
+import io
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import optuna
+from matplotlib import pyplot, rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from numpy.typing import NDArray
+from optuna.importance import FanovaImportanceEvaluator
+from optuna.visualization import matplotlib as plots
+
+_PANEL_INCHES = (3.6, 3.2)
+_DPI = 120
+_WHITE = (255, 255, 255)
+
+
+def plot_study(
+    study: optuna.Study,
+    names: Sequence[str],
+    shares: Mapping[str, float],
+    figure_name: str,
+    out: str | os.PathLike,
+) -> None:
+    """Draw the history, the importance of the parameters, and the figure over each of them.
+
+    Args:
+        study: The study, with at least one trial that went to the end.
+        names: The tuned parameters.
+        shares: Importance by parameter; empty if it is not known, then it is not drawn.
+        figure_name: What is tuned for.
+        out: Picture to write; its folder is made.
+    """
+    names = list(names)
+    with rc_context(), warnings.catch_warnings():
+        # Optuna marks all of its plots with Matplotlib as experimental.
+        warnings.simplefilter('ignore', optuna.exceptions.ExperimentalWarning)
+        rows = [
+            _render(plots.plot_optimization_history(study, target_name=figure_name), 3),
+            _render(plots.plot_slice(study, names, target_name=figure_name), max(2, len(names))),
+        ]
+        if shares:
+            evaluator = FanovaImportanceEvaluator(seed=0)
+            axis = plots.plot_param_importances(study, evaluator, names, target_name=figure_name)
+            rows.insert(1, _render(axis, 3))
+    width = max(row.shape[1] for row in rows)
+    rows = [
+        cv2.copyMakeBorder(row, 0, 0, 0, width - row.shape[1], cv2.BORDER_CONSTANT, value=_WHITE)
+        for row in rows
+    ]
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(out), np.vstack(rows)):
+        raise OSError(f'cannot write {out}; is the disk full?')
+
+
+def _render(axes: Axes | NDArray, panels: int) -> NDArray[np.uint8]:
+    """Pixels (H, W, 3), BGR, of a plot that is as wide as so many panels; the plot is closed."""
+    figure = np.ravel(axes)[0].figure
+    width, height = _PANEL_INCHES
+    figure.set_size_inches(width * panels, height)
+    png = io.BytesIO()
+    # Legends and colour bars stand outside of the axes; Optuna leaves them no room.
+    FigureCanvasAgg(figure).print_figure(png, dpi=_DPI, bbox_inches='tight')
+    pyplot.close(figure)
+    return cv2.imdecode(np.frombuffer(png.getvalue(), np.uint8), cv2.IMREAD_COLOR)

@@ -1,1 +1,0 @@
-"""The parts of tune_tracker.py, one a module."""
