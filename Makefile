@@ -1,7 +1,7 @@
 # `make` alone lists what there is. PYTHON=... chooses the interpreter of the first set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env demo quickstart test lint format clean
+.PHONY: help env demo quickstart test lint format docs clean
 
 PYTHON ?=
 ARGS ?=
@@ -33,6 +33,10 @@ format: env ## Put style and formatting right
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+docs: env ## Build the documentation and the API reference as a site in site/
+	@$(BIN)/python -m pip install -q -r requirements/docs.txt -c requirements/lock.txt
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
 clean: ## Remove caches and build products (keeps .venv and work_dirs)
-	rm -rf build dist .pytest_cache .ruff_cache
+	rm -rf build dist site .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
