@@ -24,7 +24,7 @@ examples:
   python tools/test.py CONFIG CHECKPOINT --out results     also write each video's track
   python tools/test.py CONFIG CHECKPOINT --out results --submission got10k
                                                            also make results/got10k.zip to upload
-  python tools/test.py CONFIG CHECKPOINT --show-dir shown  also draw boxes and outlines
+  python tools/test.py CONFIG CHECKPOINT --show-dir shown  also draw boxes and contours
   bash tools/dist_test.sh CONFIG CHECKPOINT 4              four processes, one GPU each
 """
 
@@ -65,7 +65,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='with --out: also make a submission to this benchmark from the results, and check it; '
         "without the config's metrics where the benchmark withholds the truth",
     )
-    parser.add_argument('--show-dir', metavar='DIR', help='write frames with the outline to DIR')
+    parser.add_argument('--show-dir', metavar='DIR', help='write frames with the contour to DIR')
     add_common_arguments(parser)
     args = parser.parse_args(argv)
     if args.submission is not None and args.out is None:

@@ -1,4 +1,4 @@
-"""The config, the data set and the result folders that a command line names."""
+"""The config, the dataset and the result folders that a command line names."""
 
 import argparse
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ def add_input_arguments(parser: argparse.ArgumentParser, several: bool) -> None:
         parser: Parser of the tool.
         several: Whether the tool takes several result folders.
     """
-    add_config_arguments(parser, 'config whose test_dataloader names the data set tested')
+    add_config_arguments(parser, 'config whose test_dataloader names the dataset tested')
     parser.add_argument(
         'results',
         nargs='+' if several else None,
@@ -104,7 +104,7 @@ def read_plain_config(args: argparse.Namespace) -> Config:
 
 
 def build_dataset(cfg: Config, path: str, loader: str = 'test_dataloader') -> BaseTrackDataset:
-    """The data set of a test or validation loader; a config without one ends the program.
+    """The dataset of a test or validation loader; a config without one ends the program.
 
     Args:
         cfg: The config.
@@ -112,14 +112,14 @@ def build_dataset(cfg: Config, path: str, loader: str = 'test_dataloader') -> Ba
         loader: Section of the config.
 
     Raises:
-        ValueError: If the section's data set is not one of tracks.
+        ValueError: If the section's dataset is not one of tracks.
     """
     require_sections(cfg, path, (loader,), 'this tool')
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpolar')):
         dataset = DATASETS.build(cfg[loader].dataset)
     if not isinstance(dataset, BaseTrackDataset):
         raise ValueError(
-            f'{loader} of {path} has a {type(dataset).__name__}, which is no data set of tracks; '
+            f'{loader} of {path} has a {type(dataset).__name__}, which is no dataset of tracks; '
             'docs/datasets.md lists those'
         )
     return dataset
@@ -128,11 +128,11 @@ def build_dataset(cfg: Config, path: str, loader: str = 'test_dataloader') -> Ba
 def open_results(
     texts: Sequence[str], dataset: BaseTrackDataset, common: bool
 ) -> tuple[list[ResultFolder], list[int]]:
-    """The result folders, and the tracks of the data set to look at.
+    """The result folders, and the tracks of the dataset to look at.
 
     Args:
         texts: ``NAME=FOLDER`` or ``FOLDER`` each.
-        dataset: The data set.
+        dataset: The dataset.
         common: Whether tracks that some results lack are left out.
 
     Returns:
@@ -157,7 +157,7 @@ def open_results(
         if dataset.get_track(index)['video_name'] not in absent
     ]
     if not tracks:
-        raise ValueError('the results have no sequence of this data set in common')
+        raise ValueError('the results have no sequence of this dataset in common')
     return folders, tracks
 
 

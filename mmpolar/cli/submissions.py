@@ -14,7 +14,7 @@ from mmpolar.evaluation.submissions import (
 )
 from mmpolar.utils.findings import ERROR, Finding, format_summary, has_errors
 
-#: The data set of each benchmark, and what may be said about it.
+#: The dataset of each benchmark, and what may be said about it.
 DATA_HELP = """\
 what is expected
   got10k       the test split; --options split=val for the validation set
@@ -27,14 +27,14 @@ what is expected
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say which results are expected."""
-    parser.add_argument('data_root', help='folder of the data set, in its official form')
+    parser.add_argument('data_root', help='folder of the dataset, in its official form')
     parser.add_argument(
         '--options',
         nargs='+',
         action=DictAction,
         default={},
         metavar='KEY=VALUE',
-        help='options of the data set: of its class, see docs/datasets.md',
+        help='options of the dataset: of its class, see docs/datasets.md',
     )
     parser.add_argument(
         '--foreground',
@@ -60,12 +60,12 @@ def build_submission(args: argparse.Namespace, parser: argparse.ArgumentParser) 
 def read_expected(
     submission: Submission, args: argparse.Namespace, parser: argparse.ArgumentParser
 ) -> Sequence[ExpectedSequence]:
-    """What is expected, from the data set that the arguments name."""
+    """What is expected, from the dataset that the arguments name."""
     try:
         dataset = build_expected_dataset(submission, args.data_root, args.options)
         return expected_sequences(dataset)
     except (OSError, TypeError, ValueError) as error:
-        parser.error(f'the data set cannot be read: {error}')
+        parser.error(f'the dataset cannot be read: {error}')
 
 
 def print_findings(findings: Iterable[Finding], notes: bool) -> bool:

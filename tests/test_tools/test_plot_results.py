@@ -146,7 +146,7 @@ def test_configs_without_tracks_are_refused(tool, tracked, tmp_path, capsys):
         (
             "test_dataloader = dict(dataset=dict(type='ImageFolderDataset', data_root="
             f"'{tracked.near}/masks/bear'))",
-            'ImageFolderDataset, which is no data set of tracks',
+            'ImageFolderDataset, which is no dataset of tracks',
         ),
     ):
         config.write_text(text)

@@ -86,7 +86,7 @@ def test_what_cannot_be_made_is_said_in_one_line(make, lasot, davis, tmp_path, c
     assert make(words('lasot', davis.results, lasot.data_root, '--out', out)) == 2
     assert 'lack 1 of 1 videos: boat-1' in capsys.readouterr().err
     for arguments, message in (
-        (('lasot', lasot.results, tmp_path, '--out', out), 'the data set cannot be read'),
+        (('lasot', lasot.results, tmp_path, '--out', out), 'the dataset cannot be read'),
         (('lasot', lasot.results, lasot.data_root), '--out'),
         (('vot_reset', lasot.results, lasot.data_root, '--out', out), 'invalid choice'),
         (

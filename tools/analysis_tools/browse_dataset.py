@@ -47,7 +47,7 @@ DOT_COLOR = (255, 255, 255)
 
 EPILOG = """\
 colours
-  green outline   the mask                   white dots       positive locations
+  green contour   the mask                   white dots       positive locations
   cyan box        the target's box           orange, pink     rays and contour from the most
   red box         the object of a negative                    central location and from another
   blue to red     centerness from 0 to 1
@@ -62,7 +62,7 @@ examples
         --cfg-options train_dataloader.dataset.pipeline.1.rotate=20
 
 what to look for
-  The box encloses the outline and the outline follows the object: if not, the annotations or
+  The box encloses the contour and the contour follows the object: if not, the annotations or
   data_root are wrong. Contours that cut far into or across the object: more rays are needed
   (n_rays), or the object is not star-shaped. Few dots: the target is small in the search crop.
 """

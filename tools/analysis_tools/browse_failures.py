@@ -52,8 +52,8 @@ Draw the worst frames of the worst sequences as a contact sheet, a row a sequenc
 figure over the frames with those shown marked in red, the frame in which the target was given, and the
 worst frames in order of time. A cell shows the part of the frame that holds both targets.
 
-green    the truth: outline of the mask, and box where boxes rank or are all there is
-orange   the tracker: box, outline, tinted mask
+green    ground truth: contour of the mask, and box where boxes rank or are all there is
+orange   the tracker: box, contour, tinted mask
 
 A sequence ranks by its mean figure, a frame by its own. Frames next to a worse one are passed over
 (--gap), as they show the same failure. Beside the sheet: failures.csv, the figures of the frames shown."""
@@ -62,7 +62,7 @@ EPILOG = """\
 examples:
   python tools/test.py CONFIG CHECKPOINT --out results/a
   python tools/analysis_tools/browse_failures.py CONFIG results/a
-  outlines rather than boxes, more of them, one file a sequence:
+  contours rather than boxes, more of them, one file a sequence:
     python tools/analysis_tools/browse_failures.py CONFIG results/a --by F --sequences 20 \\
         --frames 6 --single
   only the sequences named:
@@ -70,7 +70,7 @@ examples:
 
 what to look for
   A figure that falls at once and stays at 0: the tracker went over to something else; look at the
-  first frame of the fall. One that sags now and then: the box holds, the outline does not. Marks all
+  first frame of the fall. One that sags now and then: the box holds, the contour does not. Marks all
   over a level line: nothing is wrong here but the figure's own ceiling (docs/metrics.md)."""
 
 
@@ -79,7 +79,7 @@ class Failure:
     """A sequence and its worst frames.
 
     Attributes:
-        track_id: Number of the track in its data set.
+        track_id: Number of the track in its dataset.
         name: Name of the track.
         mean: Mean of the ranking figure over the frames that have one.
         values: (T,) of each figure by name, NaN where a frame has none.
@@ -145,7 +145,7 @@ def run(args: argparse.Namespace) -> None:
     masks = folder.has_masks and has_masks(dataset)
     if args.by in ('J', 'F') and not masks:
         raise ValueError(
-            f'--by {args.by} needs masks, which the data set or the results lack; say --by iou'
+            f'--by {args.by} needs masks, which the dataset or the results lack; say --by iou'
         )
     by = args.by or ('J' if masks else 'iou')
     scores = score_frames(dataset, folder, tracks, masks, args.workers)

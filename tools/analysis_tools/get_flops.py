@@ -178,7 +178,7 @@ def count_template(
 def count_search(
     model: Ocean, parts: dict[str, list[nn.Module]], template_size: int, search_size: int
 ) -> dict[str, int]:
-    """Multiply-adds of each part for one search crop, the elected location's outline included."""
+    """Multiply-adds of each part for one search crop, the selected location's contour included."""
     kept = model.params
     model.params = replace(
         kept,

@@ -37,12 +37,12 @@ BOX, MASK = 'box', 'mask'
 MASK_THRESHOLDS = SUCCESS_THRESHOLDS
 
 DESCRIPTION = """\
-Plot the results of several trackers on one data set in one picture, with the figures in the legends.
+Plot the results of several trackers on one dataset in one picture, with the figures in the legends.
 
 boxes   success over overlap thresholds [mean], precision over pixels [at 20 px], normalised precision
         [mean up to 0.5], as OTB, LaSOT, TrackingNet and UAV123 do
 masks   share of frames above each J and each F [mean J, mean F], and J&F of the sequences from the best
-        to the worst [mean]; drawn where the data set has masks, of the trackers that drew some
+        to the worst [mean]; drawn where the dataset has masks, of the trackers that drew some
 
 Beside the picture, with its name: .csv, a row a tracker, and .json with curves and the figures of each
 sequence. Figures are those of OPEMetric and DavisMetric (docs/metrics.md)."""

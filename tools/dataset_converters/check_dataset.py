@@ -1,4 +1,4 @@
-"""List everything that is broken in a data set."""
+"""List everything that is broken in a dataset."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from mmpolar.registry import DATASETS
 from mmpolar.utils.findings import ERROR, Finding, format_summary, has_errors
 
 DESCRIPTION = """\
-List everything that is broken in a data set, without stopping at the first mistake: files that are
+List everything that is broken in a dataset, without stopping at the first mistake: files that are
 missing or cannot be decoded, frames missing in a row, masks without image, of another size or
 without any target, lines that cannot be read, numbers of boxes and images that differ, boxes
 outside of the image or with NaN in parts. Nothing is changed.
@@ -24,11 +24,11 @@ meant so, such as frames in which the target is out of sight."""
 
 EPILOG = """\
 examples:
-  one data set, by the name of its class and its folder, with options of the class:
+  one dataset, by the name of its class and its folder, with options of the class:
     python tools/dataset_converters/check_dataset.py DavisDataset data/DAVIS \\
         --options multi_object=True ann_file=ImageSets/2017/train.txt
     python tools/dataset_converters/check_dataset.py GOT10kDataset data/got10k --options split=val
-  all data sets of a config, those for training, validation and test:
+  all datasets of a config, those for training, validation and test:
     python tools/dataset_converters/check_dataset.py configs/my_data.py --notes --json faults.json
 
 exit code: 0 no error, 1 errors, 2 wrong usage"""
@@ -39,8 +39,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('what', help='a config (*.py), or the class of a data set')
-    parser.add_argument('data_root', nargs='?', help='folder of the data set, with a class')
+    parser.add_argument('what', help='a config (*.py), or the class of a dataset')
+    parser.add_argument('data_root', nargs='?', help='folder of the dataset, with a class')
     parser.add_argument(
         '--options',
         nargs='+',
@@ -55,7 +55,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--json', type=Path, help='also write all findings to this file')
     args = parser.parse_args(argv)
     if args.what.endswith('.py') == (args.data_root is not None):
-        parser.error('give a config (*.py) alone, or the class of a data set and its folder')
+        parser.error('give a config (*.py) alone, or the class of a dataset and its folder')
     if args.what.endswith('.py') and not Path(args.what).is_file():
         parser.error(f'config {args.what} does not exist')
     if not args.what.endswith('.py') and DATASETS.get(args.what) is None:

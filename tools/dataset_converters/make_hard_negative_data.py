@@ -1,4 +1,4 @@
-"""Make a data set to study false alarms on: few images with a target, a large pool without."""
+"""Make a dataset to study false alarms on: few images with a target, a large pool without."""
 
 import argparse
 import hashlib
@@ -20,7 +20,7 @@ from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.image import read_image
 
 DESCRIPTION = """\
-Make a data set to study false alarms on: some images with a target, and a large pool of images
+Make a dataset to study false alarms on: some images with a target, and a large pool of images
 without, most of which nothing would take for the target while a few are easily mistaken for it.
 
 With --data, photographs and generated scenes. The target is the dog. Images with a dog are the
@@ -114,7 +114,7 @@ class Picture:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Make the data set, unless it is there already."""
+    """Make the dataset, unless it is there already."""
     args = parse_args(argv)
     try:
         manifest = make_data(args)
@@ -182,7 +182,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 
 def make_data(args: argparse.Namespace) -> dict:
-    """Write the data set of the options and give its manifest; what is complete is left alone.
+    """Write the dataset of the options and give its manifest; what is complete is left alone.
 
     Raises:
         ValueError: If the folder holds something else, or the sets hold no target or nothing else.

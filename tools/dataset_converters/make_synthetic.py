@@ -74,7 +74,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--preview',
         metavar='FILE',
         type=_image_file,
-        help='also write a contact sheet with the outlines, a PNG or JPEG',
+        help='also write a contact sheet with the contours, a PNG or JPEG',
     )
     return parser.parse_args(argv)
 
@@ -101,7 +101,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def write_preview(root: Path, file: Path) -> None:
-    """Draw a few frames of a few videos of both splits with the target's outline.
+    """Draw a few frames of a few videos of both splits with the target's contour.
 
     Args:
         root: Folder that :func:`generate_dataset` wrote.

@@ -116,7 +116,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def open_dataset(source: str, use: str, temporary: str) -> BaseTrackDataset:
-    """The data set that an argument names."""
+    """The dataset that an argument names."""
     if source != SYNTHETIC:
         return DavisDataset(data_root=source)
     split = _SYNTHETIC_SPLITS[use]

@@ -26,7 +26,7 @@ from mmpolar.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_CONFIG = ROOT / 'configs/ocean_polar/ocean-polar_r50_natural.py'
-SEED = 0  # of the outline's head, so that the same source gives the same file
+SEED = 0  # of the contour's head, so that the same source gives the same file
 
 DESCRIPTION = """\
 Turn a checkpoint of Ocean's published code (github.com/researchmm/TracKit, model "Ocean") into one
@@ -42,14 +42,14 @@ the names and shapes are printed. A checkpoint of the variant that learns online
 stage, which tracking with mmpolar does not need: leave it out by name, see below.
 
 Two things differ between the networks. The published tower convolutions have a bias before batch norm;
-it moves into the running mean. The head that draws the outline is new: it keeps its initial values and
+it moves into the running mean. The head that draws the contour is new: it keeps its initial values and
 wants training. Without it (--no-mask-head) the tracker gives boxes alone, as the original does."""
 
 EXAMPLES = """\
 examples:
   boxes alone, as the original:
     python tools/model_converters/ocean_to_mmpolar.py OceanV.pth ocean_r50.pth --no-mask-head
-  a start for the training of the outline:
+  a start for the training of the contour:
     python tools/model_converters/ocean_to_mmpolar.py OceanV.pth ocean_r50.pth
     python tools/train.py configs/ocean_polar/ocean-polar_r50_natural.py \\
         --cfg-options load_from=ocean_r50.pth
@@ -96,7 +96,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--no-mask-head',
         action='store_true',
-        help='write no weights for the outline; use the result with model.mask_head=None',
+        help='write no weights for the contour; use the result with model.mask_head=None',
     )
     parser.add_argument(
         '--leave-out',
@@ -166,7 +166,7 @@ def report(out: Path, facts: dict[str, Any], conversion: OceanConversion) -> str
     if conversion.initialised:
         lines.append(
             f'  {len(conversion.initialised)} tensors of mask_head keep their initial values: the '
-            'outline wants training'
+            'contour wants training'
         )
     for title, names in (
         ('step counters of batch norm that start at zero', conversion.counters),

@@ -196,7 +196,7 @@ def tracking_crops(model: Ocean) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def find_maps(model: Ocean, crops: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-    """What decides about a target: scores, boxes and, if there is an outline, radii."""
+    """What decides about a target: scores, boxes and, if there is a contour, radii."""
     kernels = model.encode_template(crops[0])
     maps = model.search(kernels, crops[1])
     scores = maps.scores(model.params.score_ratio)

@@ -21,7 +21,7 @@ DESCRIPTION = """\
 List everything that is wrong with a submission, without stopping at the first mistake: sequences, files
 or frames that are missing, files that do not belong there, numbers of lines, numbers that are not finite,
 times that are missing or impossible, pictures of another size, mode or palette, objects that do not exist
-or that appear before they are given. The data set says what is expected. Nothing is changed."""
+or that appear before they are given. The dataset says what is expected. Nothing is changed."""
 EPILOG = f"""\
 {DATA_HELP}
   vot_reset    the sequences of list.txt, in the protocol of VOT2013 to VOT2019; the submission is the

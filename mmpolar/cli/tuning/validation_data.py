@@ -30,14 +30,14 @@ class _Place:
 
 
 class ValidationData:
-    """Frames and targets of a data set, most of them in a file of decoded pixels.
+    """Frames and targets of a dataset, most of them in a file of decoded pixels.
 
     The file is mapped into memory: the processes share its pages, and where memory is short the
     system drops pages and reads them again, which costs less than decoding. What does not fit the
     file is decoded anew whenever it is wanted. A process gets this object by pickling.
 
     Args:
-        dataset: Data set in test mode.
+        dataset: Dataset in test mode.
         tracks: Numbers of its tracks to use.
         max_frames: Frames of each track, from the first; 0 for all.
 
