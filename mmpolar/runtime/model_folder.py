@@ -10,6 +10,7 @@ from typing import Any
 
 from mmpolar.tracking.params import TrackParams, current_spelling
 from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.deprecation import warn_deprecated
 from mmpolar.version import __version__
 
 MANIFEST_NAME = 'model.json'
@@ -66,6 +67,12 @@ class ModelManifest:
     weights_sha256: str
     file_sha256: dict[str, str]
     mmpolar_version: str = __version__
+
+    @property
+    def outline(self) -> str | None:
+        """Old name of ``contour``."""
+        warn_deprecated('ModelManifest.outline', 'ModelManifest.contour')
+        return self.contour
 
     def search_file(self, size: int) -> str:
         """File of the graph for search crops of that side."""
