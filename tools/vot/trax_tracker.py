@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mmpolar.cli.engine_arguments import add_engine_arguments, build_tracker, check_engine_arguments
-
 try:
     import trax
     from trax import Image, ImageChannel, Region, Server, TraxStatus
