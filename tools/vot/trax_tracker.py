@@ -14,6 +14,11 @@ try:
 except ImportError as error:
     sys.exit(f'error: {error}; install the TraX protocol with: pip install vot-trax')
 
+from mmpolar.cli.engine_arguments import (
+    add_engine_arguments,
+    build_tracker,
+    check_engine_arguments,
+)
 from mmpolar.cli.errors import report_error
 from mmpolar.evaluation.functional import vot_region as regions
 from mmpolar.evaluation.functional.vot_region import region_box, region_mask, result_region
