@@ -5,25 +5,18 @@ _base_ = '../ocean_polar/ocean-polar_effnet-lite0_natural.py'
 # and after two thirds of it.
 max_epochs = 6
 pairs_per_epoch = 1024
-pool_size = 1200
 
 model = dict(backbone=dict(frozen_stages=5))
 train_dataloader = dict(
     dataset=dict(
         num_composites=pairs_per_epoch,
         positives=dict(samples_per_epoch=pairs_per_epoch),
-        negatives=dict(length=pool_size),
+        negatives=dict(length=1200),
     )
 )
 custom_hooks = [
     _base_.ema_hook,
-    dict(
-        _base_.mining_hook,
-        num_picks=300,
-        begin=2,
-        interval=2,
-        pool=dict(_base_.mining_hook.pool, length=pool_size),
-    ),
+    dict(_base_.mining_hook, num_picks=300, begin=2, interval=2),
 ]
 
 optim_wrapper = dict(type='Bfloat16OptimWrapper')

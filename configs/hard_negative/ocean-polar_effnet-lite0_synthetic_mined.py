@@ -7,13 +7,6 @@ model = dict(head=dict(loss_cls=dict(focus=2.0)))
 
 load_and_crop, augment_and_pack = _base_.train_pipeline[:2], _base_.train_pipeline[2:]
 videos = dict(datasets=_base_.train_dataloader.dataset.datasets, frame_range=24)
-# The generated videos have one annotated object each; their unannotated distractors are background.
-negatives = dict(
-    type='NegativePairDataset',
-    length=960,
-    kinds=dict(other=1, background=1),
-    **videos)
-
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,
@@ -27,7 +20,14 @@ train_dataloader = dict(
             negative_prob=0,
             pipeline=load_and_crop,
             **videos),
-        negatives=dict(pipeline=load_and_crop, **negatives),
+        negatives=dict(
+            type='NegativePairDataset',
+            length=960,
+            # The generated videos have one annotated object each; their unannotated distractors are
+            # background.
+            kinds=dict(other=1, background=1),
+            pipeline=load_and_crop,
+            **videos),
         pipeline=[dict(type='PairComposite'), *augment_and_pack]))
 
 train_cfg = dict(type='GroupTrainLoop')
@@ -38,8 +38,6 @@ custom_hooks = [
         begin=2,
         scorer=dict(type='MaxTrackScore'),
         report_thr=0.5,
-        # Scored are the very crops that training draws: a pair's crop depends on its index alone.
-        pool=dict(pipeline=[*load_and_crop, dict(type='PackPairInputs')], **negatives),
         batch_size=16,
         num_workers=1),
     dict(type='ConvergenceHook', window=60, tolerance=0.01, max_new_share=0.2),

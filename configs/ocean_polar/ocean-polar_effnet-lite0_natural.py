@@ -15,7 +15,6 @@ optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))
 train_dataloader = dict(
     dataset=dict(positives=_base_.natural_sets, negatives=_base_.natural_sets))
-mining_hook = dict(pool=_base_.natural_sets)
 custom_hooks = [
     dict(
         type='BackboneUnfreezeHook',
@@ -23,8 +22,7 @@ custom_hooks = [
             dict(epoch=6, modules=['stages.2', 'stages.3', 'stages.4'])
         ]),
     _base_.ema_hook,
-    dict(
-        _base_.mining_hook, pool=dict(_base_.mining_hook.pool, **_base_.natural_sets)),
+    _base_.mining_hook,
 ]
 max_epochs = 18
 train_cfg = dict(max_epochs=max_epochs, val_interval=6)

@@ -10,7 +10,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
 from mmpolar.mining.group_train_loop import GroupTrainLoop
-from mmpolar.mining.hard_negative_mining_hook import INFO_KEY
+from mmpolar.mining.reports import INFO_KEY
 from mmpolar.registry import HOOKS
 
 STATE_KEY = 'convergence'

@@ -23,7 +23,7 @@ MOVED_MODULES: dict[str, NewPlace] = {
     'mmpolar.engine.mining': {
         'HardestSamples': 'mmpolar.mining.scoring',
         'MiningDataset': 'mmpolar.mining',
-        'Pick': 'mmpolar.mining.reports',
+        'Pick': 'mmpolar.mining.picks',
         'PickRule': 'mmpolar.mining',
         'PickedRound': 'mmpolar.mining.picks',
         'PoolScores': 'mmpolar.mining.scoring',

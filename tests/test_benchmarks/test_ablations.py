@@ -73,10 +73,9 @@ def tiny(tool, tmp_path_factory):
     made = dict(type='SyntheticDataset', data_root=str(folder / 'data'), frames=3, size=(96, 72))
     hook = cfg.custom_hooks[1]
     data = cfg.train_dataloader.dataset
-    for pairs in (data.positives, data.negatives, hook.pool):
+    for pairs in (data.positives, data.negatives):
         pairs.update(datasets=[dict(made, num_train=3)], quotas=None)
-    for pool in (data.negatives, hook.pool):
-        pool.length = 3
+    data.negatives.length = 3
     data.num_composites = data.positives.samples_per_epoch = 2
     hook.update(num_picks=2, begin=1, interval=1, batch_size=3, num_workers=0)
     cfg.train_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)
@@ -266,7 +265,7 @@ def test_all_that_is_random_has_the_seed(tool):
             data = cfg.train_dataloader.dataset
             seeds = [cfg.randomness.seed, data.seed, data.positives.seed, data.negatives.seed]
             for hook in tool.nodes_of_type(cfg.custom_hooks, 'HardNegativeMiningHook'):
-                seeds += [hook.seed, hook.pool.seed]
+                seeds.append(hook.seed)
             assert set(seeds) == {run.seed + 1000 * number}
 
 
@@ -274,10 +273,8 @@ def test_the_pool_that_is_scored_is_the_one_that_is_drawn_from(tool):
     for job in jobs_of(tool, '--epochs', 3).values():
         for cfg in job.stages:
             for hook in tool.nodes_of_type(cfg.custom_hooks, 'HardNegativeMiningHook'):
-                drawn = cfg.train_dataloader.dataset.negatives.to_dict()
-                scored = hook.pool.to_dict()
-                assert scored.pop('pipeline')[:-1] == drawn.pop('pipeline')
-                assert scored == drawn
+                # Without these the hook takes the negatives of the training data.
+                assert not {'pool', 'pipeline'} & set(hook)
 
 
 # training

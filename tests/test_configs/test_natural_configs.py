@@ -146,10 +146,12 @@ def test_config_trains_a_step(config):
             == before['backbone.stages.0.0.project.conv.weight']).all()  # fmt: skip
 
 
-def test_mining_starts_once_there_is_something_to_fool(config):
+def test_mining_starts_after_some_epochs(config):
     (hook,) = (hook for hook in config.custom_hooks if hook.type == 'HardNegativeMiningHook')
     assert 0 < hook.begin < config.train_cfg.max_epochs
-    pool = DATASETS.build(hook.pool | dict(length=12))
+    assert 'pool' not in hook
+    negatives = config.train_dataloader.dataset.negatives
+    pool = DATASETS.build(negatives | dict(length=12)).test_samples()
     kinds = pool.count_kinds()
     assert sum(kinds.values()) == 12
     item = pool[0]

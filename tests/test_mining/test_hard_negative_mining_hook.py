@@ -17,6 +17,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmpolar.mining import HardNegativeMiningHook
+from mmpolar.utils import deprecation
+from mmpolar.utils.deprecation import MMPolarDeprecationWarning
 
 EPOCH_LENGTH = 2
 UNUSED_PICKS = dict(mined_share=0.0)
@@ -413,7 +415,7 @@ def test_checkpoints_hold_plain_values(root):
 
 
 def test_each_round_has_one_log_line_a_file_a_picture_and_scalars(root):
-    runner, _ = train(root, dict(num_picks=5, num_pictures=4, report_thr=0.5))
+    runner, _ = train(root, dict(num_picks=5, num_sheet_images=4, report_thr=0.5))
     lines = [line for line in log_text(runner).splitlines() if 'mining round' in line]
     assert len(lines) == 3
     for number, (line, report) in enumerate(zip(lines, reports(root), strict=True), start=1):
@@ -434,7 +436,7 @@ def test_each_round_has_one_log_line_a_file_a_picture_and_scalars(root):
 
 
 def test_the_sheet_shows_the_false_alarms(root):
-    train(root, dict(num_picks=1, num_pictures=1), train_cfg=dict(by_epoch=True, max_epochs=1))
+    train(root, dict(num_picks=1, num_sheet_images=1), train_cfg=dict(by_epoch=True, max_epochs=1))
     (name,) = names(reports(root)[0])
     picture = cv2.resize(cv2.imread(str(root / 'negatives' / name)), (210, 210))
     sheet = cv2.imread(str(root / 'work/mining/round_0001.jpg'))
@@ -507,3 +509,11 @@ def test_a_scorer_that_forgets_an_image_is_an_error(root):
 def test_options_out_of_range_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         HardNegativeMiningHook(**options)
+
+
+def test_old_name_of_the_number_of_images_still_works(root, monkeypatch):
+    monkeypatch.setattr(deprecation, '_warned', set())
+    with pytest.warns(MMPolarDeprecationWarning, match='use num_sheet_images'):
+        train(root, dict(num_picks=1, num_pictures=0), train_cfg=dict(by_epoch=True, max_epochs=1))
+    assert reports(root)[0]['num_picks'] == 1
+    assert not list((root / 'work/mining').glob('*.jpg'))

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
 from mmpolar.datasets import SyntheticDataset, TrackPairDataset
+from mmpolar.mining.pool import NegativePool
 from mmpolar.mining.scoring import SampleDetections
 from mmpolar.registry import DATASETS, MODELS
 
@@ -29,10 +30,9 @@ def run(request, tmp_path_factory):
     made = dict(data_root=str(folder / 'data'), num_train=4, frames=5, size=(160, 120))
     composites = config.train_dataloader.dataset
     hook, _ = config.custom_hooks
-    for pairs in (composites.positives, composites.negatives, hook.pool):
+    for pairs in (composites.positives, composites.negatives):
         pairs.datasets[0].update(made)
-    for pool in (composites.negatives, hook.pool):
-        pool.length = NUM_PAIRS
+    composites.negatives.length = NUM_PAIRS
     composites.num_composites = NUM_COMPOSITES
     hook.update(num_picks=NUM_PICKS, begin=0, batch_size=7, num_workers=0)
     config.train_dataloader.update(
@@ -57,13 +57,18 @@ def report_of(run, number):
     return json.loads((Path(run.work_dir) / f'mining/round_{number:04d}.json').read_text())
 
 
+def packed_pool(run):
+    """Config of the pool of the training data, with the pipeline written out."""
+    negatives = run.cfg.train_dataloader.dataset.negatives
+    return negatives | dict(pipeline=[*negatives.pipeline, dict(type='PackPairInputs')])
+
+
 def scores_one_by_one(run):
     """Best score of each pair of the pool with the weights of the second round."""
     model = MODELS.build(run.cfg.model).eval()
     checkpoint = torch.load(Path(run.work_dir) / 'epoch_1.pth', weights_only=False)
     model.load_state_dict(checkpoint['state_dict'])
-    hook, _ = run.cfg.custom_hooks
-    pool = DATASETS.build(hook.pool)
+    pool = DATASETS.build(packed_pool(run))
     scores = []
     for index in range(len(pool)):
         inputs = pool[index]['inputs']
@@ -86,6 +91,18 @@ def test_picks_of_a_round_are_the_pairs_with_the_highest_scores(run):
     assert np.ptp(scores) > 1e-4
     assert min(p['score'] for p in picks) >= others.max() - 2e-6
     assert report_of(run, 2)['num_scored'] == NUM_PAIRS
+
+
+def test_pool_written_out_in_the_hook_is_the_one_that_it_takes_by_default(run):
+    pool = NegativePool(run.train_dataloader.dataset)
+    by_default = pool.test_samples(run.cfg)
+    written_out = pool.test_samples(run.cfg, samples=packed_pool(run))
+    assert len(by_default) == len(written_out) == NUM_PAIRS
+    for index in range(0, NUM_PAIRS, 5):
+        expected, got = written_out[index], by_default[index]
+        for key, crop in expected['inputs'].items():
+            assert torch.equal(crop, got['inputs'][key]), key
+        assert expected['data_samples'].metainfo == got['data_samples'].metainfo
 
 
 def test_picks_are_named_by_template_and_region(run):
@@ -137,9 +154,9 @@ def test_configs_score_the_pairs_that_they_train(path):
     config = Config.fromfile(path)
     composites = config.train_dataloader.dataset
     (hook,) = (hook for hook in config.custom_hooks if hook.type == 'HardNegativeMiningHook')
-    trained, scored = (dict(part) for part in (composites.negatives, hook.pool))
-    assert trained.pop('pipeline') == scored.pop('pipeline')[:-1]
-    assert trained == scored
+    assert composites.negatives.type == 'NegativePairDataset'
+    # The hook takes its pool from the training data.
+    assert not {'pool', 'pipeline'} & set(hook)
     assert composites.num_positives == composites.num_negatives == 1
     assert composites.positives.negative_prob == 0
     assert composites.pipeline[-1].type == 'PackPairInputs'

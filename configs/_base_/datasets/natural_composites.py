@@ -15,7 +15,6 @@ augmentation = [
 ways = dict(
     positive=0.3, negative=0.2, stitch=0.1, overlay=0.05, transplant=0.15, paste=0.2)
 videos = dict(datasets=_base_.train_dataloader.dataset.datasets, frame_range=50)
-negatives = dict(type='NegativePairDataset', length=6000, **videos)
 
 train_dataloader = dict(
     dataset=dict(
@@ -31,7 +30,8 @@ train_dataloader = dict(
             negative_prob=0,
             pipeline=crops,
             **videos),
-        negatives=dict(pipeline=crops, **negatives),
+        negatives=dict(
+            type='NegativePairDataset', length=6000, pipeline=crops, **videos),
         pipeline=[
             dict(
                 type='PairComposite', probs=ways, fill_outside=dict(prob=0.8)),
@@ -45,6 +45,5 @@ mining_hook = dict(
     interval=5,
     scorer=dict(type='MaxTrackScore'),
     report_thr=0.5,
-    pool=dict(pipeline=[*crops, pack], **negatives),
     batch_size=16,
     num_workers=1)

@@ -3,6 +3,7 @@
 from mmpolar.mining.pool.negative_pair_dataset import NegativePairDataset
 from mmpolar.mining.pool.negative_pool import (
     MiningDataset,
+    NegativePool,
     default_test_pipeline,
     find_mining_dataset,
     with_pipeline,
@@ -11,6 +12,7 @@ from mmpolar.mining.pool.negative_pool import (
 __all__ = [
     'MiningDataset',
     'NegativePairDataset',
+    'NegativePool',
     'default_test_pipeline',
     'find_mining_dataset',
     'with_pipeline',

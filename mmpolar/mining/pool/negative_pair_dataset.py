@@ -1,9 +1,11 @@
 """A fixed pool of pairs whose search region does not hold the template's target."""
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from mmengine.dataset import Compose
 from mmengine.logging import print_log
 
 from mmpolar.datasets.base_pair_dataset import (
@@ -15,6 +17,7 @@ from mmpolar.datasets.base_pair_dataset import (
     view,
 )
 from mmpolar.datasets.base_track_dataset import BaseTrackDataset
+from mmpolar.datasets.transforms.pack_pair_inputs import PackPairInputs
 from mmpolar.mining.pool.negative_region import background_region, distractor_region
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
@@ -145,6 +148,17 @@ class NegativePairDataset(BasePairDataset):
             sample_idx=index,
             dataset_name=self.datasets[number].name,
         )
+
+    def test_samples(self) -> 'NegativePairDataset':
+        """The same pairs, cropped as in training and packed for the model's ``test_step``.
+
+        Returns:
+            A shallow copy whose pipeline ends with ``PackPairInputs``.
+        """
+        self.full_init()
+        packed = copy.copy(self)
+        packed.pipeline = Compose([*self.pipeline.transforms, PackPairInputs()])
+        return packed
 
     def wanted_kind(self, index: int) -> str:
         """The kind that the shares give to a pair; :meth:`get_pair` may have to take another."""

@@ -1,20 +1,26 @@
-"""Finding the pool of negatives in the training data, and reading it through the test pipeline."""
+"""The pool of negatives of a training dataset, and its reading through the test pipeline."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from hashlib import sha256
 from typing import Any, Protocol
 
+import numpy as np
 from mmengine.dataset import Compose
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from mmpolar.mining.all_ranks import on_all_ranks
 from mmpolar.mining.picks.mined_negatives import MinedNegatives
+from mmpolar.registry import DATASETS
 
-#: Attributes in which MMEngine's and MMDetection's wrappers keep the data sets that they wrap.
+#: Attributes in which MMEngine's and MMDetection's wrappers keep the datasets that they wrap.
 _WRAPPED = ('dataset', '_dataset')
 
 
 class MiningDataset(Protocol):
-    """A training data set that draws negatives from a pool, by preference those that were mined.
+    """A training dataset that draws negatives from a pool, by preference those that were mined.
 
     Attributes:
         negatives: The pool.
@@ -30,11 +36,102 @@ class MiningDataset(Protocol):
         """A name of each negative that stays the same from run to run."""
 
 
-def find_mining_dataset(dataset: Any) -> MiningDataset:
-    """The data set with a pool of negatives among a data set and those that it wraps.
+class NegativePool:
+    """The pool of negatives of a training dataset.
 
     Args:
-        dataset: The training data set.
+        training_data: The training dataset, which holds one with a pool, see
+            :func:`find_mining_dataset`.
+
+    Attributes:
+        keys: Name of each negative, the same from run to run.
+
+    Raises:
+        ValueError: If the training dataset has not one pool of negatives, or ranks see different
+            pools.
+    """
+
+    def __init__(self, training_data: Any) -> None:
+        self._dataset = find_mining_dataset(training_data)
+        self.keys = list(self._dataset.negative_keys())
+        if len(set(on_all_ranks(partial(_digest, self.keys)))) > 1:
+            raise ValueError(
+                'ranks see different pools of negatives; give all machines the same files'
+            )
+
+    def __len__(self) -> int:
+        """Number of negatives."""
+        return len(self.keys)
+
+    def published(self) -> NDArray[np.int64]:
+        """Indices of the picks that training draws, shape (K,)."""
+        return self._dataset.mined.read()[0]
+
+    def publish(self, indices: NDArray[np.int64], round_number: int) -> None:
+        """Let training draw these picks of a round from now on; none for round 0."""
+        if round_number:
+            self._dataset.mined.publish(indices, round_number)
+        else:
+            self._dataset.mined.clear()
+
+    def check_unchanged(self) -> None:
+        """Make sure that the pool is the one that data loader workers have a copy of.
+
+        Raises:
+            RuntimeError: If it changed since this object was made.
+        """
+        on_all_ranks(self._check_own)
+
+    def test_samples(
+        self,
+        config: Mapping,
+        pipeline: Sequence[dict | Callable] | None = None,
+        samples: dict | Dataset | None = None,
+    ) -> Dataset:
+        """A dataset whose item i is the test sample of negative i.
+
+        It is ``samples``, if given; else the negatives read through ``pipeline``; else their own
+        ``test_samples()``, if they have it, as pairs do; else the negatives read through the test
+        pipeline of the config, see :func:`default_test_pipeline`.
+
+        Args:
+            config: The runner's config.
+            pipeline: Transforms or their configs.
+            samples: The dataset, or its config.
+
+        Raises:
+            ValueError: If there is no pipeline, or ``samples`` has another length than the pool.
+        """
+        negatives = self._dataset.negatives
+        if samples is not None:
+            samples = DATASETS.build(samples) if isinstance(samples, dict) else samples
+        elif pipeline is None and hasattr(negatives, 'test_samples'):
+            samples = negatives.test_samples()
+        else:
+            pipeline = default_test_pipeline(config) if pipeline is None else pipeline
+            samples = with_pipeline(negatives, pipeline)
+        if len(samples) != len(self):
+            raise ValueError(
+                f'pool of HardNegativeMiningHook has {len(samples)} items, but training draws from '
+                f'{len(self)} negatives; make item i the test sample of negative i'
+            )
+        return samples
+
+    def _check_own(self) -> None:
+        size = len(self._dataset.negatives)
+        if size != len(self) or list(self._dataset.negative_keys()) != self.keys:
+            raise RuntimeError(
+                f'the pool of negatives changed during training, from {len(self)} to {size} '
+                'images or in its order, but workers still have the former one; stop and resume '
+                'the run: picks that are still in the pool are kept'
+            )
+
+
+def find_mining_dataset(dataset: Any) -> MiningDataset:
+    """The dataset with a pool of negatives among a dataset and those that it wraps.
+
+    Args:
+        dataset: The training dataset.
 
     Returns:
         The one that has ``mined``, such as ``CompositeDataset``.
@@ -45,8 +142,8 @@ def find_mining_dataset(dataset: Any) -> MiningDataset:
     found = [part for part in _parts(dataset) if hasattr(type(part), 'mined')]
     if len(found) != 1:
         raise ValueError(
-            f'hard negatives are mined for one data set with a pool of negatives, but the training '
-            f'data set {type(dataset).__name__} holds {len(found)}; make it one CompositeDataset '
+            f'hard negatives are mined for one dataset with a pool of negatives, but the training '
+            f'dataset {type(dataset).__name__} holds {len(found)}; make it one CompositeDataset '
             'with negatives'
         )
     if found[0].negatives is None or len(found[0].negatives) == 0:
@@ -58,18 +155,18 @@ def find_mining_dataset(dataset: Any) -> MiningDataset:
 
 
 def with_pipeline(dataset: Any, pipeline: Sequence[dict | Callable]) -> Any:
-    """The same data set read through another pipeline, in test mode; annotations are shared.
+    """The same dataset read through another pipeline, in test mode; annotations are shared.
 
     Args:
-        dataset: A data set that runs MMEngine's ``Compose`` as its ``pipeline``, such as every
+        dataset: A dataset that runs MMEngine's ``Compose`` as its ``pipeline``, such as every
             ``BaseDataset``; or a wrapper (``dataset`` or ``datasets``) around such.
         pipeline: Transforms or their configs.
 
     Returns:
-        A shallow copy; the given data set stays as it is.
+        A shallow copy; the given dataset stays as it is.
 
     Raises:
-        TypeError: If the data set is of another kind.
+        TypeError: If the dataset is of another kind.
     """
     return _with_pipeline(dataset, Compose(pipeline))
 
@@ -84,7 +181,7 @@ def default_test_pipeline(config: Mapping) -> list[dict]:
         Configs of the transforms.
 
     Raises:
-        ValueError: If the config has neither a test nor a validation data set with a pipeline.
+        ValueError: If the config has neither a test nor a validation dataset with a pipeline.
     """
     for name in ('test_dataloader', 'val_dataloader'):
         loader = config.get(name)
@@ -97,6 +194,10 @@ def default_test_pipeline(config: Mapping) -> list[dict]:
     )
 
 
+def _digest(keys: Sequence[str]) -> str:
+    return sha256('\0'.join(keys).encode()).hexdigest()
+
+
 def _parts(dataset: Any) -> Iterator[Any]:
     yield dataset
     for name in _WRAPPED:
@@ -107,7 +208,7 @@ def _parts(dataset: Any) -> Iterator[Any]:
 
 
 def _own(dataset: Any, name: str) -> Any:
-    """An attribute of the object itself; MMEngine's slices of a data set pass all others on."""
+    """An attribute of the object itself; MMEngine's slices of a dataset pass all others on."""
     return getattr(dataset, '__dict__', {}).get(name)
 
 
@@ -130,7 +231,7 @@ def _with_pipeline(dataset: Any, pipeline: Compose) -> Any:
 
 
 def _pipeline_of(dataset: Any) -> Sequence[dict] | None:
-    """The pipeline in the config of a data set, or of the first that it wraps."""
+    """The pipeline in the config of a dataset, or of the first that it wraps."""
     if isinstance(dataset, Sequence) and not isinstance(dataset, str) and dataset:
         dataset = dataset[0]
     if not isinstance(dataset, Mapping):

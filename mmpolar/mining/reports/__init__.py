@@ -1,11 +1,13 @@
 """Reports of mining rounds."""
 
 from mmpolar.mining.reports.false_alarm_sheet import draw_alarm_sheet, short_name
-from mmpolar.mining.reports.round_report import Pick, RoundReport, score_quantiles
+from mmpolar.mining.reports.round_report import INFO_KEY, RoundReport, score_quantiles
+from mmpolar.mining.reports.round_reporter import RoundReporter
 
 __all__ = [
-    'Pick',
+    'INFO_KEY',
     'RoundReport',
+    'RoundReporter',
     'draw_alarm_sheet',
     'score_quantiles',
     'short_name',

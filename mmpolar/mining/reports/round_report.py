@@ -1,37 +1,25 @@
-"""What a person reads about a mining round."""
+"""Report of a mining round."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmpolar.mining.picks.pick_history import Pick, PickHistory
+from mmpolar.mining.scoring.score_pool import PoolScores
+
 #: Quantiles of the scores that are reported, 0 the lowest and 1 the highest score.
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
-
-
-@dataclass(frozen=True)
-class Pick:
-    """A negative that training draws.
-
-    Attributes:
-        index: Its place in the pool.
-        key: Its name.
-        score: Its score in the round in which it was picked; None if it was picked unscored.
-        round: That round.
-        is_new: Whether it was not among the picks before this round.
-    """
-
-    index: int
-    key: str
-    score: float | None
-    round: int
-    is_new: bool
+#: Where the message hub keeps the summary of the last round.
+INFO_KEY = 'mining'
 
 
 @dataclass(frozen=True)
 class RoundReport:
-    """What a person reads about a mining round.
+    """Report of a mining round.
 
     Attributes:
         round: Its number, from 1.
@@ -40,7 +28,7 @@ class RoundReport:
         selection: ``'hardest'`` or ``'random'``.
         pool_size: Number of negatives.
         num_scored: Number of negatives that were scored.
-        seconds: How long it took to choose, scoring included.
+        seconds: How long scoring and picking took.
         report_thr: The threshold of ``share_above``.
         share_above: Share of the scored negatives with a score of at least ``report_thr``; None
             if nothing was scored.
@@ -48,7 +36,7 @@ class RoundReport:
         num_picks: Number of picks, those kept from earlier rounds included.
         num_new: How many of them were not picked before this round.
         picks: The picks, hardest first, those kept from earlier rounds last.
-        unreadable: Why each negative that could not be read could not, by key.
+        unreadable: Why a negative could not be read, by key; only those that could not.
     """
 
     round: int
@@ -66,13 +54,50 @@ class RoundReport:
     picks: tuple[Pick, ...]
     unreadable: dict[str, str]
 
+    @classmethod
+    def of_last_round(
+        cls,
+        history: PickHistory,
+        scores: PoolScores | None,
+        keys: Sequence[str],
+        before: NDArray[np.int64],
+        report_thr: float,
+        **progress: Any,
+    ) -> 'RoundReport':
+        """Report of the last round of a history.
+
+        Args:
+            history: The picks.
+            scores: Scores of the pool; None for random picks.
+            keys: Name of each negative of the pool.
+            before: Indices of the picks before this round.
+            report_thr: The threshold of ``share_above``.
+            **progress: ``epoch``, ``iter`` and ``seconds``.
+        """
+        picks = history.picks(keys, before)
+        unreadable = {} if scores is None else scores.unreadable
+        return cls(
+            round=history.last_round,
+            selection='random' if scores is None else 'hardest',
+            pool_size=len(keys),
+            num_scored=0 if scores is None else len(scores.scores),
+            report_thr=report_thr,
+            share_above=None if scores is None else float(np.mean(scores.scores >= report_thr)),
+            quantiles={} if scores is None else score_quantiles(scores.scores),
+            num_picks=len(picks),
+            num_new=sum(pick.is_new for pick in picks),
+            picks=picks,
+            unreadable={keys[index]: unreadable[index] for index in sorted(unreadable)},
+            **progress,
+        )
+
     def summary(self) -> dict[str, float]:
-        """The figures to follow over rounds, by name, each in the unit of a share or a score."""
-        figures = dict(new_share=self.num_new / max(1, self.num_picks))
+        """The numbers to follow over rounds, by name, each a share or a score."""
+        summary = dict(new_share=self.num_new / max(1, self.num_picks))
         if self.share_above is not None:
-            figures.update(share_above=self.share_above)
-            figures.update({f'score_q{share}': score for share, score in self.quantiles.items()})
-        return figures
+            summary.update(share_above=self.share_above)
+            summary.update({f'score_q{share}': score for share, score in self.quantiles.items()})
+        return summary
 
     def log_line(self) -> str:
         """All of it in one line."""
@@ -86,8 +111,8 @@ class RoundReport:
             ]
         if self.unreadable:
             parts.append(f'{len(self.unreadable)} unreadable')
-        how = 'random picks' if self.selection == 'random' else 'picks'
-        parts.append(f'{self.num_picks} {how}, {self.num_new} of them new')
+        kind = 'random picks' if self.selection == 'random' else 'picks'
+        parts.append(f'{self.num_picks} {kind}, {self.num_new} of them new')
         return '; '.join(parts)
 
     def to_json(self) -> str:

@@ -9,12 +9,14 @@ from mmpolar.mining.scoring.model_state import (
     find_ema_hook,
     prediction_mode,
 )
+from mmpolar.mining.scoring.pool_scorer import PoolScorer
 from mmpolar.mining.scoring.score_pool import PoolScores, Scorer, build_pool_loader, score_pool
 
 __all__ = [
     'HardestSamples',
     'MaxDetectionScore',
     'MaxTrackScore',
+    'PoolScorer',
     'PoolScores',
     'SampleDetections',
     'Scorer',

@@ -1,0 +1,67 @@
+"""The picks of a round: the hardest negatives, or random ones for comparison."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmpolar.mining.picks.pick_rule import PickRule, hardest_first, ranks_in, shuffled
+from mmpolar.mining.picks.picked_round import PickedRound
+from mmpolar.utils.checks import check_at_least
+
+SELECTIONS = ('hardest', 'random')
+
+
+class Picker:
+    """Picks the negatives of a round.
+
+    Equal scores are put in an order that depends on ``seed`` and the round alone.
+
+    Args:
+        rule: How many negatives to pick.
+        selection: ``'hardest'``, or ``'random'`` to pick without scores.
+        seed: At least 0.
+
+    Raises:
+        ValueError: If an option is out of its range, or random picks are asked for by score.
+    """
+
+    def __init__(self, rule: PickRule, selection: str = 'hardest', seed: int = 0) -> None:
+        check_at_least(0, seed=seed)
+        if selection not in SELECTIONS:
+            raise ValueError(f'selection must be one of {SELECTIONS}, got {selection!r}')
+        if selection == 'random' and rule.score_thr is not None:
+            raise ValueError('random picks have no score; give num_picks or share, not score_thr')
+        self.rule = rule
+        self.selection = selection
+        self.seed = seed
+
+    def tie_ranks(self, pool_size: int, round_number: int) -> NDArray[np.int64]:
+        """Rank of each negative among those of equal score, shape (P,); lower ranks come first."""
+        return ranks_in(shuffled(pool_size, self.seed, round_number))
+
+    def pick_hardest(
+        self,
+        round_number: int,
+        tie_ranks: NDArray[np.int64],
+        indices: NDArray[np.int64],
+        scores: NDArray[np.float64],
+    ) -> PickedRound:
+        """Pick the negatives with the highest scores.
+
+        Args:
+            round_number: The round, from 1.
+            tie_ranks: From :meth:`tie_ranks`, shape (P,).
+            indices: Negatives that were scored, as indices in the pool, shape (S,).
+            scores: Their scores, shape (S,).
+        """
+        order = hardest_first(scores, tie_ranks[indices])[: self.rule.count(scores)]
+        return PickedRound(round_number, indices[order], scores[order])
+
+    def pick_random(self, round_number: int, tie_ranks: NDArray[np.int64]) -> PickedRound:
+        """Pick negatives at random.
+
+        Args:
+            round_number: The round, from 1.
+            tie_ranks: From :meth:`tie_ranks`, shape (P,).
+        """
+        order = np.argsort(tie_ranks)
+        return PickedRound(round_number, order[: self.rule.count(np.zeros(len(order)))], None)
