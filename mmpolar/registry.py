@@ -31,7 +31,7 @@ class Registry(root.Registry):
             new: Name that the class has in this registry.
 
         Example:
-            >>> VISUALIZERS.register_old_name('OutlineVisualizer', 'ContourVisualizer')
+            >>> VISUALIZERS.register_old_name('OldVisualizer', 'NewVisualizer')
         """
         self._new_names[old] = new
 

@@ -1,5 +1,5 @@
 # Mined hard negatives, stitched: the network, the data and the schedule of the experiment that
-# python -m benchmarks.hard_negatives runs. It exchanges what stands for the negatives.
+# python -m benchmarks.hard_negatives runs. It replaces the source of the negatives.
 # YOLOX's head on the last map with stride 16 of EfficientNet-Lite0, small enough for one CPU core.
 _base_ = ['../_base_/default_runtime.py']
 
@@ -15,7 +15,7 @@ updates_per_round = 80
 rounds = 4  # the first without mining: the network knows nothing yet
 batch_size = 8
 num_picks = 256
-keep_rounds = 2  # what fooled it once is not to be forgotten
+keep_rounds = 2  # earlier hard negatives stay in training
 
 model = dict(
     type='YOLOX',

@@ -1,4 +1,4 @@
-"""The end of a training whose loss stands still and whose model is fooled no more."""
+"""Early stopping once the loss and the false-alarm rate have converged."""
 
 from math import inf
 from typing import Any
@@ -149,7 +149,7 @@ class ConvergenceHook(Hook):
         holds = (
             mean_before is not None
             and mean_before - self._mean_before < self.tolerance * abs(mean_before)
-            and self._is_fooled_no_more(runner)
+            and self._keeps_limits(runner)
         )
         self._num_held = self._num_held + 1 if holds else 0
         if self._num_held >= self.patience:
@@ -159,11 +159,11 @@ class ConvergenceHook(Hook):
             )
             _end_training(runner)
 
-    def _is_fooled_no_more(self, runner: Runner) -> bool:
+    def _keeps_limits(self, runner: Runner) -> bool:
         """Whether the last mining round keeps the limits that are given."""
-        figures = runner.message_hub.runtime_info.get(INFO_KEY, {})
+        summary = runner.message_hub.runtime_info.get(INFO_KEY, {})
         return all(
-            limit is None or figures.get(name, inf) <= limit for name, limit in self.limits.items()
+            limit is None or summary.get(name, inf) <= limit for name, limit in self.limits.items()
         )
 
 

@@ -1,4 +1,4 @@
-"""An epoch whose groups are looked at between their loss and the update of the weights."""
+"""Training loop that can stop between the loss of a group and the update of the weights."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from mmpolar.registry import LOOPS
 class GroupTrainLoop(EpochBasedTrainLoop):
     """MMEngine's ``EpochBasedTrainLoop`` that can stop inside an epoch.
 
-    For each group, a batch over all ranks, the loss is computed, then shown to ``loss_watchers``,
+    For each group, a batch over all ranks, the loss is computed, then passed to ``loss_watchers``,
     and only then the weights are updated: once ``stop_training`` is set, the group at hand is not
     used any more and the epoch ends. A hook sets it, for instance ``ConvergenceHook``.
 
@@ -41,7 +41,7 @@ class GroupTrainLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def run_iter(self, idx: int, data_batch: Any) -> None:
-        """Compute the loss of a group, show it, and update the weights unless training stops.
+        """Compute the loss of a group, pass it on, and update the weights unless training stops.
 
         Args:
             idx: Number of the group in the epoch.

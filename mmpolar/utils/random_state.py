@@ -1,4 +1,4 @@
-"""Leaving the global random generators as they were found."""
+"""Context managers that restore the state of the global random generators."""
 
 import random
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from numpy.random import SeedSequence
 
 
 @contextmanager
@@ -27,3 +28,21 @@ def kept_random_state(cuda: bool = True) -> Iterator[None]:
         torch.set_rng_state(cpu)
         if devices:
             torch.cuda.set_rng_state_all(devices)
+
+
+@contextmanager
+def seeded_globally(entropy: SeedSequence) -> Iterator[None]:
+    """Seed the global generators, which transforms of other libraries use, for the block alone.
+
+    These are Python's, NumPy's and PyTorch's for the CPU. They have their former states after the
+    block.
+
+    Args:
+        entropy: What the seeds are made from.
+    """
+    python_seed, numpy_seed, torch_seed = entropy.generate_state(3).tolist()
+    with kept_random_state(cuda=False):
+        random.seed(python_seed)
+        np.random.seed(numpy_seed)  # noqa: NPY002
+        torch.default_generator.manual_seed(torch_seed)
+        yield

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmpolar.mining.composites.pair_composite import draw_side, lay_over
+from mmpolar.mining.composites.cut_out import lay_over, sample_side
 from mmpolar.registry import TRANSFORMS
 from mmpolar.structures.polar import mask_to_box
 
@@ -190,7 +190,7 @@ def test_sides_lie_beside_the_box_for_any_box():
         rng = np.random.default_rng(seed)
         center, extent = rng.uniform(-10, (70, 50), 2), rng.uniform(0.2, 50, 2)
         box = np.concatenate([center - extent / 2, center + extent / 2])
-        part = draw_side(box, size, rng)
+        part = sample_side(box, size, rng)
         y, x = np.mgrid[: size[0], : size[1]]
         touched = (x + 0.5 > box[0]) & (x - 0.5 < box[2]) & (y + 0.5 > box[1]) & (y - 0.5 < box[3])
         if part is None:

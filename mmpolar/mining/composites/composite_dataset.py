@@ -1,9 +1,7 @@
 """Composite training images from a pool with targets and a pool without."""
 
 import logging
-import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import index as as_int
 from typing import Any
@@ -17,18 +15,17 @@ from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from mmpolar.datasets.base_pair_dataset import MAX_DRAWS
 from mmpolar.datasets.base_track_dataset import build_transforms
 from mmpolar.datasets.permutation import permuted_index
 from mmpolar.mining.picks.mined_negatives import MinedNegatives
 from mmpolar.registry import DATASETS
-from mmpolar.utils.random_state import kept_random_state
+from mmpolar.utils.random_state import seeded_globally
 
-#: Draws, of a composite or of one of its images, before giving up.
-MAX_DRAWS = 20
 #: What the loaders of MMCV, MMDetection and this package raise on a file that is not readable.
 #: MMCV asserts that an image was decoded.
 UNREADABLE_ERRORS = (OSError, ValueError, AssertionError, SyntaxError, cv2.error)
-#: Keeps apart the walks through the positives, the picks and the whole pool of negatives.
+#: Keys of the permutations of the positives, the picks and the whole pool of negatives.
 _POSITIVES, _PICKS, _POOL = range(3)
 
 
@@ -49,14 +46,14 @@ class CompositeDataset(Dataset):
     Everything random about a composite depends on ``seed``, the mining round and its index alone,
     so composites are the same for any number of workers and ranks. For that, Python's, NumPy's
     and PyTorch's (CPU) global generators are seeded while an item is made, and have their former
-    state afterwards; transforms that draw from ``results['rng']`` need no such care. An index
+    state afterwards; transforms that sample from ``results['rng']`` need no such care. An index
     beyond the length stands for a later epoch: ``index = epoch * len(self) + position``, as the
     ``EpochPairSampler`` gives it. Other samplers work too, but repeat the same composites in each
     epoch until the next mining round.
 
-    Positives walk through seeded permutations of their dataset and are used equally often
-    therefore, over epochs too. Negatives walk likewise through the picks of a round, and through
-    the pool.
+    Positives are taken in the order of seeded permutations of their dataset and so are used
+    equally often, over epochs too; negatives likewise in permutations of the picks of a round, and
+    of the pool.
 
     Args:
         positives: Dataset of images with targets, or its config. Its own pipeline ends with a
@@ -177,10 +174,12 @@ class CompositeDataset(Dataset):
         picks, round_number = self._mined.read()
         for attempt in range(MAX_DRAWS):
             entropy = SeedSequence([self.seed, round_number, index, attempt])
-            own, stock = entropy.spawn(2)
-            draw = _Draw(index, attempt, picks, round_number, np.random.default_rng(own))
-            with seeded_globally(stock):
-                item = self.pipeline(self._images(draw))
+            own_seed, global_seed = entropy.spawn(2)
+            sampling = _Sampling(
+                index, attempt, picks, round_number, np.random.default_rng(own_seed)
+            )
+            with seeded_globally(global_seed):
+                item = self.pipeline(self._images(sampling))
             if item is not None:
                 return item
         raise RuntimeError(
@@ -202,15 +201,17 @@ class CompositeDataset(Dataset):
                 'give one or set num_negatives=0'
             )
 
-    def _images(self, draw: '_Draw') -> dict:
+    def _images(self, sampling: '_Sampling') -> dict:
         """What the pipeline starts from."""
-        positives = [self._load_positive(draw, j) for j in range(self.num_positives)]
-        negatives = [self._load_negative(draw, j) for j in range(self.num_negatives)]
-        return dict(positives=positives, negatives=negatives, rng=draw.rng, sample_idx=draw.index)
+        positives = [self._load_positive(sampling, j) for j in range(self.num_positives)]
+        negatives = [self._load_negative(sampling, j) for j in range(self.num_negatives)]
+        return dict(
+            positives=positives, negatives=negatives, rng=sampling.rng, sample_idx=sampling.index
+        )
 
-    def _load_positive(self, draw: '_Draw', place: int) -> dict:
-        """Read the positive for a place of a composite; another where its pipeline gives None."""
-        number = self._scheduled_positive(draw, place)
+    def _load_positive(self, sampling: '_Sampling', position: int) -> dict:
+        """Read the positive for a position in a composite; another where its pipeline gives None."""
+        number = self._scheduled_positive(sampling, position)
         for _ in range(MAX_DRAWS):
             try:
                 results = self.positives[number]
@@ -221,15 +222,15 @@ class CompositeDataset(Dataset):
                 ) from error
             if results is not None:
                 return results
-            number = int(draw.rng.integers(len(self.positives)))
+            number = int(sampling.rng.integers(len(self.positives)))
         raise RuntimeError(
             f'the pipeline of the positives gave None for {MAX_DRAWS} images, the last of them '
             f'{_name(self.positives, number)}; loosen its filters'
         )
 
-    def _load_negative(self, draw: '_Draw', place: int) -> dict:
-        """Read the negative for a place of a composite; another where that is not possible."""
-        source, number = self._scheduled_negative(draw, place)
+    def _load_negative(self, sampling: '_Sampling', position: int) -> dict:
+        """Read the negative for a position in a composite; another where that is not possible."""
+        source, number = self._scheduled_negative(sampling, position)
         for _ in range(MAX_DRAWS):
             try:
                 results = self.negatives[number]
@@ -240,65 +241,50 @@ class CompositeDataset(Dataset):
                 problem = f'{type(error).__name__}: {" ".join(str(error).split())}'
             unreadable = f'negative {_name(self.negatives, number)} cannot be read ({problem})'
             self._report_once(number, unreadable)
-            number = int(draw.rng.choice(source))
+            number = int(sampling.rng.choice(source))
         raise RuntimeError(
             f'{MAX_DRAWS} negatives in a row were not readable; the last of them: {unreadable}; '
             'check the files and the pipeline of the negatives'
         )
 
-    def _scheduled_positive(self, draw: '_Draw', place: int) -> int:
-        if draw.attempt:
-            return int(draw.rng.integers(len(self.positives)))
-        slot = draw.index * self.num_positives + place
+    def _scheduled_positive(self, sampling: '_Sampling', position: int) -> int:
+        if sampling.attempt:
+            return int(sampling.rng.integers(len(self.positives)))
+        slot = sampling.index * self.num_positives + position
         length = len(self.positives)
         number = permuted_index(slot, length, (self.seed, _POSITIVES))
         if getattr(self.positives, 'index_carries_epoch', False):
             return slot // length * length + number
         return number
 
-    def _scheduled_negative(self, draw: '_Draw', place: int) -> tuple[NDArray[np.int64] | int, int]:
+    def _scheduled_negative(
+        self, sampling: '_Sampling', position: int
+    ) -> tuple[NDArray[np.int64] | int, int]:
         """What replacements come from (indices, or all below a number), and the negative."""
-        slot = draw.index * self.num_negatives + place
-        if len(draw.picks) and draw.rng.random() < self.mined_share:
-            key = (self.seed, _PICKS, draw.round_number)
-            return draw.picks, int(draw.picks[permuted_index(slot, len(draw.picks), key)])
+        slot = sampling.index * self.num_negatives + position
+        picks = sampling.picks
+        if len(picks) and sampling.rng.random() < self.mined_share:
+            key = (self.seed, _PICKS, sampling.round_number)
+            return picks, int(picks[permuted_index(slot, len(picks), key)])
         pool_size = self._mined.capacity
         return pool_size, permuted_index(slot, pool_size, (self.seed, _POOL))
 
     def _report_once(self, number: int, unreadable: str) -> None:
         if not self._is_reported[number]:
             self._is_reported[number] = True
-            message = f'{unreadable}; another takes its place wherever it is drawn'
+            message = f'{unreadable}; another one is used instead'
             print_log(message, logger='current', level=logging.WARNING)
 
 
 @dataclass(frozen=True)
-class _Draw:
-    """What the draws for one composite depend on."""
+class _Sampling:
+    """What the random numbers of one composite depend on."""
 
     index: int
     attempt: int
     picks: NDArray[np.int64]
     round_number: int
     rng: Generator
-
-
-@contextmanager
-def seeded_globally(entropy: SeedSequence) -> Iterator[None]:
-    """Seed the global generators that stock transforms draw from, for the block alone.
-
-    These are Python's, NumPy's and PyTorch's for the CPU. They have their former states after the
-    block.
-
-    Args:
-        entropy: What the seeds are made from.
-    """
-    python_seed, numpy_seed, torch_seed = entropy.generate_state(3).tolist()
-    with kept_random_state(cuda=False):
-        random.seed(python_seed)
-        np.random.seed(numpy_seed)  # noqa: NPY002
-        torch.default_generator.manual_seed(torch_seed)
-        yield
 
 
 def _built(dataset: dict | Dataset | None) -> Dataset | None:

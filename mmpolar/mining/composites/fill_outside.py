@@ -13,8 +13,8 @@ class FillOutside:
     """Put a part of another image into the region of a pair's crops that lies outside their frames.
 
     In still images the target often fills the frame, and most of a search crop around it has the
-    mean colour: a tracker would learn to look for the only thing in sight. In a video there is
-    scenery all around. Both crops of a pair get the same random window of the other image.
+    mean colour: a tracker would learn to find the only object there is. In a video there is
+    background all around. Both crops of a pair get the same random window of the other image.
 
     Args:
         prob: Probability that a pair is filled up.
@@ -60,13 +60,13 @@ class FillOutside:
                     'CropPair'
                 )
         # Drawn whether it is used or not: what is drawn later does not depend on it.
-        used, *place = rng.random(4)
+        used, *position = rng.random(4)
         if used >= self.prob:
             return pair
-        window = self._draw_window(other['frame'], *place)
+        window = self._sample_window(other['frame'], *position)
         return {**pair, **{key: _filled(pair[key], window) for key in ('template', 'search')}}
 
-    def _draw_window(self, frame: np.ndarray, size: float, x: float, y: float) -> dict[str, Any]:
+    def _sample_window(self, frame: np.ndarray, size: float, x: float, y: float) -> dict[str, Any]:
         """Arguments of ``crop_image`` for a window; the numbers lie in [0, 1)."""
         least, greatest = self.window
         length = (least + size * (greatest - least)) * min(frame.shape[:2])

@@ -1,4 +1,4 @@
-"""A composite training image of several images that shine through each other."""
+"""Composite training images by overlay (mixup) of several images."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from mmpolar.mining.composites.layers import (
     Layer,
     composite_results,
-    gather_sources,
     place,
 )
+from mmpolar.mining.composites.sources import gather_sources
 from mmpolar.registry import TRANSFORMS
 
 
@@ -81,12 +81,12 @@ class OverlayComposite(BaseTransform):
         """Weighted sum, rounded once."""
         width, height = self.img_scale
         mean = np.zeros((height, width, 3), dtype=np.float32)
-        picture = np.empty((height, width, 3), dtype=np.uint8)
+        padded = np.empty((height, width, 3), dtype=np.uint8)
         total_weight = 0.0
         for layer in layers:
-            picture[:] = self.pad_val
-            picture[layer.window] = layer.pixels()
+            padded[:] = self.pad_val
+            padded[layer.window] = layer.pixels()
             total_weight += layer.weight
             # The mean of the layers so far, weighted: at the end the weights add up to 1.
-            cv2.accumulateWeighted(picture, mean, layer.weight / total_weight)
+            cv2.accumulateWeighted(padded, mean, layer.weight / total_weight)
         return cv2.convertScaleAbs(mean)

@@ -9,14 +9,13 @@ from mmcv.transforms import BaseTransform
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from mmpolar.mining.composites.cut_out import lay_over, sample_side
 from mmpolar.mining.composites.fill_outside import FillOutside
 from mmpolar.registry import TRANSFORMS
 from mmpolar.structures.polar import mask_to_box
 
 #: Places that are tried for a pasted object before the pair is left as it is.
 PASTE_DRAWS = 5
-#: Standard deviation in pixels of the blur along the edge of a cut-out.
-SOFT_EDGE = 0.7
 
 
 @TRANSFORMS.register_module()
@@ -36,7 +35,7 @@ class PairComposite(BaseTransform):
       the target an occluder, which takes away at most ``max_occlusion`` of the mask. The box is
       then that of what is left to see.
 
-    In a stitch and an overlay the tracker meets what fooled it beside, or behind, a target; cut-outs
+    In a stitch and an overlay the tracker sees a hard negative beside, or behind, a target; cut-outs
     break the tie between objects and their usual surroundings (copy-paste, Ghiasi et al., CVPR
     2021). The positive pair is left as it is where its target leaves no room on any side, where a
     mask that is needed is not there, and where the negative's search frame is of the positive's own
@@ -158,7 +157,7 @@ class PairComposite(BaseTransform):
         self, pair: dict[str, Any], negative: dict[str, Any], rng: Generator
     ) -> dict[str, Any]:
         search = pair['search']
-        region = draw_side(search['box'], search['img'].shape[:2], rng)
+        region = sample_side(search['box'], search['img'].shape[:2], rng)
         if region is None:
             return pair
         x1, y1, x2, y2 = region
@@ -195,7 +194,7 @@ class PairComposite(BaseTransform):
         size = len(search['img'])
         area = np.count_nonzero(search['mask'])
         for _ in range(PASTE_DRAWS):
-            matrix = self._draw_place(other['mask'], size, rng)
+            matrix = self._sample_placement(other['mask'], size, rng)
             cut = cv2.warpAffine(other['mask'], matrix, (size, size), flags=cv2.INTER_NEAREST)
             left = np.where(cut > 0, 0, search['mask']).astype(np.uint8)
             if cut.any() and np.count_nonzero(left) >= max(1, (1 - self.max_occlusion) * area):
@@ -210,18 +209,18 @@ class PairComposite(BaseTransform):
         img = lay_over(search['img'], moved, cut)
         return _with_search({**pair, 'search': seen}, img, _source(negative, True, _extent(cut)))
 
-    def _draw_place(
+    def _sample_placement(
         self, mask: NDArray[np.uint8], size: int, rng: Generator
     ) -> NDArray[np.float64]:
         """(2, 3) matrix that resizes an object and puts its centre anywhere in the crop."""
         zoom = rng.uniform(*self.paste_zoom)
         box = mask_to_box(mask)
         center = (box[:2] + box[2:]) / 2
-        place = rng.uniform(0, size - 1, 2)
+        position = rng.uniform(0, size - 1, 2)
         return np.array(
             [
-                [zoom, 0, place[0] - zoom * center[0]],
-                [0, zoom, place[1] - zoom * center[1]],
+                [zoom, 0, position[0] - zoom * center[0]],
+                [0, zoom, position[1] - zoom * center[1]],
             ]
         )
 
@@ -231,56 +230,6 @@ class PairComposite(BaseTransform):
             f'paste_zoom={self.paste_zoom}, max_occlusion={self.max_occlusion}, '
             f'fill_outside={self.fill_outside})'
         )
-
-
-def lay_over(
-    img: NDArray[np.uint8], top: NDArray[np.uint8], mask: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """Lay a cut-out over an image, its edge softened by about a pixel.
-
-    A hard edge would give away every cut-out, and a network would learn that.
-
-    Args:
-        img: What lies below, (H, W, 3).
-        top: The image that is cut out, (H, W, 3).
-        mask: Where it is cut out, (H, W), not zero inside.
-
-    Returns:
-        (H, W, 3) uint8, a new array.
-    """
-    alpha = cv2.GaussianBlur((mask != 0).astype(np.float32), (0, 0), SOFT_EDGE)[..., None]
-    return np.rint(img + alpha * (top.astype(np.float32) - img)).astype(np.uint8)
-
-
-def draw_side(
-    box: NDArray[np.float32], size: tuple[int, int], rng: Generator
-) -> tuple[int, int, int, int] | None:
-    """A part of an image between one of its sides and a random line beside a box.
-
-    Args:
-        box: The box that must not be touched, (4,) xyxy; pixel centres lie at integers.
-        size: Height and width of the image.
-        rng: Source of the randomness.
-
-    Returns:
-        x1, y1, x2, y2 of the part, in whole pixels, the last two not included; None if the box
-        leaves no pixel free on any side.
-    """
-    height, width = size
-    x1, y1, x2, y2 = (float(value) for value in box)
-    # Pixel i spans i - .5 .. i + .5.
-    rooms = np.floor([x1 + 0.5, y1 + 0.5, width - (x2 + 0.5), height - (y2 + 0.5)])
-    rooms = np.clip(rooms, 0, [width, height, width, height]).astype(np.int64)
-    if not rooms.any():
-        return None
-    side = int(rng.choice(4, p=rooms / rooms.sum()))
-    depth = int(rng.integers(1, rooms[side] + 1))
-    return (
-        (0, 0, depth, height),
-        (0, 0, width, depth),
-        (width - depth, 0, width, height),
-        (0, height - depth, width, height),
-    )[side]
 
 
 def _single(pairs: list[dict[str, Any]], what: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A composite training image of several images side by side."""
+"""Composite training images by stitching (mosaic) of several images."""
 
 from collections.abc import Sequence
 from math import ceil, isqrt
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from mmpolar.mining.composites.layers import (
     composite_results,
-    gather_sources,
     place,
 )
+from mmpolar.mining.composites.sources import gather_sources
 from mmpolar.registry import TRANSFORMS
 
 

@@ -106,7 +106,7 @@ class MinedNegatives:
         if len(outside):
             raise ValueError(
                 f'pick {outside[0]} is not in the pool of {self.capacity} images; '
-                'mine the pool that the training data set has'
+                'mine the pool that the training dataset has'
             )
         return picks.astype(np.int64)
 

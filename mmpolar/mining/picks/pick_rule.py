@@ -1,4 +1,4 @@
-"""Which negatives of a scored pool are picked, and in which order."""
+"""How many negatives of a scored pool are picked, and in which order."""
 
 from dataclasses import dataclass
 
@@ -60,7 +60,7 @@ def shuffled(size: int, seed: int, round_number: int) -> NDArray[np.int64]:
 
 
 def ranks_in(order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The place of each item in a permutation: its inverse, shape (size,)."""
+    """The rank of each item in a permutation: its inverse, shape (size,)."""
     ranks = np.empty_like(order)
     ranks[order] = np.arange(len(order))
     return ranks

@@ -42,10 +42,10 @@ class PickedRound:
         Returns:
             The round with the picks that are still in the pool, and how many are not.
         """
-        places = dict(zip(reversed(keys), reversed(range(len(keys))), strict=True))
-        # Names need not be unique, so the old place is right wherever it still has the name.
+        index_of = dict(zip(reversed(keys), reversed(range(len(keys))), strict=True))
+        # Names need not be unique, so the old index is right wherever it still has the name.
         found = [
-            index if index < len(keys) and keys[index] == key else places.get(key)
+            index if index < len(keys) and keys[index] == key else index_of.get(key)
             for index, key in zip(state['indices'], state['keys'], strict=True)
         ]
         is_there = np.array([index is not None for index in found], dtype=bool)

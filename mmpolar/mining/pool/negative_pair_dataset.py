@@ -19,6 +19,7 @@ from mmpolar.datasets.base_pair_dataset import (
 from mmpolar.datasets.base_track_dataset import BaseTrackDataset
 from mmpolar.datasets.transforms.pack_pair_inputs import PackPairInputs
 from mmpolar.mining.pool.negative_region import background_region, distractor_region
+from mmpolar.mining.pool.track_relations import TrackRelations
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
 from mmpolar.utils.image import ImageReadError, read_image_size
@@ -110,7 +111,7 @@ class NegativePairDataset(BasePairDataset):
         # Not interleaved: in step with the datasets, each kind would meet some of them only.
         self._kind_of = np.random.default_rng([self.seed, _STREAM]).permutation(kinds)
         wants_distractors = self.kinds.get('distractor', 0) > 0
-        self._relations = [_Relations(d) if wants_distractors else None for d in self.datasets]
+        self._relations = [TrackRelations(d) if wants_distractors else None for d in self.datasets]
 
     def get_pair(self, index: int) -> dict:
         """Draw a pair.
@@ -185,9 +186,12 @@ class NegativePairDataset(BasePairDataset):
             return dict(img_id=key, kind='unreadable', sample_idx=index)
         template, search, kind = pair['template'], pair['search'], pair['kind']
         region = search.get('region', search['box'])
-        places = _place(template['img_path'], template['box']), _place(search['img_path'], region)
+        located = (
+            _located(template['img_path'], template['box']),
+            _located(search['img_path'], region),
+        )
         return dict(
-            img_id=f'{index:06d} {kind} {" -> ".join(places)}',
+            img_id=f'{index:06d} {kind} {" -> ".join(located)}',
             img_path=search['img_path'],
             template_path=template['img_path'],
             template_box=template['box'],
@@ -285,30 +289,6 @@ class NegativePairDataset(BasePairDataset):
         return None
 
 
-class _Relations:
-    """Which tracks of a dataset share an image, and which show objects of one class."""
-
-    def __init__(self, dataset: BaseTrackDataset) -> None:
-        by_video: dict[str, list[int]] = {}
-        by_class: dict[int, list[int]] = {}
-        for track_id in range(dataset.num_videos):
-            track = dataset.get_track(track_id)
-            by_video.setdefault(track['frames'][0], []).append(track_id)
-            if track['category'] is not None:
-                by_class.setdefault(track['category'], []).append(track_id)
-        self._by_video = {key: np.array(ids) for key, ids in by_video.items() if len(ids) > 1}
-        self._by_class = {key: np.array(ids) for key, ids in by_class.items()}
-
-    def in_same_images(self, track: dict) -> np.ndarray:
-        """Tracks of the same video, shape (K,)."""
-        ids = self._by_video.get(track['frames'][0], np.empty(0, dtype=np.int64))
-        return ids[ids != track['sample_idx']]
-
-    def of_same_class(self, track: dict) -> np.ndarray:
-        """Tracks of the same class, shape (K,)."""
-        return self._by_class.get(track['category'], np.empty(0, dtype=np.int64))
-
-
 def _some_of(rng: np.random.Generator, track_ids: np.ndarray) -> list[int]:
     """At most ``MAX_DRAWS`` of some tracks in random order; the whole of a class may be large."""
     return rng.choice(track_ids, min(len(track_ids), MAX_DRAWS), replace=False).tolist()
@@ -322,5 +302,5 @@ def _check_kinds(kinds: Mapping[str, float]) -> None:
         raise ValueError(f'kinds must be shares of at least 0, one of them above 0, got {kinds}')
 
 
-def _place(path: str, box: np.ndarray) -> str:
+def _located(path: str, box: np.ndarray) -> str:
     return f'{path}@{",".join(f"{value:.1f}" for value in box.tolist())}'

@@ -1,4 +1,4 @@
-"""Where to look in a frame so that a search crop does not show the target.
+"""Regions of a frame whose search crop does not show the target.
 
 A *region* is a box that a search crop is framed by: the crop is centred on it, and its window is
 ``search_ratio`` times the box's context square (:func:`~mmpolar.structures.crop.context_size`)

@@ -1,4 +1,4 @@
-"""A picture of the negatives that fool the model most."""
+"""Contact sheet of the hardest negatives with their false alarms."""
 
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -21,18 +21,18 @@ def draw_alarm_sheet(
     """Draw negatives with their highest-scoring false detections on a contact sheet.
 
     Args:
-        samples: What the model saw in each, hardest first.
+        samples: Detections in each, hardest first.
         captions: A line of text under each.
 
     Returns:
         uint8 BGR sheet, or None if none of the images can be read from a file.
     """
-    pictures, texts = [], []
+    images, texts = [], []
     for sample, caption in zip(samples, captions, strict=True):
         if (image := _read(sample.img_path)) is not None:
-            pictures.append(_picture(image, sample))
+            images.append(_cell_image(image, sample))
             texts.append(caption)
-    return contact_sheet(pictures, COLUMNS, texts, CELL) if pictures else None
+    return contact_sheet(images, COLUMNS, texts, CELL) if images else None
 
 
 def short_name(key: str) -> str:
@@ -47,14 +47,14 @@ def _read(path: str | None) -> np.ndarray | None:
         return None
 
 
-def _picture(image: np.ndarray, sample: SampleDetections) -> np.ndarray:
+def _cell_image(image: np.ndarray, sample: SampleDetections) -> np.ndarray:
     """The image in the size of a cell, so that lines and letters have one size on the sheet."""
     height, width = image.shape[:2]
     scale = min(CELL[0] / width, CELL[1] / height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    picture = fit_to_size(image, size)
+    shown = fit_to_size(image, size)
     # The highest score is drawn last, on top.
     for box, score in reversed(list(zip(sample.bboxes, sample.scores, strict=True))):
         if score >= _SCORE_RATIO * sample.scores[0]:
-            picture = draw_result(picture, box * scale, None, None, float(score))
-    return picture
+            shown = draw_result(shown, box * scale, None, None, float(score))
+    return shown

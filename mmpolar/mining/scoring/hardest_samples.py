@@ -1,4 +1,4 @@
-"""What the model sees in the negatives that fool it most, kept small while a pool is scored."""
+"""Detections in the hardest negatives of a pool, collected while it is scored."""
 
 import heapq
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmpolar.structures.crop import invert, transform_box
 
-#: Detections that are kept of an image, highest first; more would hide the picture.
+#: Detections that are kept of an image, highest first; more would hide the image.
 MAX_DETECTIONS = 8
 
 
@@ -19,7 +19,7 @@ class SampleDetections:
     """The highest-scoring detections of one negative.
 
     Attributes:
-        img_path: Its image file; None if the sample does not tell.
+        img_path: Its image file; None if unknown.
         bboxes: x1, y1, x2, y2 in pixels of the image, shape (D, 4), highest score first.
         scores: Shape (D,).
     """
@@ -30,7 +30,7 @@ class SampleDetections:
 
     @classmethod
     def from_sample(cls, sample: BaseDataElement) -> 'SampleDetections':
-        """Take over what a detector or a tracker predicted, the highest ``MAX_DETECTIONS``.
+        """The predictions of a detector or a tracker, the highest ``MAX_DETECTIONS``.
 
         Boxes in the search crop of a pair are mapped to the search frame.
         """
@@ -49,8 +49,8 @@ class HardestSamples:
 
     Args:
         limit: How many negatives to keep, at least 0.
-        tie_ranks: Place of each negative of the pool among those of equal score, shape (P,);
-            lower places are kept.
+        tie_ranks: Rank of each negative of the pool among those of equal score, shape (P,);
+            lower ranks are kept.
     """
 
     def __init__(self, limit: int, tie_ranks: NDArray[np.int64]) -> None:
@@ -61,7 +61,7 @@ class HardestSamples:
     def add(
         self, indices: Iterable[int], scores: Iterable[float], samples: Iterable[BaseDataElement]
     ) -> None:
-        """Look at a batch of negatives: their indices in the pool, their scores, their samples."""
+        """Add a batch of negatives: their indices in the pool, their scores, their samples."""
         for index, score, sample in zip(indices, scores, samples, strict=True):
             rank = (score, -int(self._tie_ranks[index]))
             if len(self._heap) < self._limit:

@@ -1,4 +1,4 @@
-"""How sure a detector is that an image holds a target."""
+"""Confidence of an image, by its highest detection score."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""How sure a tracker is that it sees its target."""
+"""Confidence of a search region, by its highest track score."""
 
 from collections.abc import Sequence
 

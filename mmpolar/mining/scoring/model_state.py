@@ -1,4 +1,4 @@
-"""Looking at a model in the middle of its training without a trace."""
+"""Context managers that restore the model's state after inference."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

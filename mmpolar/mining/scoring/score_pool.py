@@ -26,7 +26,7 @@ class PoolScores:
         indices: Negatives that were scored, as indices in the pool, rising, shape (S,).
         scores: Their scores, finite, shape (S,).
         unreadable: Why each of the other negatives could not be read, by index.
-        detections: What the model saw in the hardest negatives, by index.
+        detections: What the model detected in the hardest negatives, by index.
     """
 
     indices: NDArray[np.int64]
@@ -49,7 +49,7 @@ class PoolScores:
 
 @dataclass
 class PoolBatch:
-    """Some negatives on their way to the model.
+    """A batch of negatives for the model.
 
     Attributes:
         indices: Those that could be read, as indices in the pool.
@@ -69,13 +69,13 @@ def build_pool_loader(
     num_workers: int,
     collate: Callable[[list], Any],
 ) -> DataLoader:
-    """A loader of ``PoolBatch`` that can be walked through again and again.
+    """A data loader of ``PoolBatch`` for repeated use.
 
     Args:
         pool: Item i is the test sample of negative i.
         shard: Indices of the negatives to load, in order.
         batch_size: Negatives in a batch, at least 1.
-        num_workers: Processes that load; they stay between two walks.
+        num_workers: Processes that load; they stay between two uses.
         collate: Makes a batch of test samples.
 
     Returns:

@@ -178,23 +178,23 @@ def facts_of_training(checkpoint: Mapping[str, Any], **given: Any) -> TrainingFa
         CheckpointReadError: If a fact is neither in the file nor given.
     """
     meta = checkpoint.get('meta') or {}
-    told = dict(
+    found = dict(
         epochs=meta.get('epoch'),
         iterations=meta.get('iter'),
         # MMEngine swaps them on saving: the file's state dict is the average then.
         averaged='ema_state_dict' in checkpoint,
         trained_on=_date(meta.get('time')),
     )
-    told.update({name: value for name, value in given.items() if value is not None})
-    told.setdefault('seed', meta.get('seed'))
-    missing = [f.name for f in fields(TrainingFacts) if told.get(f.name) is None]
+    found.update({name: value for name, value in given.items() if value is not None})
+    found.setdefault('seed', meta.get('seed'))
+    missing = [f.name for f in fields(TrainingFacts) if found.get(f.name) is None]
     missing = [name for name in missing if name != 'seed']
     if missing:
         raise CheckpointReadError(
             f'the checkpoint does not tell {", ".join(missing)}: it was not written by a training; '
             'give one that was'
         )
-    return TrainingFacts(**told)
+    return TrainingFacts(**found)
 
 
 def _halved(value: Tensor) -> Tensor:
