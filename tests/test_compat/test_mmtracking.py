@@ -52,7 +52,7 @@ OUR_DATA_THEIR_METRIC = (
     + """
 custom_imports = dict(imports=[
     'mmpolar.compat.mmtracking.sot_track_dataset',
-    'mmpolar.compat.mmtracking.outline_visualizer'])
+    'mmpolar.compat.mmtracking.mask_visualizer'])
 val_dataloader = dict(
     num_workers=0, persistent_workers=False,
     sampler=dict(_delete_=True, type='VideoSampler'),
@@ -63,7 +63,7 @@ default_hooks = dict(
     logger=dict(interval=1),
     visualization=dict(draw=True, interval=1, score_thr=0.0))
 visualizer = dict(
-    type='OutlineLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
+    type='MaskLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 """
 )
 THEIR_DATA = (

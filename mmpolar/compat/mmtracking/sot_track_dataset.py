@@ -62,9 +62,9 @@ class SOTTrackDataset(BaseTrackDataset):
 
     def _make_track(self, video: int) -> dict:
         images = self.source.get_img_infos_from_video(video)
-        truth = self.source.get_ann_infos_from_video(video)
+        annotations = self.source.get_ann_infos_from_video(video)
         name = self._video_name(video, images['img_paths'])
-        return make_track(name, images['img_paths'], boxes=self._present_boxes(name, truth))
+        return make_track(name, images['img_paths'], boxes=self._present_boxes(name, annotations))
 
     def _video_name(self, video: int, frames: list[str]) -> str:
         """Last folder of the video's path; a still image's path without ending."""
@@ -72,15 +72,15 @@ class SOTTrackDataset(BaseTrackDataset):
         parts = PurePath(path).parts if path else PurePath(frames[0]).with_suffix('').parts
         return next(part for part in reversed(parts) if part not in _IMAGE_FOLDERS)
 
-    def _present_boxes(self, name: str, truth: dict) -> list[list[float] | None]:
+    def _present_boxes(self, name: str, annotations: dict) -> list[list[float] | None]:
         """Boxes of all frames, pixel centres at integers; None where there is no target."""
-        boxes = np.asarray(truth['bboxes'], dtype=np.float64)
+        boxes = np.asarray(annotations['bboxes'], dtype=np.float64)
         if boxes.ndim != 2 or boxes.shape[1] != 4:
             raise ValueError(
                 f'dataset "{self.name}", video "{name}": boxes must be given as four numbers, got '
                 f'an array of shape {boxes.shape}'
             )
-        visible = np.asarray(truth['visible'], dtype=bool)
+        visible = np.asarray(annotations['visible'], dtype=bool)
         sides = boxes[:, 2:] - boxes[:, :2]
         present = visible[: len(boxes)] & np.isfinite(boxes).all(1) & (sides > 0).all(1)
         present &= sides.prod(1) >= self.min_area

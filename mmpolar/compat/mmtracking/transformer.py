@@ -4,7 +4,7 @@ from torch import nn
 
 
 class Transformer(nn.Module):
-    """Base class that lets STARK be defined, and says why it cannot be built.
+    """Base class that lets STARK be defined, and tells why it cannot be built.
 
     Raises:
         NotImplementedError: Always.

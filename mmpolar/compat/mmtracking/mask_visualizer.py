@@ -1,18 +1,19 @@
-"""MMTracking's visualizer, for data samples with true masks."""
+"""MMTracking's visualizer, for data samples with ground-truth masks."""
 
 import numpy as np
 from mmengine.structures import InstanceData
 from mmtrack.visualization import TrackLocalVisualizer
 
 from mmpolar.registry import VISUALIZERS
+from mmpolar.utils.deprecation import moved_names
 
 
 @VISUALIZERS.register_module()
-class OutlineLocalVisualizer(TrackLocalVisualizer):
+class MaskLocalVisualizer(TrackLocalVisualizer):
     """Draws boxes, scores and masks as MMTracking's ``TrackLocalVisualizer`` does.
 
     That one cannot draw the mask structures of MMDetection, in which datasets with masks hold the
-    truth; here they reach it as arrays. Use it with MMTracking's ``TrackVisualizationHook``.
+    ground truth; here they reach it as arrays. Use it with MMTracking's ``TrackVisualizationHook``.
     """
 
     def _draw_instances(self, image: np.ndarray, instances: InstanceData) -> np.ndarray:
@@ -20,3 +21,7 @@ class OutlineLocalVisualizer(TrackLocalVisualizer):
             instances = instances.clone()
             instances.masks = instances.masks.to_ndarray().astype(bool)
         return super()._draw_instances(image, instances)
+
+
+VISUALIZERS.register_old_name('OutlineLocalVisualizer', 'MaskLocalVisualizer')
+__getattr__ = moved_names(__name__, {'OutlineLocalVisualizer': f'{__name__}:MaskLocalVisualizer'})
