@@ -47,11 +47,11 @@ class HardNegativeMiningHook(Hook):
         num_picks: How many negatives to pick; all of a smaller pool. Give exactly one of
             ``num_picks``, ``share`` and ``score_thr``.
         share: Share of the negatives to pick, in (0, 1].
-        score_thr: Pick all that score at least this much. While there is none, training draws from
-            the whole pool.
+        score_thr: Pick all that score at least this much. While there is none, training samples
+            from the whole pool.
         interval: Epochs or iterations from one round to the next, at least 1.
         by_epoch: Whether ``interval`` and ``begin`` count epochs or iterations.
-        begin: Epochs or iterations before the first round, at least 0. Until then training draws
+        begin: Epochs or iterations before the first round, at least 0. Until then training samples
             from the whole pool.
         selection: ``'hardest'``, or ``'random'`` to pick without scoring, for comparison.
         scorer: Config in TASK_UTILS of what makes a score of a data sample, or a function. Scores

@@ -20,6 +20,7 @@ from mmpolar.datasets.base_track_dataset import build_transforms
 from mmpolar.datasets.permutation import permuted_index
 from mmpolar.mining.picks.mined_negatives import MinedNegatives
 from mmpolar.registry import DATASETS
+from mmpolar.utils.checks import check_at_least
 from mmpolar.utils.random_state import seeded_globally
 
 #: What the loaders of MMCV, MMDetection and this package raise on a file that is not readable.
@@ -188,13 +189,10 @@ class CompositeDataset(Dataset):
         )
 
     def _check_options(self) -> None:
-        for name, least in (('num_composites', 1), ('num_positives', 1), ('num_negatives', 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f'{name} must be at least {least}, got {getattr(self, name)}')
+        check_at_least(1, num_composites=self.num_composites, num_positives=self.num_positives)
+        check_at_least(0, num_negatives=self.num_negatives, seed=self.seed)
         if not 0 <= self.mined_share <= 1:
             raise ValueError(f'mined_share must lie in 0..1, got {self.mined_share}')
-        if self.seed < 0:
-            raise ValueError(f'seed must be at least 0, got {self.seed}')
         if self.num_negatives and self.negatives is None:
             raise ValueError(
                 f'num_negatives={self.num_negatives} needs a dataset of negatives; '

@@ -59,7 +59,7 @@ class FillOutside:
                     f'FillOutside: {side["img_path"]} has kept no frame; set keep_frames=True in '
                     'CropPair'
                 )
-        # Drawn whether it is used or not: what is drawn later does not depend on it.
+        # Sampled whether it is used or not: later random numbers do not depend on it.
         used, *position = rng.random(4)
         if used >= self.prob:
             return pair

@@ -89,7 +89,7 @@ def place(
     """Put an image at a random place of a cell, which cuts off what sticks out.
 
     In each direction an image smaller than the cell lies inside it whole, and a larger one fills
-    it. A larger positive is placed so that one of its boxes, drawn at random, stays in the cell as
+    it. A larger positive is placed so that one of its boxes, chosen at random, stays in the cell as
     far as it fits there.
 
     Args:
@@ -104,7 +104,7 @@ def place(
     size = scaled_size(source.image, room, scale)
     kept = _box_to_keep(source, rng) * np.divide(size, source.image.shape[1::-1])
     offsets = [
-        start + _draw_shift(room[axis], size[axis], kept[:, axis], rng)
+        start + _sample_shift(room[axis], size[axis], kept[:, axis], rng)
         for axis, start in enumerate((x1, y1))
     ]
     region = (
@@ -152,7 +152,7 @@ def _areas(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _box_to_keep(source: Source, rng: Generator) -> NDArray[np.float32]:
-    """Corners of a box of the image drawn at random, (2, 2); of the image where it has none."""
+    """Corners of a box of the image chosen at random, (2, 2); of the image where it has none."""
     candidates = np.flatnonzero(~source.ignored & (_areas(source.boxes) > 0))
     if len(candidates):
         return source.boxes[rng.choice(candidates)].reshape(2, 2)
@@ -160,7 +160,7 @@ def _box_to_keep(source: Source, rng: Generator) -> NDArray[np.float32]:
     return np.array([[0, 0], [width, height]], dtype=np.float32)
 
 
-def _draw_shift(room: int, size: int, kept: NDArray[np.float64], rng: Generator) -> int:
+def _sample_shift(room: int, size: int, kept: NDArray[np.float64], rng: Generator) -> int:
     """How far along one axis the image's start lies behind the cell's.
 
     Args:

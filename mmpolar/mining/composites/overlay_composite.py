@@ -32,7 +32,7 @@ class OverlayComposite(BaseTransform):
 
     Args:
         img_scale: Width and height of the composite in pixels.
-        ratio_range: The positives' share of the weight is drawn uniformly from this range, in
+        ratio_range: The positives' share of the weight is sampled uniformly from this range, in
             (0, 1].
         pad_val: Value of the pixels without an image, one for all channels or three.
 

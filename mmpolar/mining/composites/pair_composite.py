@@ -26,7 +26,7 @@ class PairComposite(BaseTransform):
     - ``negative``: the negative pair as it is, with the label 0;
     - ``stitch``: the positive pair, a side of whose search crop is replaced by the same part of the
       negative's search crop. The cut is a random line between the target's box and the border of
-      the crop, so box and mask stay whole; sides are drawn in proportion to the room they have;
+      the crop, so box and mask stay whole; sides are sampled in proportion to the room they have;
     - ``overlay``: the positive pair, whose search crop is mixed with the negative's;
     - ``transplant``: the positive pair, whose target is cut out along its mask and laid over the
       negative's search crop;

@@ -24,7 +24,7 @@ class StitchComposite(BaseTransform):
     which stay empty. The borders between rows and between columns are moved at random, so that the
     centre of a 2 x 2 grid is random. Each image keeps its ratio, is scaled by a random factor and
     put at a random place of its cell, which cuts it off. A positive is cut so that one of its
-    boxes, drawn at random, stays in the cell as far as it fits.
+    boxes, chosen at random, stays in the cell as far as it fits.
 
     Boxes and masks of the positives follow, cut off likewise; those of which nothing is left are
     dropped. Negatives contribute no box, even where they have some.
@@ -41,7 +41,7 @@ class StitchComposite(BaseTransform):
     Args:
         img_scale: Width and height of the composite in pixels.
         scale_range: Each image is larger than what fits into its cell by a factor from this range,
-            drawn uniformly on a logarithmic scale.
+            sampled uniformly on a logarithmic scale.
         jitter: Each border lies up to this share of a cell off its place in a uniform grid, below
             0.5.
         min_visible: A box of which a smaller share of the area is left gets ``gt_ignore_flags``.
@@ -80,7 +80,7 @@ class StitchComposite(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Stitch the images of ``positives`` and ``negatives``."""
         sources, rng = gather_sources(results), results['rng']
-        cells = self._draw_cells(len(sources), rng)
+        cells = self._sample_cells(len(sources), rng)
         scales = np.exp(rng.uniform(*np.log(self.scale_range), size=len(sources)))
         layers = [
             place(source, cell, scale, rng)
@@ -93,18 +93,18 @@ class StitchComposite(BaseTransform):
             canvas[layer.window] = layer.pixels()
         return composite_results(results, canvas, layers, self.min_visible)
 
-    def _draw_cells(self, count: int, rng: Generator) -> NDArray[np.int64]:
+    def _sample_cells(self, count: int, rng: Generator) -> NDArray[np.int64]:
         """Cells of a grid, shuffled, xyxy of shape (at least ``count``, 4)."""
         shape = grid_shape(count)
         rows, columns = shape if rng.random() < 0.5 else shape[::-1]
         width, height = self.img_scale
-        x = self._draw_borders(columns, width, rng)
-        y = self._draw_borders(rows, height, rng)
+        x = self._sample_borders(columns, width, rng)
+        y = self._sample_borders(rows, height, rng)
         top, left = np.divmod(np.arange(rows * columns), columns)
         cells = np.stack([x[left], y[top], x[left + 1], y[top + 1]], axis=1)
         return rng.permutation(cells)
 
-    def _draw_borders(self, count: int, length: int, rng: Generator) -> NDArray[np.int64]:
+    def _sample_borders(self, count: int, length: int, rng: Generator) -> NDArray[np.int64]:
         """Where ``count`` cells begin and end along a side of the canvas, (count + 1,)."""
         inner = np.arange(1, count) + rng.uniform(-self.jitter, self.jitter, size=count - 1)
         borders = np.rint(np.array([0, *inner, count]) * (length / count)).astype(np.int64)

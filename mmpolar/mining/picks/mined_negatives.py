@@ -20,8 +20,8 @@ class MinedNegatives:
     readers there. A slot is read again if it was overwritten, which the version and a checksum
     tell.
 
-    A deep copy, or one from plain ``pickle``, is on its own: it has the same picks and shared
-    memory of its own. Sent to a worker by ``multiprocessing``, it stays the same memory.
+    A deep copy, or one from ``pickle``, is independent: it has the same picks in shared memory of
+    its own. Sent to a worker by ``multiprocessing``, it stays the same memory.
 
     Args:
         capacity: Number of images of the pool, which is the largest number of picks.
@@ -59,7 +59,7 @@ class MinedNegatives:
         self._write(picks, round_number)
 
     def clear(self) -> None:
-        """Forget the picks: readers get none, and round 0, from now on."""
+        """Remove the picks: readers get none, and round 0, from now on."""
         self._write(np.empty(0, dtype=np.int64), 0)
 
     def read(self) -> tuple[NDArray[np.int64], int]:

@@ -1,4 +1,4 @@
-"""The picks of the last rounds, which training draws."""
+"""The picks of the last rounds, which training samples from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from mmpolar.utils.checks import check_at_least
 
 @dataclass(frozen=True)
 class Pick:
-    """A negative that training draws.
+    """A negative that training samples.
 
     Attributes:
         index: Its index in the pool.

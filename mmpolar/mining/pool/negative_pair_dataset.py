@@ -51,7 +51,7 @@ class NegativePairDataset(BasePairDataset):
     A pair depends on ``seed``, its index and the length of the pool alone, its augmentation too,
     so the pool is the same in every process, round and run, and a pipeline whose geometry is
     random still crops the same region each time. ``CropPair`` keeps a target that the search
-    frame shows (``avoid``) outside the crop whatever it draws.
+    frame shows (``avoid``) outside the crop for all random numbers.
 
     Args:
         datasets: Track datasets, or their configs.
@@ -65,7 +65,7 @@ class NegativePairDataset(BasePairDataset):
         template_size: Side of the template crop in pixels, as in ``CropPair``.
         search_size: Side of the search crop in pixels, as in ``CropPair``.
         context_amount: Context around the target, as in ``CropPair``.
-        pipeline: Transforms, in order; they draw random numbers from ``results['rng']`` only.
+        pipeline: Transforms, in order; they take random numbers from ``results['rng']`` only.
         seed: Seed of the pairs, at least 0.
         lazy_init: Whether to put off indexing until :meth:`full_init` or the first pair.
 
@@ -114,7 +114,7 @@ class NegativePairDataset(BasePairDataset):
         self._relations = [TrackRelations(d) if wants_distractors else None for d in self.datasets]
 
     def get_pair(self, index: int) -> dict:
-        """Draw a pair.
+        """Sample a pair.
 
         Args:
             index: Position in the pool.
@@ -139,7 +139,9 @@ class NegativePairDataset(BasePairDataset):
         rng = np.random.default_rng([self.seed, _STREAM, index])
         number, track_id = self._scheduled_track(0, index)
         track, frame, target = self._draw_template(rng, number, track_id)
-        kind, search = self._draw_shown(rng, number, track, frame, target, self.wanted_kind(index))
+        kind, search = self._sample_shown(
+            rng, number, track, frame, target, self.wanted_kind(index)
+        )
         return dict(
             template=view(track, frame, target),
             search=search,
@@ -218,7 +220,7 @@ class NegativePairDataset(BasePairDataset):
         counts = Counter(key.split(maxsplit=2)[1] for key in keys)
         return {kind: counts[kind] for kind in (*KINDS, 'unreadable') if counts[kind]}
 
-    def _draw_shown(
+    def _sample_shown(
         self,
         rng: np.random.Generator,
         number: int,

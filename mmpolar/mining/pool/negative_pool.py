@@ -20,7 +20,7 @@ _WRAPPED = ('dataset', '_dataset')
 
 
 class MiningDataset(Protocol):
-    """A training dataset that draws negatives from a pool, by preference those that were mined.
+    """A training dataset that samples negatives from a pool, by preference those that were mined.
 
     Attributes:
         negatives: The pool.
@@ -64,11 +64,11 @@ class NegativePool:
         return len(self.keys)
 
     def published(self) -> NDArray[np.int64]:
-        """Indices of the picks that training draws, shape (K,)."""
+        """Indices of the picks that training samples from, shape (K,)."""
         return self._dataset.mined.read()[0]
 
     def publish(self, indices: NDArray[np.int64], round_number: int) -> None:
-        """Let training draw these picks of a round from now on; none for round 0."""
+        """Let training sample these picks of a round from now on; none for round 0."""
         if round_number:
             self._dataset.mined.publish(indices, round_number)
         else:
@@ -112,7 +112,7 @@ class NegativePool:
             samples = with_pipeline(negatives, pipeline)
         if len(samples) != len(self):
             raise ValueError(
-                f'pool of HardNegativeMiningHook has {len(samples)} items, but training draws from '
+                f'pool of HardNegativeMiningHook has {len(samples)} items, but training samples from '
                 f'{len(self)} negatives; make item i the test sample of negative i'
             )
         return samples
