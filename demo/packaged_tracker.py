@@ -1,6 +1,6 @@
 """See a trained tracker at work: no training, no data, a minute or two.
 
-It follows targets in videos that are made on the spot, so that the true outline is known: generated
+It follows targets in videos that are made on the spot, so that the true contour is known: generated
 shapes, and real things cut out of, or filmed in, photographs that come inside Python packages.
 See ``python demo/packaged_tracker.py --help``.
 """
@@ -45,8 +45,8 @@ FIGURES = {
     'ceiling': 'ceiling',
 }
 LEGEND = """\
-box: overlap with the true one; J: overlap of the masks; F: agreement of their outlines; filled box: J
-of the tracker's box; static box: overlap of a box that never moves; ceiling: J of a perfect outline
+box: overlap with the true one; J: overlap of the masks; F: agreement of their contours; filled box: J
+of the tracker's box; static box: overlap of a box that never moves; ceiling: J of a perfect contour
 of as many rays. Frame 0, where the target is given, counts nowhere."""
 #: Pictures of a video on the contact sheet, and width and height of each, pixels.
 SHEET_COLUMNS, SHEET_CELL = 5, (240, 180)
@@ -84,7 +84,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--work-dir',
         default='work_dirs/demo',
-        help='where videos and pictures go (default: %(default)s)',
+        help='where videos and images go (default: %(default)s)',
     )
     parser.add_argument(
         '--generated', type=int, default=8, help='generated videos (default: %(default)s)'
@@ -99,7 +99,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 
 def show(args: argparse.Namespace) -> None:
-    """Make the videos, track the targets, print the figures, and say where the pictures are."""
+    """Make the videos, track the targets, print the figures, and say where the images are."""
     start = time.time()
     MMLogger.get_current_instance().setLevel(logging.WARNING)  # the tables here say it shorter
     model = init_tracker(args.model).model
@@ -114,7 +114,7 @@ def show(args: argparse.Namespace) -> None:
     write_sheet(sheet, rows)
     print(f'{LEGEND}\n')
     print(f'all of it at a glance: {sheet}')
-    print(f'videos with box and outline drawn in (green: the truth): {work_dir}/*/*.mp4')
+    print(f'videos with box and contour drawn in (green: the ground truth): {work_dir}/*/*.mp4')
     print(f'a contact sheet of each: {work_dir}/*/*.png')
     print(f'Done in {time.time() - start:.0f} seconds with {args.model}.\n\n{NEXT}')
 
@@ -187,9 +187,9 @@ def sheet_rows(
 
 
 def write_sheet(path: Path, rows: Sequence[tuple[list[np.ndarray], list[str]]]) -> None:
-    pictures = [picture for row, _ in rows for picture in row]
+    images = [image for row, _ in rows for image in row]
     captions = [caption for _, row in rows for caption in row]
-    sheet = contact_sheet(pictures, SHEET_COLUMNS, captions, SHEET_CELL)
+    sheet = contact_sheet(images, SHEET_COLUMNS, captions, SHEET_CELL)
     _, png = cv2.imencode('.png', sheet)
     path.write_bytes(png.tobytes())
 

@@ -26,8 +26,8 @@ FIGURES = {
     'iou': 'box overlap',
     'success': 'success (AUC)',
     'precision': 'precision (20 px)',
-    'J': 'J of the outline',
-    'F': 'F of the outline',
+    'J': 'J of the contour',
+    'F': 'F of the contour',
     'J_box': 'J of the filled box',
     'static_iou': 'box overlap, box never moves',
     'ceiling': 'J of a perfect polar contour',
@@ -61,7 +61,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--work-dir',
         default='work_dirs/quickstart',
-        help='where checkpoints, pictures and results go (default: %(default)s)',
+        help='where checkpoints, images and results go (default: %(default)s)',
     )
     parser.add_argument('--fresh', action='store_true', help='forget an earlier run and start anew')
     return parser.parse_args(argv)
@@ -86,7 +86,7 @@ def train(config: str, work_dir: Path) -> Path:
 
 
 def test(config: str, work_dir: Path, checkpoint: Path | None, draw: bool) -> dict[str, float]:
-    """Figures of a checkpoint, or of the untrained network; optionally with pictures."""
+    """Figures of a checkpoint, or of the untrained network; optionally with images."""
     cfg = read_config(config, work_dir)
     if draw:
         cfg.test_evaluator = [

@@ -110,7 +110,7 @@ _ARMS = (
     ),
     Arm(
         'two-stages',
-        'Is joint training better than a tracker first and outlines on the finished tracker after it?',
+        'Is joint training better than a tracker first and contours on the finished tracker after it?',
         (track_only, outline_only),
     ),
     Arm('rays-18', 'What is lost with 18 rays?', (put(*RAYED, n_rays=18),)),
@@ -162,7 +162,7 @@ _ARMS = (
     ),
     Arm(
         'focus-0',
-        'Is what fools the tracker lost in a plain mean over the negative locations?',
+        'Does a mean over the negative locations suffice?',
         (put('BalancedBCELoss', focus=0.0),),
     ),
     Arm(

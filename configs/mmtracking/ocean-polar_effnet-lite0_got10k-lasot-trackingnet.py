@@ -1,5 +1,5 @@
 # Trains the box branches on three datasets of MMTracking and tests on its LaSOT, with its metric,
-# its hook and its tools. Their data have no masks: add a dataset with masks to train the outline.
+# its hook and its tools. Their data have no masks: add a dataset with masks to train the contour.
 # Run it under the bridge, see docs/mmtracking.md:
 #   python -m mmpolar.compat.mmtracking .../mmtrack/.mim/tools/train.py CONFIG
 _base_ = [
