@@ -10,6 +10,7 @@ from mmpolar.datasets.got10k_dataset import GOT10kDataset
 from mmpolar.datasets.image_folder_dataset import ImageFolderDataset
 from mmpolar.datasets.imagenet_vid_dataset import ImageNetVIDDataset
 from mmpolar.datasets.lasot_dataset import LaSOTDataset
+from mmpolar.datasets.mask_crop_dataset import MaskCropDataset
 from mmpolar.datasets.multi_target_dataset import MultiTargetDataset
 from mmpolar.datasets.otb_dataset import OTBDataset
 from mmpolar.datasets.segtrack_v2_dataset import SegTrackV2Dataset
@@ -31,6 +32,7 @@ __all__ = [
     'ImageFolderDataset',
     'ImageNetVIDDataset',
     'LaSOTDataset',
+    'MaskCropDataset',
     'MultiTargetDataset',
     'OTBDataset',
     'SegTrackV2Dataset',

@@ -1,8 +1,9 @@
 from mmpolar.models.backbones import EfficientNetLite0, SiamResNet50
-from mmpolar.models.data_preprocessors import TrackDataPreprocessor
+from mmpolar.models.data_preprocessors import MaskCropPreprocessor, TrackDataPreprocessor
 from mmpolar.models.heads import OceanHead, PolarContourHead
-from mmpolar.models.losses import BalancedBCELoss, LTRBIoULoss, PolarIoULoss
+from mmpolar.models.losses import BalancedBCELoss, LTRBIoULoss, MaskLoss, PolarIoULoss
 from mmpolar.models.necks import AdjustNeck
+from mmpolar.models.segmentors import MaskStage
 from mmpolar.models.trackers import Ocean
 from mmpolar.utils.deprecation import moved_names
 
@@ -11,6 +12,9 @@ __all__ = [
     'BalancedBCELoss',
     'EfficientNetLite0',
     'LTRBIoULoss',
+    'MaskCropPreprocessor',
+    'MaskLoss',
+    'MaskStage',
     'Ocean',
     'OceanHead',
     'PolarContourHead',

@@ -5,20 +5,34 @@ from mmpolar.datasets.transforms.draw_template_target import DrawTemplateTarget
 from mmpolar.datasets.transforms.generate_polar_target import GeneratePolarTarget
 from mmpolar.datasets.transforms.load_pair_images import LoadPairImages
 from mmpolar.datasets.transforms.load_track_frame import LoadTrackFrame
+from mmpolar.datasets.transforms.mask_views import (
+    CompositeViews,
+    CropViews,
+    LoadViews,
+    PackViews,
+    RecolorViews,
+    SimulatePriors,
+)
 from mmpolar.datasets.transforms.pack_pair_inputs import PackPairInputs
 from mmpolar.datasets.transforms.pack_track_inputs import PackTrackInputs
 from mmpolar.datasets.transforms.pair_photometric import PairPhotometric
 from mmpolar.utils.deprecation import moved_names
 
 __all__ = [
+    'CompositeViews',
     'CropPair',
+    'CropViews',
     'DrawTemplateTarget',
     'GeneratePolarTarget',
     'LoadPairImages',
     'LoadTrackFrame',
+    'LoadViews',
     'PackPairInputs',
     'PackTrackInputs',
+    'PackViews',
     'PairPhotometric',
+    'RecolorViews',
+    'SimulatePriors',
 ]
 
 __getattr__ = moved_names(

@@ -1,0 +1,308 @@
+"""The mask stage: which pixels of a crop around the target's box are the target."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from mmpolar.registry import MODELS
+
+#: Stride of the features in which places are compared with the references.
+MATCH_STRIDE = 8
+# References: the first frame and a recent one.
+_SLOTS = 2
+# Channels of a comparison: likeness to the target, to the background, their softmax-weighted share.
+_MATCH_MAPS = 3
+_PRIOR_MAPS = 3
+
+
+class StageFeatures(NamedTuple):
+    """What the backbone sees in crops of side X.
+
+    Attributes:
+        levels: Maps (N, C_i, X / s_i, X / s_i), from the finest to the coarsest.
+        keys: Features for comparisons, (N, K, (X / 8)^2), of length 1 along K.
+    """
+
+    levels: tuple[Tensor, ...]
+    keys: Tensor
+
+
+class StageReference(NamedTuple):
+    """A crop in which target and background are known.
+
+    Attributes:
+        keys: See :class:`StageFeatures`.
+        mask: Share of the target in each output cell, (N, 1, X / 2, X / 2) in [0, 1]; all zero
+            where there is no reference.
+    """
+
+    keys: Tensor
+    mask: Tensor
+
+
+@MODELS.register_module()
+class MaskStage(BaseModel):
+    """Decide pixel by pixel, at the target's own scale, what the target is.
+
+    The input is a square crop around the target's box, ``context`` times its longer side. A
+    feature pyramid of the backbone is decoded from coarse to fine. Each level of the decoder also
+    gets *priors* (the tracker's box, its polar contour rendered as a region, and the mask of a
+    recent frame in that frame's own crop); the levels of stride 8 and 16 get a *comparison* of
+    each cell with the cells of two references, the first frame and a recent one: the highest
+    cosine similarity with a cell of the target and with one of the background (as in FEELVOS,
+    Voigtlaender et al., CVPR 2019, equations 3 and 4, with cosines for distances), and the share
+    of the target among similar cells (a softmax over all cells of the reference, as the memory
+    read-out of STM, Oh et al., ICCV 2019, equation 1).
+
+    In training the V crops of a group show one target; each is decoded with two of the others as
+    its references, so that a crop passes through the backbone once.
+
+    Args:
+        backbone: Config of the backbone; its outputs have the strides ``strides``.
+        in_channels: Channels of its outputs.
+        strides: Their strides in pixels, ascending, with 2 first and 8 and 16 among them.
+        feat_channels: Channels of the decoder at each level.
+        match_channels: Channels K of the keys.
+        crop_size: Side X of the crops in pixels, a multiple of the largest stride.
+        context: Side of a crop in units of the longer side of the target's box.
+        reference_prob: Probability in training that a crop gets its references; otherwise the
+            stage must do without, as in the first frame.
+        recent_prior_prob: Probability in training that the mask of the recent reference is a prior.
+        contour_prior_prob: Probability in training that the contour is a prior.
+        loss_mask: Config of the loss of the masks, called with logits and targets (N, h, w).
+        loss_quality_weight: Weight of the loss of the predicted IoU.
+        data_preprocessor: Config of the data preprocessor.
+        init_cfg: MMEngine's initialisation config.
+
+    Raises:
+        ValueError: If the numbers of channels and strides differ, the strides lack 2, 8 or 16, or
+            the crop is no multiple of the largest stride.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        in_channels: Sequence[int] = (16, 24, 40, 112, 320),
+        strides: Sequence[int] = (2, 4, 8, 16, 32),
+        feat_channels: Sequence[int] = (16, 24, 40, 64, 96),
+        match_channels: int = 48,
+        crop_size: int = 160,
+        context: float = 1.75,
+        reference_prob: float = 0.85,
+        recent_prior_prob: float = 0.7,
+        contour_prior_prob: float = 0.8,
+        loss_mask: dict | None = None,
+        loss_quality_weight: float = 0.2,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        data_preprocessor = data_preprocessor or dict(type='MaskCropPreprocessor')
+        super().__init__(MODELS.build(data_preprocessor), init_cfg)
+        if not len(in_channels) == len(strides) == len(feat_channels):
+            raise ValueError(
+                'in_channels, strides and feat_channels need one number a level, got '
+                f'{len(in_channels)}, {len(strides)} and {len(feat_channels)}'
+            )
+        if strides[0] != 2 or not {MATCH_STRIDE, 2 * MATCH_STRIDE} <= set(strides):
+            raise ValueError(f'strides must begin with 2 and hold 8 and 16, got {tuple(strides)}')
+        if crop_size % strides[-1]:
+            raise ValueError(
+                f'crop_size must be a multiple of the largest stride {strides[-1]}, got {crop_size}'
+            )
+        self.strides = tuple(strides)
+        self.crop_size = crop_size
+        self.context = context
+        self.reference_prob = reference_prob
+        self.recent_prior_prob = recent_prior_prob
+        self.contour_prior_prob = contour_prior_prob
+        self.backbone = MODELS.build(backbone)
+        norm = dict(norm_cfg=dict(type='BN'))
+        self.laterals = nn.ModuleList(
+            ConvModule(channels, width, 1, act_cfg=None, **norm)
+            for channels, width in zip(in_channels, feat_channels, strict=True)
+        )
+        self._match_from = self.strides.index(MATCH_STRIDE)
+        self.key_convs = nn.ModuleList(
+            nn.Conv2d(channels, match_channels, 1) for channels in in_channels[self._match_from :]
+        )
+        # exp(3) sharpens cosines in -1..1 to a softmax over the cells of a reference.
+        self.log_sharpness = nn.Parameter(torch.tensor(3.0))
+        blocks, above = [], 0
+        for stride, width in zip(self.strides[::-1], feat_channels[::-1], strict=True):
+            matched = _SLOTS * _MATCH_MAPS if stride in (MATCH_STRIDE, 2 * MATCH_STRIDE) else 0
+            blocks.append(
+                nn.Sequential(
+                    ConvModule(width + above + _PRIOR_MAPS + matched, width, 3, padding=1, **norm),
+                    ConvModule(width, width, 3, padding=1, **norm),
+                )
+            )
+            above = width
+        self.blocks = nn.ModuleList(blocks)
+        self.mask_pred = nn.Conv2d(feat_channels[0], 1, 1)
+        self.quality_pred = nn.Linear(2 * feat_channels[self._match_from], 1)
+        self.loss_mask = MODELS.build(loss_mask or dict(type='MaskLoss'))
+        self.loss_quality_weight = loss_quality_weight
+
+    def forward(
+        self,
+        inputs: dict[str, Tensor],
+        data_samples: None = None,
+        mode: str = 'tensor',
+    ) -> dict[str, Tensor] | Tensor:
+        """Losses of a batch of groups, or the logits of their crops.
+
+        Args:
+            inputs: ``img`` (B, V, 3, X, X), normalised crops of B groups; ``priors``
+                (B, V, 2, X / 2, X / 2), box and contour, and ``reference_masks``
+                (B, V, X / 2, X / 2), the masks as references have them, in [0, 1]; with ``'loss'``
+                also ``gt_masks`` (B, V, X / 2, X / 2), the ground truth.
+            data_samples: Not used; MMEngine's loops pass it.
+            mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
+
+        Returns:
+            Losses by name, or logits (B, V, X / 2, X / 2).
+
+        Raises:
+            ValueError: If the mode is none of the three.
+        """
+        if mode == 'loss':
+            return self.loss(inputs)
+        if mode in ('predict', 'tensor'):
+            return self._decode_groups(inputs)[0].unflatten(0, inputs['img'].shape[:2])
+        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+
+    def encode(self, crops: Tensor) -> StageFeatures:
+        """Features of normalised crops (N, 3, X, X)."""
+        levels = tuple(self.backbone(crops.contiguous(memory_format=torch.channels_last)))
+        matched = levels[self._match_from :]
+        size = matched[0].shape[-2:]
+        keys = self.key_convs[0](matched[0])
+        for conv, level in zip(self.key_convs[1:], matched[1:], strict=True):
+            keys = keys + F.interpolate(conv(level), size, mode='bilinear', align_corners=False)
+        return StageFeatures(levels, F.normalize(keys.flatten(2).float(), dim=1))
+
+    def decode(
+        self,
+        features: StageFeatures,
+        priors: Tensor,
+        references: Sequence[StageReference],
+    ) -> tuple[Tensor, Tensor]:
+        """Masks of encoded crops.
+
+        Args:
+            features: Output of :meth:`encode`.
+            priors: Box, contour and the recent frame's mask, (N, 3, X / 2, X / 2) in [0, 1]; a
+                prior that is not known is zero.
+            references: The first frame, and a recent one.
+
+        Returns:
+            Logits of each output cell being the target, (N, X / 2, X / 2); the cell (r, c) covers
+            the pixels 2r, 2r + 1 and 2c, 2c + 1 of the crop. And the logit of the expected IoU of
+            the mask with the ground truth, (N,).
+        """
+        sharpness = self.log_sharpness.exp()
+        size = features.levels[self._match_from].shape[-2:]
+        matches = torch.cat(
+            [compare(features.keys, *reference, sharpness, size) for reference in references], 1
+        )
+        x = None
+        for conv, level, stride, block in zip(
+            self.laterals[::-1], features.levels[::-1], self.strides[::-1], self.blocks, strict=True
+        ):
+            parts = [conv(level), _shrink(priors, stride // 2)]
+            if stride == 2 * MATCH_STRIDE:
+                parts.append(_shrink(matches, 2))
+            elif stride == MATCH_STRIDE:
+                parts.append(matches)
+            if x is not None:
+                parts.append(
+                    F.interpolate(x, level.shape[-2:], mode='bilinear', align_corners=False)
+                )
+            x = block(torch.cat(parts, 1))
+            if stride == MATCH_STRIDE:
+                middle = x
+        logits = self.mask_pred(x)
+        return logits[:, 0], self._quality(middle, logits)
+
+    def loss(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """``loss_mask`` terms and ``loss_quality`` of a batch of groups, see :meth:`forward`."""
+        logits, quality = self._decode_groups(inputs)
+        target = inputs['gt_masks'].flatten(0, 1)
+        losses = self.loss_mask(logits, target)
+        iou = mask_iou(logits.detach(), target)
+        loss = F.binary_cross_entropy_with_logits(quality, iou)
+        return losses | dict(loss_quality=self.loss_quality_weight * loss, iou=iou.mean())
+
+    def _decode_groups(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Decode each crop with the next two of its group as its references."""
+        groups, views = inputs['img'].shape[:2]
+        features = self.encode(inputs['img'].flatten(0, 1))
+        keys = features.keys.unflatten(0, (groups, views))
+        masks = inputs['reference_masks'].unsqueeze(2)
+        references = []
+        for slot in range(1, _SLOTS + 1):
+            given = self._given(masks[:, :, :1, :1, :1], self.reference_prob)
+            known = masks.roll(-slot, 1) * given
+            references.append(
+                StageReference(keys.roll(-slot, 1).flatten(0, 1), known.flatten(0, 1))
+            )
+        contour = self._given(masks[:, :, :1, :1, :1], self.contour_prior_prob).flatten(0, 1)
+        recent = self._given(masks[:, :, :1, :1, :1], self.recent_prior_prob).flatten(0, 1)
+        box_map, contour_map = inputs['priors'].flatten(0, 1).split(1, 1)
+        priors = torch.cat([box_map, contour_map * contour, references[-1].mask * recent], 1)
+        return self.decode(features, priors, references)
+
+    def _given(self, like: Tensor, prob: float) -> Tensor:
+        """1 with a probability and 0 otherwise, of a shape; 1 outside training."""
+        return (torch.rand_like(like) < prob).to(like) if self.training else torch.ones_like(like)
+
+    def _quality(self, features: Tensor, logits: Tensor) -> Tensor:
+        """Logit of the expected IoU, from mean features inside the mask and of the whole crop."""
+        inside = _shrink(logits.detach().sigmoid(), MATCH_STRIDE // 2)
+        total = inside.sum((2, 3)).clamp(min=1.0)
+        means = [(features * inside).sum((2, 3)) / total, features.mean((2, 3))]
+        return self.quality_pred(torch.cat(means, 1))[:, 0]
+
+
+def compare(
+    keys: Tensor, reference_keys: Tensor, mask: Tensor, sharpness: Tensor, size: tuple[int, int]
+) -> Tensor:
+    """Compare each cell with the cells of a reference.
+
+    Args:
+        keys: Keys of the crops, (N, K, Q), of length 1 along K.
+        reference_keys: Keys of the reference, (N, K, R), likewise.
+        mask: Share of the target in the reference's output cells, (N, 1, h, w).
+        sharpness: Factor on the cosines in the softmax, a scalar.
+        size: Height and width of the map of Q cells.
+
+    Returns:
+        Highest similarity plus 1 with target cells and with background cells, and the share of
+        target cells among similar ones, (N, 3, *size). All are 0 where the reference's mask is
+        empty: such a reference says nothing.
+    """
+    inside = F.avg_pool2d(mask, MATCH_STRIDE // 2).flatten(2)
+    is_known = (inside.amax(2) > 0).to(keys)
+    similarity = keys.transpose(1, 2) @ reference_keys
+    to_target = ((similarity + 1) * inside).amax(2)
+    to_background = ((similarity + 1) * (1 - inside)).amax(2) * is_known
+    weights = (sharpness * similarity).softmax(2)
+    share = (weights * inside).sum(2)
+    return torch.stack([to_target, to_background, share], 1).unflatten(2, size)
+
+
+def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
+    """IoU of predicted and true masks (N, h, w), each cut at one half; 1 where both are empty."""
+    predicted, true = logits > 0, target > 0.5
+    union = (predicted | true).sum((1, 2))
+    shared = (predicted & true).sum((1, 2))
+    return torch.where(union > 0, shared / union.clamp(min=1), torch.ones_like(shared / 1))
+
+
+def _shrink(maps: Tensor, factor: int) -> Tensor:
+    return maps if factor == 1 else F.avg_pool2d(maps, factor)
