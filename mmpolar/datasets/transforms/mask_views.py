@@ -19,10 +19,9 @@ from mmpolar.datasets.transforms.pair_photometric import adjust_colors, motion_k
 from mmpolar.registry import TRANSFORMS
 from mmpolar.structures.crop import crop_matrix, mean_color, transform_mask_box
 from mmpolar.structures.polar import encode_radii, ray_directions
+from mmpolar.tracking.mask_stage import box_coverage, render_region
 from mmpolar.utils.image import read_image
 
-# Subpixel bits of OpenCV's polygons.
-_SHIFT = 4
 # Image pixels a crop pixel from which plain bilinear sampling would skip too many.
 _SAMPLED_ZOOM = 1.8
 
@@ -351,9 +350,9 @@ class SimulatePriors(BaseTransform):
         for view in results['views']:
             mask = view['mask']
             size = len(mask)
-            view['box_map'] = box_coverage(view['side_ratio'] * size / self.context, size // 2, 2)
+            view['box_map'] = box_coverage(view['side_ratio'] * size / self.context, size // 2)
             contour = self._sample_contour(mask, rng)
-            view['contour_map'] = render_region(contour, size // 2, 2)
+            view['contour_map'] = render_region(contour, size // 2)
             is_wrong = rng.random() < self.mask_error_prob
             view['reference_mask'] = _halve(_disturb(mask, contour, rng) if is_wrong else mask)
         return results
@@ -470,44 +469,6 @@ def _visible_part(
     (x1, y1), (x2, y2) = first, last
     to_whole = np.array([[1.0, 0, x1], [0, 1.0, y1]])
     return img[y1:y2, x1:x2], mask[y1:y2, x1:x2], _compose(matrix, to_whole)
-
-
-def box_coverage(sides: NDArray[np.float64], size: int, stride: int) -> NDArray[np.uint8]:
-    """Share of each cell that a box in the middle of a crop covers.
-
-    Args:
-        sides: Width and height of the box in pixels.
-        size: Cells along a side.
-        stride: Pixels of a cell.
-
-    Returns:
-        (size, size) uint8, 255 for cells that are covered.
-    """
-    edges = np.arange(size + 1) * stride
-    middle = size * stride / 2
-    spans = []
-    for side in sides:
-        clipped = np.clip(edges, middle - side / 2, middle + side / 2)
-        spans.append(np.diff(clipped) / stride)
-    return np.rint(np.outer(spans[1], spans[0]) * 255).astype(np.uint8)
-
-
-def render_region(polygon: NDArray[np.float64] | None, size: int, stride: int) -> NDArray[np.uint8]:
-    """Inside of a polygon, antialiased.
-
-    Args:
-        polygon: Points (n, 2) in pixels of the crop; None for nothing.
-        size: Cells along a side.
-        stride: Pixels of a cell.
-
-    Returns:
-        (size, size) uint8 of 0 to 255.
-    """
-    canvas = np.zeros((size * stride, size * stride), np.uint8)
-    if polygon is not None:
-        fixed = np.rint(np.clip(polygon, -1e4, 1e4) * (1 << _SHIFT)).astype(np.int32)
-        cv2.fillPoly(canvas, [fixed], 255, shift=_SHIFT)
-    return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def _disturb(
