@@ -16,8 +16,7 @@ image_share, davis_share, multi_share = 0.62, 0.35, 0.03
 
 model = dict(
     type='MaskStage',
-    crop_size=crop_size,
-    context=context,
+    params=dict(crop_size=crop_size, context=context),
     data_preprocessor=dict(
         type='MaskCropPreprocessor',
         mean=[127.0, 127.0, 127.0],

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mmpolar.tracking.mask_stage import MaskInputs, MaskMaps, MaskParams
 from mmpolar.tracking.params import TrackParams
 
 Code = TypeVar('Code')
@@ -49,6 +50,8 @@ class TrackEngine(Protocol[Code]):
         params: Hyper-parameters of tracking that the network is used with.
         n_rays: Rays of its contours; None for a network that gives boxes only.
         batch_size: For how many targets it is called at once; None for any number.
+        mask_params: How its mask stage is used; None for a network without one, whose masks are the
+            insides of the contours.
 
     Example:
         A network that finds every target where it was:
@@ -56,7 +59,7 @@ class TrackEngine(Protocol[Code]):
         >>> import numpy as np
         >>> from mmpolar.tracking import SearchMaps, Tracker, TrackParams
         >>> class Still:
-        ...     params, n_rays, batch_size = TrackParams(), 4, None
+        ...     params, n_rays, batch_size, mask_params = TrackParams(), 4, None, None
         ...     def encode(self, crops, target_maps):
         ...         return [None] * len(crops)
         ...     def search(self, codes, crops):
@@ -76,6 +79,7 @@ class TrackEngine(Protocol[Code]):
     params: TrackParams
     n_rays: int | None
     batch_size: int | None
+    mask_params: MaskParams | None
 
     def encode(self, crops: NDArray[np.uint8], target_maps: NDArray[np.uint8]) -> Sequence[Code]:
         """Encode the templates of T targets.
@@ -105,4 +109,11 @@ class TrackEngine(Protocol[Code]):
 
         Returns:
             Radii in pixels of the search crop, (T, n).
+        """
+
+    def masks(self, inputs: MaskInputs) -> MaskMaps:
+        """Decide pixel by pixel what T targets are; not called if ``mask_params`` is None.
+
+        Args:
+            inputs: Crops around the targets' boxes, and what is known of them.
         """

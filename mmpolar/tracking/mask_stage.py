@@ -12,6 +12,8 @@ from mmpolar.structures.crop import Border, crop_image, crop_matrix
 
 #: Pixels of a crop that an output cell covers along a side.
 MASK_STRIDE = 2
+#: Pixels of a crop that a key stands for along a side.
+KEY_STRIDE = 8
 # Targets are at least this many pixels long, so that a crop is no part of a pixel.
 _MIN_SIDE = 2.0
 # Subpixel bits of OpenCV's polygons.
@@ -25,28 +27,48 @@ class MaskParams:
     Attributes:
         crop_size: Side X of its crops in pixels.
         context: Side of a crop in units of the longer side of the target's box.
-        memory_quality: A mask whose expected IoU is at least this becomes the recent reference.
+        key_channels: Channels K of the keys that its network compares.
+        memory_quality: A mask whose expected IoU is at least this becomes the recent reference, and
+            its box counts.
+        box_share: The box of a result is a mean of the tracker's and of the mask's; this is the
+            share of the second, in [0, 1].
+        search_share: The same share in the box around which the next frame is searched.
 
     Raises:
         ValueError: If a value is out of its range.
+
+    Example:
+        >>> from mmpolar.tracking import MaskParams
+        >>> params = MaskParams(crop_size=192, box_share=0.5)
+        >>> params.cells, params.key_count
+        (96, 576)
     """
 
     crop_size: int = 160
     context: float = 1.75
+    key_channels: int = 48
     memory_quality: float = 0.6
+    box_share: float = 0.0
+    search_share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.crop_size < 32 or self.crop_size % 32:
             raise ValueError(f'crop_size must be a multiple of 32, got {self.crop_size}')
         if not self.context >= 1:
             raise ValueError(f'context must be at least 1, got {self.context}')
-        if not 0 <= self.memory_quality <= 1:
-            raise ValueError(f'memory_quality must lie in [0, 1], got {self.memory_quality}')
+        for name in ('memory_quality', 'box_share', 'search_share'):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f'{name} must lie in [0, 1], got {getattr(self, name)}')
 
     @property
     def cells(self) -> int:
         """Output cells along a side of a crop."""
         return self.crop_size // MASK_STRIDE
+
+    @property
+    def key_count(self) -> int:
+        """Keys R of a crop."""
+        return (self.crop_size // KEY_STRIDE) ** 2
 
 
 class MaskReference(NamedTuple):
@@ -63,7 +85,12 @@ class MaskReference(NamedTuple):
 
 @dataclass
 class MaskMemory:
-    """What the mask stage remembers of a target: the first frame, and a recent one."""
+    """What the mask stage remembers of a target.
+
+    Attributes:
+        first: The frame in which the target was given.
+        recent: The last frame with a confident mask.
+    """
 
     first: MaskReference | None = None
     recent: MaskReference | None = None
@@ -76,11 +103,32 @@ class MaskMaps(NamedTuple):
         logits: Logit of each output cell being the target, (T, h, w).
         quality: Expected IoU of each mask with the ground truth, (T,) in [0, 1].
         keys: Features of each crop for later comparisons, (T, K, R).
+
+    Example:
+        >>> import numpy as np
+        >>> from mmpolar.tracking import MaskMaps
+        >>> maps = MaskMaps(np.zeros((1, 80, 80)), np.ones(1), np.zeros((1, 48, 400)))
+        >>> maps.logits.shape
+        (1, 80, 80)
     """
 
     logits: NDArray[np.float32]
     quality: NDArray[np.float32]
     keys: NDArray[np.float32]
+
+
+class FoundMask(NamedTuple):
+    """The mask of one target in a frame.
+
+    Attributes:
+        mask: (H, W) uint8 of 0 and 1.
+        quality: Expected IoU with the ground truth, in [0, 1].
+        reference: The crop as a reference for later frames.
+    """
+
+    mask: NDArray[np.uint8]
+    quality: float
+    reference: MaskReference
 
 
 class MaskInputs(NamedTuple):
@@ -89,18 +137,32 @@ class MaskInputs(NamedTuple):
     Attributes:
         crops: Crops around their boxes, (T, X, X, 3) uint8 BGR.
         priors: Box, contour and the recent mask, (T, 3, h, w) float32 in [0, 1].
-        references: Of each target the first and the recent one, None where there is none.
+        reference_keys: Keys of the first and of the recent reference, (T, 2, K, R) float32.
+        reference_masks: Their masks, (T, 2, h, w) float32 in [0, 1]; all zero where there is no
+            reference.
+
+    Example:
+        >>> import numpy as np
+        >>> from mmpolar.tracking import MaskInputs
+        >>> inputs = MaskInputs(
+        ...     np.zeros((1, 160, 160, 3), np.uint8),
+        ...     np.zeros((1, 3, 80, 80), np.float32),
+        ...     np.zeros((1, 2, 48, 400), np.float32),
+        ...     np.zeros((1, 2, 80, 80), np.float32),
+        ... )
+        >>> len(inputs.crops)
+        1
     """
 
     crops: NDArray[np.uint8]
     priors: NDArray[np.float32]
-    references: Sequence[tuple[MaskReference | None, MaskReference | None]]
+    reference_keys: NDArray[np.float32]
+    reference_masks: NDArray[np.float32]
 
 
 def mask_matrix(box: NDArray, params: MaskParams) -> NDArray[np.float64]:
     """(2, 3) matrix from frame to the crop of a mask stage around a box (4,)."""
-    longer = max(box[2] - box[0], box[3] - box[1], _MIN_SIDE)
-    return crop_matrix((box[:2] + box[2:]) / 2, params.context * longer, params.crop_size)
+    return crop_matrix((box[:2] + box[2:]) / 2, _crop_side(box, params), params.crop_size)
 
 
 def cut_mask_inputs(
@@ -122,26 +184,46 @@ def cut_mask_inputs(
         params: How the stage is used.
     """
     crops, priors = [], []
-    for box, polygon, memory, border in zip(boxes, polygons, memories, borders, strict=True):
-        longer = max(box[2] - box[0], box[3] - box[1], _MIN_SIDE)
-        side, center = params.context * longer, (box[:2] + box[2:]) / 2
-        matrix = crop_matrix(center, side, params.crop_size)
+    for box, polygon, border in zip(boxes, polygons, borders, strict=True):
+        side, center = _crop_side(box, params), (box[:2] + box[2:]) / 2
         crops.append(crop_image(frame, center, side, params.crop_size, border))
         if polygon is not None:
+            matrix = mask_matrix(box, params)
             polygon = polygon @ matrix[:, :2].T + matrix[:, 2]
-        sides = (box[2:] - box[:2]) * (params.crop_size / side)
-        recent = memory.recent.mask if memory.recent is not None else np.zeros((params.cells,) * 2)
-        priors.append(
-            np.stack(
-                [
-                    box_coverage(sides, params.cells) / np.float32(255),
-                    render_region(polygon, params.cells) / np.float32(255),
-                    recent.astype(np.float32),
-                ]
-            )
+        known = [
+            box_coverage((box[2:] - box[:2]) * (params.crop_size / side), params.cells),
+            render_region(polygon, params.cells),
+        ]
+        priors.append(np.stack(known) / np.float32(255))
+    slots = [_known(reference, params) for m in memories for reference in (m.first, m.recent)]
+    keys, masks = (
+        np.stack(parts).reshape(len(memories), 2, *parts[0].shape)
+        for parts in zip(*slots, strict=True)
+    )
+    return MaskInputs(
+        np.stack(crops), np.concatenate([np.stack(priors), masks[:, 1:]], 1), keys, masks
+    )
+
+
+def read_masks(
+    maps: MaskMaps, boxes: Sequence[NDArray], frame_size: tuple[int, int], params: MaskParams
+) -> list[FoundMask]:
+    """Bring what a mask stage says to the frame.
+
+    Args:
+        maps: Output of the network for T targets.
+        boxes: The boxes that their crops lie around, (4,) xyxy in pixels each.
+        frame_size: Height and width of the frame in pixels.
+        params: How the stage is used.
+    """
+    return [
+        FoundMask(
+            mask_to_frame(logits, mask_matrix(box, params), frame_size),
+            float(quality),
+            MaskReference(keys, sigmoid(logits)),
         )
-    references = [(memory.first, memory.recent) for memory in memories]
-    return MaskInputs(np.stack(crops), np.stack(priors), references)
+        for logits, quality, keys, box in zip(*maps, boxes, strict=True)
+    ]
 
 
 def mask_to_frame(
@@ -238,3 +320,16 @@ def render_region(
         fixed = np.rint(np.clip(polygon, -1e4, 1e4) * (1 << _SHIFT)).astype(np.int32)
         cv2.fillPoly(canvas, [fixed], 255, shift=_SHIFT)
     return cv2.resize(canvas, (cells, cells), interpolation=cv2.INTER_AREA)
+
+
+def _crop_side(box: NDArray, params: MaskParams) -> float:
+    """Side of the crop around a box in pixels of the frame."""
+    return params.context * max(box[2] - box[0], box[3] - box[1], _MIN_SIDE)
+
+
+def _known(reference: MaskReference | None, params: MaskParams) -> MaskReference:
+    """A reference, or one that says nothing."""
+    if reference is not None:
+        return reference
+    keys = np.zeros((params.key_channels, params.key_count), np.float32)
+    return MaskReference(keys, np.zeros((params.cells, params.cells), np.float32))

@@ -1,12 +1,14 @@
 """What a tracker keeps of a target from frame to frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
 
 from mmpolar.structures.crop import Border
+from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
+from mmpolar.tracking.mask_stage import FoundMask, MaskMemory, MaskParams
 from mmpolar.tracking.params import TrackParams
 from mmpolar.tracking.selection import Selection, box_around, calibrate, clamp_box
 
@@ -24,6 +26,7 @@ class TargetState(Generic[Code]):
         usual_search_size: Side of the search crop in pixels while the target is visible.
         search_size: Side of the next search crop in pixels.
         lost_frames: For how many frames the target has been lost; 0 while it is visible.
+        mask_memory: References of the mask stage.
     """
 
     code: Code
@@ -32,6 +35,7 @@ class TargetState(Generic[Code]):
     usual_search_size: int
     search_size: int
     lost_frames: int = 0
+    mask_memory: MaskMemory = field(default_factory=MaskMemory)
 
     @classmethod
     def start(
@@ -41,6 +45,7 @@ class TargetState(Generic[Code]):
         border: Border,
         frame_size: tuple[int, int],
         params: TrackParams,
+        mask_memory: MaskMemory,
     ) -> 'TargetState[Code]':
         """The state of a target in the frame in which it is given.
 
@@ -50,9 +55,10 @@ class TargetState(Generic[Code]):
             border: Colour outside the frame.
             frame_size: Height and width of the frame in pixels.
             params: Hyper-parameters of tracking.
+            mask_memory: References of the mask stage in that frame.
         """
         size = params.search_size_for(np.prod(box[2:] - box[:2]), frame_size[0] * frame_size[1])
-        return cls(code, box, border, size, size)
+        return cls(code, box, border, size, size, mask_memory=mask_memory)
 
     def update(
         self,
@@ -85,3 +91,34 @@ class TargetState(Generic[Code]):
             around = box_around(polygon, frame_size)
             box = (1 - params.contour_share) * self.box + params.contour_share * around
         return TrackResult(np.asarray(box, np.float32), score, polygon)
+
+    def take_mask(
+        self,
+        found: FoundMask,
+        box: np.ndarray,
+        frame_size: tuple[int, int],
+        params: TrackParams,
+        mask_params: MaskParams,
+    ) -> np.ndarray:
+        """Remember a confident mask, and let its box correct the target's.
+
+        Args:
+            found: What the mask stage found.
+            box: The box of the result so far, (4,) xyxy in pixels.
+            frame_size: Height and width of the frame in pixels.
+            params: Hyper-parameters of tracking.
+            mask_params: How the mask stage is used.
+
+        Returns:
+            The box of the result, (4,) float32.
+        """
+        around = mask_to_box(found.mask)
+        if around is None or found.quality < mask_params.memory_quality:
+            return box
+        self.mask_memory.recent = found.reference
+        share = mask_params.search_share
+        if share > 0:
+            moved = (1 - share) * self.box + share * around
+            self.box = clamp_box(moved, frame_size, params.min_size)
+        share = mask_params.box_share
+        return np.asarray((1 - share) * box + share * around, np.float32)

@@ -1,18 +1,27 @@
 """The tracker: from frames to boxes, contours and masks, with any inference engine."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmpolar.structures.boxes import check_box
-from mmpolar.structures.crop import CROP_RULES
+from mmpolar.structures.crop import CROP_RULES, Border
 from mmpolar.structures.polar import decode_points
 from mmpolar.structures.target import box_and_mask
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking.crops import cut_search, cut_target_map, cut_template
 from mmpolar.tracking.engine import TrackEngine
+from mmpolar.tracking.mask_stage import (
+    FoundMask,
+    MaskMemory,
+    cut_mask_inputs,
+    mask_matrix,
+    mask_to_cells,
+    read_masks,
+)
 from mmpolar.tracking.params import TrackParams
 from mmpolar.tracking.selection import Selection, select_location
 from mmpolar.tracking.state import TargetState
@@ -182,7 +191,7 @@ class Tracker(Generic[Code]):
             state.update(selection, polygon, size, params)
             for state, (selection, polygon) in zip(states, found, strict=True)
         ]
-        return self._draw_masks(frame, results)
+        return self._segment(frame, states, results)
 
     def _start(
         self,
@@ -194,19 +203,26 @@ class Tracker(Generic[Code]):
         params, size = self.params, frame.shape[:2]
         boxes = [check_box(box, size) for box in boxes]
         border = CROP_RULES[params.crop].border(frame)
+        memories, masks = self._segment_first(frame, boxes, masks, border)
         crops = np.stack([cut_template(frame, box, border, params) for box in boxes])
         maps = [cut_target_map(box, mask, params) for box, mask in zip(boxes, masks, strict=True)]
         codes = self.engine.encode(crops, np.stack(maps))
         states = [
-            TargetState.start(code, box, border, size, params)
-            for code, box in zip(codes, boxes, strict=True)
+            TargetState.start(code, box, border, size, params, memory)
+            for code, box, memory in zip(codes, boxes, memories, strict=True)
         ]
         found = self._search(frame, states)
         results = [
             TrackResult(np.asarray(box, np.float32), 1.0, polygon)
             for box, (_, polygon) in zip(boxes, found, strict=True)
         ]
-        return states, self._draw_masks(frame, results)
+        if self.engine.mask_params is None:
+            return states, self._fill_contours(frame, results)
+        drawn = zip(results, masks, self._fill_contours(frame, results), strict=True)
+        return states, [
+            filled if mask is None else replace(result, mask=(mask != 0).astype(np.uint8))
+            for result, mask, filled in drawn
+        ]
 
     def _search(
         self, frame: NDArray[np.uint8], states: Sequence[TargetState[Code]]
@@ -240,10 +256,83 @@ class Tracker(Generic[Code]):
             for selection, lengths, scale in zip(selections, radii, scales, strict=True)
         ]
 
-    def _draw_masks(
+    def _segment_first(
+        self,
+        frame: NDArray[np.uint8],
+        boxes: Sequence[NDArray],
+        masks: Sequence[NDArray | None],
+        border: Border,
+    ) -> tuple[list[MaskMemory], list[NDArray | None]]:
+        """First references of the mask stage, and its masks of targets that came as a box.
+
+        Returns:
+            The memory of each target, and its mask: the given one, or the stage's, or None where
+            the stage sees no target or there is none.
+        """
+        memories = [MaskMemory() for _ in boxes]
+        params = self.engine.mask_params
+        if params is None:
+            return memories, list(masks)
+        found = self._find_masks(frame, boxes, [None] * len(boxes), memories, [border] * len(boxes))
+        known = []
+        for box, mask, memory, own in zip(boxes, masks, memories, found, strict=True):
+            reference = own.reference
+            if mask is not None:
+                cells = mask_to_cells(mask, mask_matrix(box, params), params)
+                reference = reference._replace(mask=cells)
+            elif own.mask.any():
+                mask = own.mask
+            memory.first = memory.recent = reference
+            known.append(mask)
+        return memories, known
+
+    def _segment(
+        self,
+        frame: NDArray[np.uint8],
+        states: Sequence[TargetState[Code]],
+        results: Sequence[TrackResult],
+    ) -> list[TrackResult]:
+        """The results with masks, and with boxes that the masks agree to."""
+        params, size = self.engine.mask_params, frame.shape[:2]
+        answers = self._fill_contours(frame, results)
+        shown = [index for index, result in enumerate(results) if result.visible]
+        if params is None or not shown:
+            return answers
+        found = self._find_masks(
+            frame,
+            [np.asarray(results[i].box, np.float64) for i in shown],
+            [results[i].polygon for i in shown],
+            [states[i].mask_memory for i in shown],
+            [states[i].border for i in shown],
+        )
+        for index, one in zip(shown, found, strict=True):
+            box = states[index].take_mask(one, results[index].box, size, self.params, params)
+            answers[index] = replace(results[index], box=box, mask=one.mask)
+        return answers
+
+    def _find_masks(
+        self,
+        frame: NDArray[np.uint8],
+        boxes: Sequence[NDArray],
+        polygons: Sequence[NDArray | None],
+        memories: Sequence[MaskMemory],
+        borders: Sequence[Border],
+    ) -> list[FoundMask]:
+        """Run the mask stage on targets, as many at once as suit the engine."""
+        params, at_most = self.engine.mask_params, self.engine.batch_size or len(boxes)
+        found = []
+        for first in range(0, len(boxes), at_most):
+            part = slice(first, first + at_most)
+            inputs = cut_mask_inputs(
+                frame, boxes[part], polygons[part], memories[part], borders[part], params
+            )
+            found += read_masks(self.engine.masks(inputs), boxes[part], frame.shape[:2], params)
+        return found
+
+    def _fill_contours(
         self, frame: NDArray[np.uint8], results: Sequence[TrackResult]
     ) -> list[TrackResult]:
-        """The results with masks: the insides of their contours, empty ones for lost targets."""
+        """The results with the insides of their contours as masks, empty ones for lost targets."""
         if self.engine.n_rays is None:
             return list(results)
         return [result.with_filled_contour(frame.shape[:2]) for result in results]

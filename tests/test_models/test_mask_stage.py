@@ -14,7 +14,7 @@ CELLS = SIZE // 2
 def stage():
     torch.manual_seed(0)
     backbone = dict(type='mmpolar.EfficientNetLite0', out_indices=(0, 1, 2, 4, 6), norm_eval=True)
-    return MaskStage(backbone, crop_size=SIZE).eval()
+    return MaskStage(backbone, params=dict(crop_size=SIZE)).eval()
 
 
 def batch(groups=2, views=3, seed=0):
@@ -114,7 +114,7 @@ def test_stage_works_without_references_and_at_other_sizes(stage):
 def test_training_lowers_the_loss():
     torch.manual_seed(0)
     backbone = dict(type='mmpolar.EfficientNetLite0', out_indices=(0, 1, 2, 4, 6), norm_eval=True)
-    model = MaskStage(backbone, crop_size=SIZE).train()
+    model = MaskStage(backbone, params=dict(crop_size=SIZE)).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     inputs, history = batch(), []
     for _ in range(14):
@@ -132,8 +132,8 @@ def test_bad_options_are_refused():
     backbone = dict(type='mmpolar.EfficientNetLite0', out_indices=(0, 1, 2, 4, 6))
     with pytest.raises(ValueError, match='one number a level'):
         MaskStage(backbone, in_channels=(16, 24))
-    with pytest.raises(ValueError, match='multiple of the largest stride 32'):
-        MaskStage(backbone, crop_size=150)
+    with pytest.raises(ValueError, match='multiple of 32'):
+        MaskStage(backbone, params=dict(crop_size=150))
     with pytest.raises(ValueError, match='begin with 2'):
         MaskStage(backbone, strides=(4, 8, 16, 32, 64))
     with pytest.raises(ValueError, match='mode must be'):

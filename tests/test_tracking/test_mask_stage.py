@@ -100,7 +100,9 @@ def test_inputs_show_the_box_the_contour_and_the_recent_mask_in_the_middle_of_th
     for prior in inputs.priors[0, :2]:
         assert ((prior > 0.5) != bright).mean() < 0.03
     assert (inputs.priors[0, 2] == 0.25).all()
-    assert inputs.references == [(None, recent)]
+    assert not inputs.reference_keys.any()
+    assert not inputs.reference_masks[0, 0].any()
+    assert (inputs.reference_masks[0, 1] == 0.25).all()
     corner = transform_points([box[:2]], mask_matrix(box, PARAMS))[0]
     np.testing.assert_allclose(corner, 79.5 - 80 / 1.75, atol=1e-4)
 

@@ -3,4 +3,11 @@ from mmpolar.models.losses.ltrb_iou_loss import LTRBIoULoss, ltrb_iou
 from mmpolar.models.losses.mask_loss import MaskLoss
 from mmpolar.models.losses.polar_iou_loss import PolarIoULoss, polar_iou_loss
 
-__all__ = ['BalancedBCELoss', 'LTRBIoULoss', 'MaskLoss', 'PolarIoULoss', 'ltrb_iou', 'polar_iou_loss']
+__all__ = [
+    'BalancedBCELoss',
+    'LTRBIoULoss',
+    'MaskLoss',
+    'PolarIoULoss',
+    'ltrb_iou',
+    'polar_iou_loss',
+]

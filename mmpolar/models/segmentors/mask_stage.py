@@ -10,9 +10,8 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmpolar.registry import MODELS
+from mmpolar.tracking.mask_stage import KEY_STRIDE, MaskParams
 
-#: Stride of the features in which places are compared with the references.
-MATCH_STRIDE = 8
 # References: the first frame and a recent one.
 _SLOTS = 2
 # Channels of a comparison: likeness to the target, to the background, their softmax-weighted share.
@@ -68,8 +67,8 @@ class MaskStage(BaseModel):
         strides: Their strides in pixels, ascending, with 2 first and 8 and 16 among them.
         feat_channels: Channels of the decoder at each level.
         match_channels: Channels K of the keys.
-        crop_size: Side X of the crops in pixels, a multiple of the largest stride.
-        context: Side of a crop in units of the longer side of the target's box.
+        params: Fields of :class:`mmpolar.tracking.MaskParams` to change: the crops' size and
+            context, and how a tracker uses the masks.
         reference_prob: Probability in training that a crop gets its references; otherwise the
             stage must do without, as in the first frame.
         recent_prior_prob: Probability in training that the mask of the recent reference is a prior.
@@ -81,7 +80,7 @@ class MaskStage(BaseModel):
 
     Raises:
         ValueError: If the numbers of channels and strides differ, the strides lack 2, 8 or 16, or
-            the crop is no multiple of the largest stride.
+            a parameter is out of its range.
     """
 
     def __init__(
@@ -91,8 +90,7 @@ class MaskStage(BaseModel):
         strides: Sequence[int] = (2, 4, 8, 16, 32),
         feat_channels: Sequence[int] = (16, 24, 40, 64, 96),
         match_channels: int = 48,
-        crop_size: int = 160,
-        context: float = 1.75,
+        params: dict | None = None,
         reference_prob: float = 0.85,
         recent_prior_prob: float = 0.7,
         contour_prior_prob: float = 0.8,
@@ -108,15 +106,10 @@ class MaskStage(BaseModel):
                 'in_channels, strides and feat_channels need one number a level, got '
                 f'{len(in_channels)}, {len(strides)} and {len(feat_channels)}'
             )
-        if strides[0] != 2 or not {MATCH_STRIDE, 2 * MATCH_STRIDE} <= set(strides):
+        if strides[0] != 2 or not {KEY_STRIDE, 2 * KEY_STRIDE} <= set(strides):
             raise ValueError(f'strides must begin with 2 and hold 8 and 16, got {tuple(strides)}')
-        if crop_size % strides[-1]:
-            raise ValueError(
-                f'crop_size must be a multiple of the largest stride {strides[-1]}, got {crop_size}'
-            )
         self.strides = tuple(strides)
-        self.crop_size = crop_size
-        self.context = context
+        self.params = MaskParams(key_channels=match_channels, **(params or {}))
         self.reference_prob = reference_prob
         self.recent_prior_prob = recent_prior_prob
         self.contour_prior_prob = contour_prior_prob
@@ -126,7 +119,7 @@ class MaskStage(BaseModel):
             ConvModule(channels, width, 1, act_cfg=None, **norm)
             for channels, width in zip(in_channels, feat_channels, strict=True)
         )
-        self._match_from = self.strides.index(MATCH_STRIDE)
+        self._match_from = self.strides.index(KEY_STRIDE)
         self.key_convs = nn.ModuleList(
             nn.Conv2d(channels, match_channels, 1) for channels in in_channels[self._match_from :]
         )
@@ -134,7 +127,7 @@ class MaskStage(BaseModel):
         self.log_sharpness = nn.Parameter(torch.tensor(3.0))
         blocks, above = [], 0
         for stride, width in zip(self.strides[::-1], feat_channels[::-1], strict=True):
-            matched = _SLOTS * _MATCH_MAPS if stride in (MATCH_STRIDE, 2 * MATCH_STRIDE) else 0
+            matched = _SLOTS * _MATCH_MAPS if stride in (KEY_STRIDE, 2 * KEY_STRIDE) else 0
             blocks.append(
                 nn.Sequential(
                     ConvModule(width + above + _PRIOR_MAPS + matched, width, 3, padding=1, **norm),
@@ -215,16 +208,16 @@ class MaskStage(BaseModel):
             self.laterals[::-1], features.levels[::-1], self.strides[::-1], self.blocks, strict=True
         ):
             parts = [conv(level), _shrink(priors, stride // 2)]
-            if stride == 2 * MATCH_STRIDE:
+            if stride == 2 * KEY_STRIDE:
                 parts.append(_shrink(matches, 2))
-            elif stride == MATCH_STRIDE:
+            elif stride == KEY_STRIDE:
                 parts.append(matches)
             if x is not None:
                 parts.append(
                     F.interpolate(x, level.shape[-2:], mode='bilinear', align_corners=False)
                 )
             x = block(torch.cat(parts, 1))
-            if stride == MATCH_STRIDE:
+            if stride == KEY_STRIDE:
                 middle = x
         logits = self.mask_pred(x)
         return logits[:, 0], self._quality(middle, logits)
@@ -263,7 +256,7 @@ class MaskStage(BaseModel):
 
     def _quality(self, features: Tensor, logits: Tensor) -> Tensor:
         """Logit of the expected IoU, from mean features inside the mask and of the whole crop."""
-        inside = _shrink(logits.detach().sigmoid(), MATCH_STRIDE // 2)
+        inside = _shrink(logits.detach().sigmoid(), KEY_STRIDE // 2)
         total = inside.sum((2, 3)).clamp(min=1.0)
         means = [(features * inside).sum((2, 3)) / total, features.mean((2, 3))]
         return self.quality_pred(torch.cat(means, 1))[:, 0]
@@ -286,7 +279,7 @@ def compare(
         target cells among similar ones, (N, 3, *size). All are 0 where the reference's mask is
         empty: such a reference says nothing.
     """
-    inside = F.avg_pool2d(mask, MATCH_STRIDE // 2).flatten(2)
+    inside = F.avg_pool2d(mask, KEY_STRIDE // 2).flatten(2)
     is_known = (inside.amax(2) > 0).to(keys)
     similarity = keys.transpose(1, 2) @ reference_keys
     to_target = ((similarity + 1) * inside).amax(2)

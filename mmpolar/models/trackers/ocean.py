@@ -18,6 +18,7 @@ from mmpolar.models.trackers.track_samples import to_instances, track_samples
 from mmpolar.registry import MODELS
 from mmpolar.structures.polar import ray_directions
 from mmpolar.structures.target import draw_target, draw_unknown_target
+from mmpolar.tracking.mask_stage import MaskParams
 from mmpolar.tracking.params import TrackParams
 from mmpolar.tracking.state import TargetState
 from mmpolar.tracking.tracker import Tracker
@@ -42,6 +43,9 @@ class Ocean(OldVerbs, BaseModel):
         refine_head: Config of the head that corrects the contour at the selected location, see
             :class:`ContourRefineHead`. It reads the first outputs of the backbone, and has the rays
             of the mask head.
+        mask_stage: Config of the network that decides on pixels once box and contour are known, see
+            :class:`MaskStage`. It is trained on its own, see ``configs/mask_stage``; here its
+            weights stay as they are.
         test_cfg: Fields of :class:`mmpolar.tracking.TrackParams` to change; the search crop has
             the size of the head's unless given.
         data_preprocessor: Config of the data preprocessor.
@@ -58,6 +62,7 @@ class Ocean(OldVerbs, BaseModel):
         head: dict,
         mask_head: dict | None = None,
         refine_head: dict | None = None,
+        mask_stage: dict | None = None,
         test_cfg: dict | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
@@ -78,10 +83,25 @@ class Ocean(OldVerbs, BaseModel):
                 f'refine_head has {self.refine_head.n_rays} rays and mask_head '
                 f'{self.mask_head.n_rays}: give both the same n_rays'
             )
+        self.mask_stage = MODELS.build(mask_stage) if mask_stage is not None else None
+        if self.mask_stage is not None:
+            self.mask_stage.requires_grad_(False)
         shared = dict(search_size=self.head.search_size)
         self.params = TrackParams(**dict(shared, **(test_cfg or {})))
         # Where the targets of the video are that the test loop hands over frame by frame.
         self._video_states: dict[Hashable, TargetState[Kernels]] = {}
+
+    @property
+    def mask_params(self) -> MaskParams | None:
+        """How the mask stage is used; None without one."""
+        return None if self.mask_stage is None else self.mask_stage.params
+
+    def train(self, mode: bool = True) -> 'Ocean':
+        """Set the mode; the mask stage stays in test mode."""
+        super().train(mode)
+        if self.mask_stage is not None:
+            self.mask_stage.eval()
+        return self
 
     def forward(
         self,

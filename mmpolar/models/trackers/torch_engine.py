@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmpolar.models.heads import Kernels, OceanMaps
+from mmpolar.models.segmentors import StageReference
 from mmpolar.tracking.engine import CPU_BATCH, SearchMaps
+from mmpolar.tracking.mask_stage import MaskInputs, MaskMaps, MaskParams
 from mmpolar.tracking.params import TrackParams
 
 if TYPE_CHECKING:
@@ -60,6 +62,11 @@ class TorchEngine:
         """Two targets on a CPU, any number elsewhere."""
         return CPU_BATCH if self.model.data_preprocessor.device.type == 'cpu' else None
 
+    @property
+    def mask_params(self) -> MaskParams | None:
+        """How the model's mask stage is used; None without one."""
+        return self.model.mask_params
+
     @torch.no_grad()
     def encode(self, crops: NDArray[np.uint8], target_maps: NDArray[np.uint8]) -> list[Kernels]:
         """Encode templates, see :meth:`mmpolar.tracking.TrackEngine.encode`."""
@@ -86,6 +93,19 @@ class TorchEngine:
         with self._precision():
             radii = self.model.radii_at(found.maps, found.prototypes, chosen)
         return radii[:, 0].float().cpu().numpy()
+
+    @torch.no_grad()
+    def masks(self, inputs: MaskInputs) -> MaskMaps:
+        """Decide on pixels, see :meth:`mmpolar.tracking.TrackEngine.masks`."""
+        stage = self.model.mask_stage
+        device = stage.data_preprocessor.device
+        priors, keys, known = (torch.from_numpy(part).to(device) for part in inputs[1:])
+        references = [StageReference(keys[:, slot], known[:, slot, None]) for slot in range(2)]
+        with self._precision():
+            features = stage.encode(stage.data_preprocessor.normalize_crops(inputs.crops))
+            logits, quality = stage.decode(features, priors, references)
+        found = (logits.float(), quality.float().sigmoid(), features.keys)
+        return MaskMaps(*(value.cpu().numpy() for value in found))
 
     def _precision(self) -> AbstractContextManager:
         """Context in which the model computes in the engine's type."""
