@@ -15,15 +15,19 @@ from torch import Tensor, nn
 
 from mmpolar.deployment.ocean_graphs import (
     ContourGraph,
+    MaskGraph,
     SearchGraph,
     TemplateGraph,
     prepare,
     to_input,
 )
+from mmpolar.models.segmentors import StageReference
 from mmpolar.models.trackers import Ocean
 from mmpolar.runtime.graph_inputs import (
     ANSWERS,
     LOCATIONS,
+    MASK_INPUTS,
+    MASK_OUTPUTS,
     MIDDLE,
     PROTOTYPES,
     SEARCH_INPUT,
@@ -41,6 +45,7 @@ TOLERANCE = 1e-4
 OPSET = 17
 TEMPLATE_FILE = 'template.onnx'
 CONTOUR_FILE = 'contour.onnx'
+MASKS_FILE = 'masks.onnx'
 # Other numbers of targets than the one that is traced, so that what is left open is tried.
 _TARGETS_TO_TRACE = 2
 _TARGETS_TO_CHECK = (1, 3)
@@ -93,6 +98,9 @@ def export_onnx(model: Ocean, folder: str | os.PathLike, static: bool = False) -
     if model.mask_head is not None:
         _export_contour(prepared, kernels, prototypes, folder / CONTOUR_FILE)
         graphs.append(CONTOUR_FILE)
+    if model.mask_stage is not None:
+        _export_masks(prepared, folder / MASKS_FILE)
+        graphs.append(MASKS_FILE)
     preprocessor = model.data_preprocessor
     manifest = ModelManifest(
         params=params,
@@ -108,6 +116,8 @@ def export_onnx(model: Ocean, folder: str | os.PathLike, static: bool = False) -
         search=files,
         contour=CONTOUR_FILE if model.mask_head is not None else None,
         refines=model.refine_head is not None,
+        masks=MASKS_FILE if model.mask_stage is not None else None,
+        mask_params=model.mask_params,
         weights_sha256=weights_sha256(model.state_dict()),
         file_sha256={name: file_sha256(folder / name) for name in graphs},
     )
@@ -149,7 +159,65 @@ def check_graphs(model: Ocean, folder: Path, manifest: ModelManifest) -> float:
                     '(training mode, branches in Python)?'
                 )
             worst = max(worst, difference)
+    if manifest.masks is not None:
+        worst = max(worst, _check_masks(model, folder / manifest.masks, sessions[manifest.masks]))
     return worst
+
+
+@torch.no_grad()
+def _check_masks(model: Ocean, path: Path, session: onnxruntime.InferenceSession) -> float:
+    """Compare the graph of the mask stage with PyTorch; the largest difference.
+
+    Raises:
+        ExportMismatchError: If it is above ``TOLERANCE``.
+    """
+    worst = 0.0
+    for targets in _TARGETS_TO_CHECK:
+        inputs = _random_mask_inputs(model, targets)
+        expected = _mask_reference(model, *inputs)
+        feed = {name: value.numpy() for name, value in zip(MASK_INPUTS, inputs, strict=True)}
+        got = run_graph(session, feed)
+        for kind, value in zip(MASK_OUTPUTS, expected, strict=True):
+            difference = largest_difference(got[kind], value.numpy())
+            if not difference <= TOLERANCE:
+                raise ExportMismatchError(
+                    f'{path} differs from the tracker: {kind} by {difference:.2g} for {targets} '
+                    f'crops, where {TOLERANCE:g} is allowed; nothing can be tracked with this folder'
+                )
+            worst = max(worst, difference)
+    return worst
+
+
+def _mask_reference(
+    model: Ocean, crops: Tensor, priors: Tensor, keys: Tensor, masks: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What the graph of the mask stage shall give."""
+    stage = model.mask_stage
+    features = stage.encode(to_input(stage, crops))
+    references = [StageReference(keys[:, slot], masks[:, slot : slot + 1]) for slot in range(2)]
+    logits, quality = stage.decode(features, priors, references)
+    return logits, quality.sigmoid(), features.keys
+
+
+def _random_mask_inputs(model: Ocean, targets: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Inputs of the graph of the mask stage, in the order of ``MASK_INPUTS``."""
+    params, make = model.mask_params, torch.Generator().manual_seed(0)
+    cells = params.cells
+    keys = torch.randn(targets, 2, params.key_channels, params.key_count, generator=make)
+    return (
+        _random_crops(targets, params.crop_size, make),
+        torch.rand(targets, 3, cells, cells, generator=make),
+        nn.functional.normalize(keys, dim=2),
+        torch.rand(targets, 2, cells, cells, generator=make),
+    )
+
+
+@torch.no_grad()
+def _export_masks(model: Ocean, path: Path) -> None:
+    """Write the graph of the mask stage, for any number of targets."""
+    inputs = _random_mask_inputs(model, _TARGETS_TO_TRACE)
+    axes = {name: {0: 'targets'} for name in (*MASK_INPUTS, *MASK_OUTPUTS)}
+    _trace(MaskGraph(model), inputs, path, list(MASK_INPUTS), list(MASK_OUTPUTS), axes)
 
 
 def _run_graphs(

@@ -10,6 +10,7 @@ from mmpolar.models.heads import Kernels, OceanMaps
 from mmpolar.models.layers.aligned_conv import OnnxAlignedConv
 from mmpolar.models.layers.correlation import OnnxCombination
 from mmpolar.models.layers.ray_sampling import onnx_sample_points
+from mmpolar.models.segmentors import MaskStage, StageReference
 from mmpolar.models.trackers import Ocean
 from mmpolar.runtime.graph_inputs import COMBINED, FINE_MAP, MIDDLE, OTHER_COMBINED, PROTOTYPES
 
@@ -113,6 +114,40 @@ class ContourGraph(nn.Module):
         return self.model.radii_at(maps, named.get(PROTOTYPES), locations[:, None])[:, 0]
 
 
+class MaskGraph(nn.Module):
+    """Crops around the targets' boxes to masks.
+
+    Args:
+        model: A tracker of :func:`prepare`, with a mask stage.
+    """
+
+    def __init__(self, model: Ocean) -> None:
+        super().__init__()
+        self.stage = model.mask_stage
+
+    def forward(
+        self, crops: Tensor, priors: Tensor, reference_keys: Tensor, reference_masks: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Decide on the pixels of T crops.
+
+        Args:
+            crops: Crops (T, X, X, 3), uint8 BGR.
+            priors: Box, contour and recent mask, (T, 3, h, w).
+            reference_keys: Keys of both references, (T, 2, K, R).
+            reference_masks: Their masks, (T, 2, h, w).
+
+        Returns:
+            Logits (T, h, w), expected IoU (T,) in [0, 1], and the crops' own keys (T, K, R).
+        """
+        features = self.stage.encode(_to_graph_input(self.stage, crops))
+        references = [
+            StageReference(reference_keys[:, slot], reference_masks[:, slot : slot + 1])
+            for slot in range(2)
+        ]
+        logits, quality = self.stage.decode(features, priors, references)
+        return logits, quality.sigmoid(), features.keys
+
+
 def _contour_maps(model: Ocean, maps: OceanMaps) -> dict[str, Tensor]:
     """The maps that a contour is measured on, by the names that they have between the graphs."""
     if model.mask_head is None:
@@ -141,10 +176,12 @@ def prepare(model: Ocean) -> Ocean:
     if model.refine_head is not None:
         model.refine_head.sample_points = onnx_sample_points
     _take_bgr(model)
+    if model.mask_stage is not None:
+        _take_bgr(model.mask_stage)
     return model
 
 
-def _take_bgr(model: Ocean) -> None:
+def _take_bgr(model: Ocean | MaskStage) -> None:
     """Swap the weights of the first convolution instead of the channels of every crop."""
     preprocessor = model.data_preprocessor
     first = next(layer for layer in model.backbone.modules() if isinstance(layer, nn.Conv2d))
@@ -154,12 +191,12 @@ def _take_bgr(model: Ocean) -> None:
         preprocessor.bgr_to_rgb = False
 
 
-def to_input(model: Ocean, crops: Tensor) -> Tensor:
+def to_input(model: Ocean | MaskStage, crops: Tensor) -> Tensor:
     """Normalise crops (T, X, X, 3), uint8 BGR, as the tracker does: float32 (T, 3, X, X)."""
     return model.data_preprocessor.normalize(crops.permute(0, 3, 1, 2))
 
 
-def _to_graph_input(model: Ocean, crops: Tensor) -> Tensor:
+def _to_graph_input(model: Ocean | MaskStage, crops: Tensor) -> Tensor:
     """What :func:`to_input` gives, to rounding, in a form that ONNX Runtime computes fast.
 
     As plain arithmetic it is moved in front of the transposition in 8-bit graphs, where it runs over

@@ -24,6 +24,10 @@ COMBINED = 'combined'
 OTHER_COMBINED = 'combined_cls'
 FINE_MAP = 'fine_'
 
+#: Inputs of the graph of the mask stage, in order, and its outputs.
+MASK_INPUTS = ('crops', 'priors', 'reference_keys', 'reference_masks')
+MASK_OUTPUTS = ('logits', 'quality', 'keys')
+
 
 def run_graph(
     session: onnxruntime.InferenceSession, feed: Mapping[str, NDArray]

@@ -4,10 +4,12 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmpolar.tracking.mask_stage import MaskParams
 from mmpolar.tracking.params import TrackParams, current_spelling
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.deprecation import warn_deprecated
@@ -50,6 +52,9 @@ class ModelManifest:
             tracker of boxes only.
         refines: Whether it measures the rays a second time, on fine maps: the template graph then
             takes where the target is, and gives prototypes.
+        masks: File of the graph of the mask stage; None for a tracker without one, and in folders
+            that were written before there was one.
+        mask_params: How the mask stage is used; None likewise.
         weights_sha256: Hash of the weights that were exported.
         file_sha256: Hash of each graph's file.
         mmpolar_version: Release that wrote the folder.
@@ -66,6 +71,8 @@ class ModelManifest:
     refines: bool
     weights_sha256: str
     file_sha256: dict[str, str]
+    masks: str | None = None
+    mask_params: MaskParams | None = None
     mmpolar_version: str = __version__
 
     @property
@@ -107,17 +114,28 @@ class ModelManifest:
             )
         try:
             content = {_NAMES_OF_VERSION_3.get(key, key): content[key] for key in content}
-            names = [field.name for field in dataclasses.fields(cls)]
-            manifest = cls(**{name: content[name] for name in names})
+            manifest = cls(**{name: content[name] for name in _entries(cls, content)})
             params = TrackParams(**current_spelling(manifest.params))
+            mask_params = manifest.mask_params and MaskParams(**manifest.mask_params)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFolderError(
                 f'{folder / MANIFEST_NAME} is incomplete or was edited ({error}); {_HOW_TO_EXPORT}'
             ) from error
-        manifest = dataclasses.replace(manifest, params=params, kernels=tuple(manifest.kernels))
+        manifest = dataclasses.replace(
+            manifest, params=params, mask_params=mask_params, kernels=tuple(manifest.kernels)
+        )
         for name, digest in manifest.file_sha256.items():
             _check_file(folder / name, digest)
         return manifest
+
+
+def _entries(manifest: type[ModelManifest], content: Mapping[str, Any]) -> list[str]:
+    """Names of the entries to read: all but those that a folder may lack."""
+    return [
+        field.name
+        for field in dataclasses.fields(manifest)
+        if field.default is dataclasses.MISSING or field.name in content
+    ]
 
 
 def file_sha256(path: str | os.PathLike) -> str:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from mmpolar.model_zoo import DEFAULT_MODEL, find_model_folder
 from mmpolar.runtime.graph_inputs import (
+    MASK_INPUTS,
+    MASK_OUTPUTS,
     PROTOTYPES,
     SEARCH_INPUT,
     TARGET_MAP_INPUT,
@@ -20,6 +22,7 @@ from mmpolar.runtime.graph_inputs import (
 )
 from mmpolar.runtime.model_folder import ModelManifest
 from mmpolar.tracking.engine import CPU_BATCH, SearchMaps
+from mmpolar.tracking.mask_stage import MaskInputs, MaskMaps, MaskParams
 from mmpolar.tracking.params import TrackParams
 
 _ERRORS_ONLY = 3
@@ -98,6 +101,11 @@ class OnnxEngine:
         """Rays of the contour; None for a tracker of boxes only."""
         return self.manifest.n_rays
 
+    @property
+    def mask_params(self) -> MaskParams | None:
+        """How the mask stage in the model folder is used; None without one."""
+        return self.manifest.mask_params
+
     def encode(self, crops: NDArray[np.uint8], target_maps: NDArray[np.uint8]) -> list[_Code]:
         """Encode templates, see :meth:`mmpolar.tracking.TrackEngine.encode`."""
         names, feed = list(self.manifest.kernels), {TEMPLATE_INPUT: crops}
@@ -126,6 +134,11 @@ class OnnxEngine:
         feed = contour_feed(found.maps, found.prototypes, locations, found.search_size)
         [radii] = self._session(self.manifest.contour).run(None, feed)
         return radii
+
+    def masks(self, inputs: MaskInputs) -> MaskMaps:
+        """Decide on pixels, see :meth:`mmpolar.tracking.TrackEngine.masks`."""
+        feed = dict(zip(MASK_INPUTS, inputs, strict=True))
+        return MaskMaps(*self._session(self.manifest.masks).run(list(MASK_OUTPUTS), feed))
 
     def _session(self, name: str) -> onnxruntime.InferenceSession:
         """The graph in that file, loaded when it is first needed."""

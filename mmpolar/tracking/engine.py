@@ -50,8 +50,8 @@ class TrackEngine(Protocol[Code]):
         params: Hyper-parameters of tracking that the network is used with.
         n_rays: Rays of its contours; None for a network that gives boxes only.
         batch_size: For how many targets it is called at once; None for any number.
-        mask_params: How its mask stage is used; None for a network without one, whose masks are the
-            insides of the contours.
+        mask_params: How its mask stage is used. None, or no such attribute, for a network without
+            one; masks are then the insides of the contours.
 
     Example:
         A network that finds every target where it was:
@@ -59,7 +59,7 @@ class TrackEngine(Protocol[Code]):
         >>> import numpy as np
         >>> from mmpolar.tracking import SearchMaps, Tracker, TrackParams
         >>> class Still:
-        ...     params, n_rays, batch_size, mask_params = TrackParams(), 4, None, None
+        ...     params, n_rays, batch_size = TrackParams(), 4, None
         ...     def encode(self, crops, target_maps):
         ...         return [None] * len(crops)
         ...     def search(self, codes, crops):
@@ -79,7 +79,7 @@ class TrackEngine(Protocol[Code]):
     params: TrackParams
     n_rays: int | None
     batch_size: int | None
-    mask_params: MaskParams | None
+    mask_params: MaskParams | None = None
 
     def encode(self, crops: NDArray[np.uint8], target_maps: NDArray[np.uint8]) -> Sequence[Code]:
         """Encode the templates of T targets.

@@ -17,6 +17,7 @@ from mmpolar.tracking.engine import TrackEngine
 from mmpolar.tracking.mask_stage import (
     FoundMask,
     MaskMemory,
+    MaskParams,
     cut_mask_inputs,
     mask_matrix,
     mask_to_cells,
@@ -79,6 +80,11 @@ class Tracker(Generic[Code]):
     @params.setter
     def params(self, params: TrackParams) -> None:
         self._params = params
+
+    @property
+    def mask_params(self) -> MaskParams | None:
+        """How the engine's mask stage is used; None without one."""
+        return getattr(self.engine, 'mask_params', None)
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -216,7 +222,7 @@ class Tracker(Generic[Code]):
             TrackResult(np.asarray(box, np.float32), 1.0, polygon)
             for box, (_, polygon) in zip(boxes, found, strict=True)
         ]
-        if self.engine.mask_params is None:
+        if self.mask_params is None:
             return states, self._fill_contours(frame, results)
         drawn = zip(results, masks, self._fill_contours(frame, results), strict=True)
         return states, [
@@ -270,7 +276,7 @@ class Tracker(Generic[Code]):
             the stage sees no target or there is none.
         """
         memories = [MaskMemory() for _ in boxes]
-        params = self.engine.mask_params
+        params = self.mask_params
         if params is None:
             return memories, list(masks)
         found = self._find_masks(frame, boxes, [None] * len(boxes), memories, [border] * len(boxes))
@@ -293,7 +299,7 @@ class Tracker(Generic[Code]):
         results: Sequence[TrackResult],
     ) -> list[TrackResult]:
         """The results with masks, and with boxes that the masks agree to."""
-        params, size = self.engine.mask_params, frame.shape[:2]
+        params, size = self.mask_params, frame.shape[:2]
         answers = self._fill_contours(frame, results)
         shown = [index for index, result in enumerate(results) if result.visible]
         if params is None or not shown:
@@ -319,7 +325,7 @@ class Tracker(Generic[Code]):
         borders: Sequence[Border],
     ) -> list[FoundMask]:
         """Run the mask stage on targets, as many at once as suit the engine."""
-        params, at_most = self.engine.mask_params, self.engine.batch_size or len(boxes)
+        params, at_most = self.mask_params, self.engine.batch_size or len(boxes)
         found = []
         for first in range(0, len(boxes), at_most):
             part = slice(first, first + at_most)

@@ -1,0 +1,193 @@
+"""The tracker with a mask stage made up here: it sees what is brighter than half."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mmpolar.tracking import MaskMaps, MaskParams, SearchMaps, Tracker, TrackParams
+
+SIZE = (120, 160)
+BOX = [60.0, 40, 100, 80]
+
+
+class BrightEngine:
+    """Finds a target where it was; its mask stage takes what is bright."""
+
+    params = TrackParams(small_target_share=0)
+    n_rays = 4
+    batch_size = 2
+
+    def __init__(self, score=0.9, quality=0.9, **mask_options):
+        self.score, self.quality = score, quality
+        self.mask_params = MaskParams(key_channels=3, **mask_options)
+        self.target_maps, self.seen = None, []
+
+    def encode(self, crops, target_maps):
+        self.target_maps = target_maps
+        return [None] * len(crops)
+
+    def search(self, codes, crops):
+        scores = np.zeros((len(crops), 25, 25))
+        scores[:, 12, 12] = self.score
+        return SearchMaps(scores, np.full((len(crops), 4, 25, 25), 32.0))
+
+    def contours(self, maps, locations):
+        return np.full((len(locations), 4), 20.0)
+
+    def masks(self, inputs):
+        self.seen.append(inputs)
+        bright = inputs.crops.reshape(len(inputs.crops), 80, 2, 80, 2, 3).mean((2, 4, 5))
+        keys = np.full((len(bright), 3, self.mask_params.key_count), len(self.seen), np.float32)
+        quality = np.full(len(bright), self.quality, np.float32)
+        return MaskMaps((bright / 25 - 5).astype(np.float32), quality, keys)
+
+
+def scene(x=60, y=40, width=40, height=40):
+    frame = np.zeros((*SIZE, 3), np.uint8)
+    frame[y : y + height, x : x + width] = 255
+    return frame
+
+
+def iou(mask, frame):
+    true = frame[..., 0] > 0
+    return (true & (mask > 0)).sum() / (true | (mask > 0)).sum()
+
+
+def test_masks_come_from_the_stage_and_the_contour_stays():
+    tracker = Tracker(BrightEngine())
+    [first] = tracker.init(scene(), [BOX])
+    [result] = tracker.step(scene(66, 44))
+    for found, frame in ((first, scene()), (result, scene(66, 44))):
+        assert found.mask.dtype == np.uint8
+        assert found.mask.max() == 1
+        assert iou(found.mask, frame) > 0.9
+        assert found.polygon.shape == (4, 2)
+
+
+def test_the_stage_shows_the_template_which_pixels_are_the_target():
+    frame = scene()
+    frame[60:80, 80:100] = 0
+    engine = BrightEngine()
+    Tracker(engine).init(frame, [BOX])
+    shown = engine.target_maps[0]
+    middle = engine.params.template_size // 2
+    assert shown[middle - 8, middle - 8] == 1
+    assert shown[middle + 8, middle + 8] == 0
+
+
+def test_a_given_mask_is_the_answer_and_the_reference_of_the_first_frame():
+    mask = np.zeros(SIZE, np.uint8)
+    mask[40:80, 60:80] = 255
+    engine = BrightEngine()
+    tracker = Tracker(engine)
+    [first] = tracker.init(scene(), [mask])
+    np.testing.assert_array_equal(first.mask, mask // 255)
+    tracker.step(scene())
+    reference = engine.seen[-1].reference_masks[0, 0]
+    # The box is 20 px wide and 40 px high; the crop covers 1.75 x 40 px.
+    assert reference.sum() == pytest.approx(80 * 80 * 20 * 40 / 70**2, rel=0.05)
+
+
+def test_the_first_frame_stays_a_reference_and_the_recent_one_follows():
+    engine = BrightEngine()
+    tracker = Tracker(engine)
+    tracker.init(scene(), [BOX])
+    assert not engine.seen[0].reference_masks.any()
+    for number in (1, 2, 3):
+        tracker.step(scene())
+        keys = engine.seen[number].reference_keys[0]
+        assert (keys[0] == 1).all()
+        assert (keys[1] == number).all()
+        np.testing.assert_array_equal(
+            engine.seen[number].priors[0, 2], engine.seen[number].reference_masks[0, 1]
+        )
+
+
+def test_an_unsure_mask_is_no_reference_and_moves_no_box():
+    engine = BrightEngine(box_share=1.0, search_share=1.0)
+    tracker = Tracker(engine)
+    tracker.init(scene(), [BOX])
+    engine.quality = 0.3
+    [result] = tracker.step(scene(70, 40))
+    np.testing.assert_allclose(result.box, BOX, atol=1)
+    tracker.step(scene())
+    assert (engine.seen[-1].reference_keys[0, 1] == 1).all()
+
+
+@pytest.mark.parametrize(('share', 'expected'), [(0.0, 0), (0.5, 5), (1.0, 10)])
+def test_the_box_is_a_mean_of_the_trackers_and_the_masks(share, expected):
+    tracker = Tracker(BrightEngine(box_share=share))
+    tracker.init(scene(), [BOX])
+    [result] = tracker.step(scene(70, 40))
+    np.testing.assert_allclose(result.box[0] - BOX[0], expected, atol=1.2)
+    [result] = tracker.step(scene(80, 40))
+    # The search has not moved.
+    np.testing.assert_allclose(result.box[0] - BOX[0], share * 20, atol=2)
+
+
+def test_the_search_follows_the_mask_where_it_may():
+    tracker = Tracker(BrightEngine(box_share=1.0, search_share=1.0))
+    tracker.init(scene(), [BOX])
+    for shift in (10, 20, 30, 40):
+        [result] = tracker.step(scene(60 + shift, 40))
+        np.testing.assert_allclose(result.box[0] - BOX[0], shift, atol=1.2)
+
+
+def test_a_lost_target_has_an_empty_mask_and_keeps_its_references():
+    engine = BrightEngine()
+    tracker = Tracker(engine, replace(engine.params, lost_score=0.3))
+    tracker.init(scene(), [BOX])
+    engine.score = 0.1
+    calls = len(engine.seen)
+    [result] = tracker.step(scene())
+    assert not result.visible
+    assert result.mask.shape == SIZE
+    assert not result.mask.any()
+    assert len(engine.seen) == calls
+
+
+def test_targets_are_segmented_together_as_one_by_one():
+    frames = [scene(60 + 3 * k, 40 + k) for k in range(4)]
+    boxes = [BOX, [10, 10, 50, 60], [90, 60, 140, 100]]
+    together = Tracker(BrightEngine(box_share=0.5))
+    got = [together.init(frames[0], boxes), *(together.step(frame) for frame in frames[1:])]
+    for index, box in enumerate(boxes):
+        alone = Tracker(BrightEngine(box_share=0.5))
+        expected = [alone.init(frames[0], [box]), *(alone.step(frame) for frame in frames[1:])]
+        for results, [one] in zip(got, expected, strict=True):
+            np.testing.assert_array_equal(results[index].box, one.box)
+            np.testing.assert_array_equal(results[index].mask, one.mask)
+
+
+@pytest.mark.parametrize(
+    'box', [[70, 50, 74, 53], [-40, -30, 220, 160], [140, 100, 200, 150], [0, 0, 6, 120]]
+)
+def test_tiny_huge_and_cut_targets_have_defined_masks(box):
+    tracker = Tracker(BrightEngine(box_share=0.5, search_share=0.5))
+    tracker.init(scene(), [box])
+    for frame in (scene(), scene(20, 20), np.zeros((*SIZE, 3), np.uint8)):
+        [result] = tracker.step(frame)
+        assert result.mask.shape == SIZE
+        assert np.isfinite(result.box).all()
+        assert (result.box[2:] > result.box[:2]).all()
+
+
+@pytest.mark.parametrize('shape', [SIZE, (*SIZE, 1), (*SIZE, 4)])
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
+def test_grey_and_16_bit_frames_are_segmented_as_colour_ones(shape, dtype):
+    frame = (scene()[..., 0] > 0) * np.iinfo(dtype).max
+    frame = np.broadcast_to(frame.astype(dtype).reshape(*SIZE, *(1,) * (len(shape) - 2)), shape)
+    tracker = Tracker(BrightEngine())
+    tracker.init(frame, [BOX])
+    [result] = tracker.step(frame)
+    assert iou(result.mask, scene()) > 0.9
+
+
+def test_a_stage_that_sees_nothing_leaves_the_contour_in_the_first_frame():
+    dark = np.zeros((*SIZE, 3), np.uint8)
+    tracker = Tracker(BrightEngine())
+    [first] = tracker.init(dark, [BOX])
+    assert first.mask.any()
+    [result] = tracker.step(dark)
+    assert not result.mask.any()
