@@ -45,7 +45,6 @@ class TargetState(Generic[Code]):
         border: Border,
         frame_size: tuple[int, int],
         params: TrackParams,
-        mask_memory: MaskMemory,
     ) -> 'TargetState[Code]':
         """The state of a target in the frame in which it is given.
 
@@ -55,10 +54,9 @@ class TargetState(Generic[Code]):
             border: Colour outside the frame.
             frame_size: Height and width of the frame in pixels.
             params: Hyper-parameters of tracking.
-            mask_memory: References of the mask stage in that frame.
         """
         size = params.search_size_for(np.prod(box[2:] - box[:2]), frame_size[0] * frame_size[1])
-        return cls(code, box, border, size, size, mask_memory=mask_memory)
+        return cls(code, box, border, size, size)
 
     def update(
         self,

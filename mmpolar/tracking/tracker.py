@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmpolar.structures.boxes import check_box
-from mmpolar.structures.crop import CROP_RULES, Border
+from mmpolar.structures.crop import CROP_RULES
 from mmpolar.structures.polar import decode_points
 from mmpolar.structures.target import box_and_mask
 from mmpolar.structures.track_result import TrackResult
@@ -16,7 +16,6 @@ from mmpolar.tracking.crops import cut_search, cut_target_map, cut_template
 from mmpolar.tracking.engine import TrackEngine
 from mmpolar.tracking.mask_stage import (
     FoundMask,
-    MaskMemory,
     MaskParams,
     cut_mask_inputs,
     mask_matrix,
@@ -209,26 +208,39 @@ class Tracker(Generic[Code]):
         params, size = self.params, frame.shape[:2]
         boxes = [check_box(box, size) for box in boxes]
         border = CROP_RULES[params.crop].border(frame)
-        memories, masks = self._segment_first(frame, boxes, masks, border)
         crops = np.stack([cut_template(frame, box, border, params) for box in boxes])
-        maps = [cut_target_map(box, mask, params) for box, mask in zip(boxes, masks, strict=True)]
-        codes = self.engine.encode(crops, np.stack(maps))
+        codes = self._encode(crops, boxes, masks)
         states = [
-            TargetState.start(code, box, border, size, params, memory)
-            for code, box, memory in zip(codes, boxes, memories, strict=True)
+            TargetState.start(code, box, border, size, params)
+            for code, box in zip(codes, boxes, strict=True)
         ]
         found = self._search(frame, states)
         results = [
             TrackResult(np.asarray(box, np.float32), 1.0, polygon)
             for box, (_, polygon) in zip(boxes, found, strict=True)
         ]
+        filled = self._fill_contours(frame, results)
         if self.mask_params is None:
-            return states, self._fill_contours(frame, results)
-        drawn = zip(results, masks, self._fill_contours(frame, results), strict=True)
+            return states, filled
+        masks = self._segment_first(frame, states, results, masks)
+        for state, code in zip(states, self._encode(crops, boxes, masks), strict=True):
+            state.code = code
         return states, [
-            filled if mask is None else replace(result, mask=(mask != 0).astype(np.uint8))
-            for result, mask, filled in drawn
+            result if mask is None else replace(result, mask=(mask != 0).astype(np.uint8))
+            for result, mask in zip(filled, masks, strict=True)
         ]
+
+    def _encode(
+        self,
+        crops: NDArray[np.uint8],
+        boxes: Sequence[NDArray],
+        masks: Sequence[NDArray | None],
+    ) -> Sequence[Code]:
+        """Encode templates, with the targets' masks as far as they are known."""
+        maps = [
+            cut_target_map(box, mask, self.params) for box, mask in zip(boxes, masks, strict=True)
+        ]
+        return self.engine.encode(crops, np.stack(maps))
 
     def _search(
         self, frame: NDArray[np.uint8], states: Sequence[TargetState[Code]]
@@ -265,32 +277,29 @@ class Tracker(Generic[Code]):
     def _segment_first(
         self,
         frame: NDArray[np.uint8],
-        boxes: Sequence[NDArray],
+        states: Sequence[TargetState[Code]],
+        results: Sequence[TrackResult],
         masks: Sequence[NDArray | None],
-        border: Border,
-    ) -> tuple[list[MaskMemory], list[NDArray | None]]:
-        """First references of the mask stage, and its masks of targets that came as a box.
+    ) -> list[NDArray | None]:
+        """Fill the memory of the mask stage in the frame in which targets are given.
 
         Returns:
-            The memory of each target, and its mask: the given one, or the stage's, or None where
-            the stage sees no target or there is none.
+            The mask of each target: the given one, or the stage's, or None where the stage sees
+            no target.
         """
-        memories = [MaskMemory() for _ in boxes]
-        params = self.mask_params
-        if params is None:
-            return memories, list(masks)
-        found = self._find_masks(frame, boxes, [None] * len(boxes), memories, [border] * len(boxes))
+        params, boxes = self.mask_params, [state.box for state in states]
+        found = self._find_masks(frame, boxes, [one.polygon for one in results], states)
         known = []
-        for box, mask, memory, own in zip(boxes, masks, memories, found, strict=True):
+        for state, mask, own in zip(states, masks, found, strict=True):
             reference = own.reference
             if mask is not None:
-                cells = mask_to_cells(mask, mask_matrix(box, params), params)
+                cells = mask_to_cells(mask, mask_matrix(state.box, params), params)
                 reference = reference._replace(mask=cells)
             elif own.mask.any():
                 mask = own.mask
-            memory.first = memory.recent = reference
+            state.mask_memory.first = state.mask_memory.recent = reference
             known.append(mask)
-        return memories, known
+        return known
 
     def _segment(
         self,
@@ -308,8 +317,7 @@ class Tracker(Generic[Code]):
             frame,
             [np.asarray(results[i].box, np.float64) for i in shown],
             [results[i].polygon for i in shown],
-            [states[i].mask_memory for i in shown],
-            [states[i].border for i in shown],
+            [states[i] for i in shown],
         )
         for index, one in zip(shown, found, strict=True):
             box = states[index].take_mask(one, results[index].box, size, self.params, params)
@@ -321,11 +329,11 @@ class Tracker(Generic[Code]):
         frame: NDArray[np.uint8],
         boxes: Sequence[NDArray],
         polygons: Sequence[NDArray | None],
-        memories: Sequence[MaskMemory],
-        borders: Sequence[Border],
+        states: Sequence[TargetState[Code]],
     ) -> list[FoundMask]:
         """Run the mask stage on targets, as many at once as suit the engine."""
         params, at_most = self.mask_params, self.engine.batch_size or len(boxes)
+        memories, borders = [s.mask_memory for s in states], [s.border for s in states]
         found = []
         for first in range(0, len(boxes), at_most):
             part = slice(first, first + at_most)
