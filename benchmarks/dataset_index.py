@@ -1,4 +1,4 @@
-"""Time the start of a large data set with and without a kept index, and weigh its workers."""
+"""Time the start of a large dataset with and without a kept index, and weigh its workers."""
 
 import argparse
 import multiprocessing
@@ -23,12 +23,12 @@ LINKS_PER_FILE = 50_000
 MEBIBYTE = 2**20
 
 DESCRIPTION = """\
-Make a fake data set in GOT-10k's folders, thousands of tiny sequences, and measure on it
+Make a fake dataset in GOT-10k's folders, thousands of tiny sequences, and measure on it
 
 start    seconds until the dataset is ready, each in a new process, imports left out: without a kept
          index, with one that has yet to be made, and with one that is ready.
 memory   MiB that a data-loading worker has for itself alone (private pages that it has written) after
-         it has drawn pairs, with 0 (the main process), 1 and 4 workers; for the whole data set and
+         it has drawn pairs, with 0 (the main process), 1 and 4 workers; for the whole dataset and
          for a hundredth of its sequences. If workers copied the annotations, the whole would weigh
          more by the size of the index.
 

@@ -71,7 +71,7 @@ Four arms differ in one thing, the negatives in the training images:
   none     no negatives: composites of the same positives alone
   all      negatives drawn from the whole pool, each as often as any other
   random   K negatives drawn at random from the pool, anew each round
-  mined    the K negatives that fool the model most, mined anew each round
+  mined    the K negatives with the highest confidence, mined anew each round
 
 Each arm is trained with stitched and with overlaid composites and with several seeds, which set the
 weights, the order of the positives and all that is random. All arms make the same number of updates
@@ -88,7 +88,7 @@ shows that the loop works, not what it is worth on real images, and needs no dat
 
 Files in --out: results.md (tables), results.png (plot), results.json (every figure of every run),
 runs/<composites>-<arm>-<seed>/ (log, weights, scores of all test images, and mining/round_*.jpg, the
-pictures that fooled the model). Runs that are done are not repeated: start the command again after
+images with the highest confidence). Runs that are done are not repeated: start the command again after
 an interruption, or with more seeds. A run whose settings have changed is done anew."""
 
 EPILOG = """\

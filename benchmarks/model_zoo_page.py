@@ -301,7 +301,7 @@ def _validation(name: str, config: str, figures: Mapping[str, Any] | None) -> li
     means = (_figure(figures['mean'].get(key)) for key in FIGURES)
     rows.append(['**mean**', str(total), *means])
     note = (
-        "From the first frame's box, frame 0 left out. The ceiling is the J of a perfect outline of "
+        "From the first frame's box, frame 0 left out. The ceiling is the J of a perfect contour of "
         f'{figures["n_rays"]} rays.'
     )
     return [*shown, _table(rows), note]

@@ -14,7 +14,7 @@ Change = Callable[[Config], None]
 RAYED = ('PolarContourHead', 'ContourRefineHead', 'GeneratePolarTarget', 'TrackSegMetric')
 #: What knows which crossing ends a ray; the model learns it from its targets.
 CROSSED = ('GeneratePolarTarget', 'TrackSegMetric')
-#: Parts of the model that outline the target, and those that find it.
+#: Parts of the model that draw the contour of the target, and those that find it.
 OUTLINE_HEADS = ('mask_head', 'refine_head')
 TRACKER_PARTS = ('backbone', 'neck', 'head')
 MINING_HOOK = 'HardNegativeMiningHook'
@@ -54,11 +54,11 @@ def put(*types: str, **options: object) -> Change:
 
 
 def track_only(cfg: Config) -> None:
-    """Take the heads away that outline the target."""
+    """Take the heads away that draw the contour of the target."""
     cfg.model.update(dict.fromkeys(OUTLINE_HEADS))
 
 
-def outline_only(cfg: Config) -> None:
+def contours_only(cfg: Config) -> None:
     """Freeze the tracker, the statistics of its batch normalisation too."""
     frozen = dict(type='FreezeModulesHook', modules=list(TRACKER_PARTS))
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), frozen]
@@ -111,7 +111,7 @@ _ARMS = (
     Arm(
         'two-stages',
         'Is joint training better than a tracker first and contours on the finished tracker after it?',
-        (track_only, outline_only),
+        (track_only, contours_only),
     ),
     Arm('rays-18', 'What is lost with 18 rays?', (put(*RAYED, n_rays=18),)),
     Arm('rays-36', 'What is lost with 36 rays?', (put(*RAYED, n_rays=36),)),

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from benchmarks.ablations.arms import CROSSED, MINING_HOOK, RAYED, Arm
 from benchmarks.ablations.nodes import nodes_of_type, option_of, type_of
 
-#: Option with the number of pairs in an epoch, by data set.
+#: Option with the number of pairs in an epoch, by dataset.
 _LENGTHS = dict(CompositeDataset='num_composites', TrackPairDataset='samples_per_epoch')
 #: What draws at random by a seed of its own.
 _SEEDED = (*_LENGTHS, 'NegativePairDataset', MINING_HOOK)

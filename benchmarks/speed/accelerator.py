@@ -248,7 +248,7 @@ class _SearchNetwork(nn.Module):
         self.model = model
 
     def forward(self, kernels: Any, crops: torch.Tensor) -> Any:
-        """Maps of normalised search crops (N, 3, X, X), and the outline at the first location."""
+        """Maps of normalised search crops (N, 3, X, X), and the contour at the first location."""
         maps = self.model.search(kernels, crops)
         if self.model.mask_head is None:
             return maps

@@ -43,7 +43,7 @@ def measure_geometry(
         n_rays: Rays of the encoded radii.
         frame_sizes: Height and width of the scored masks, by name.
         fill_size: Side of the frame that is filled.
-        davis_frames: Frames of the data set that is scored as a whole.
+        davis_frames: Frames of the dataset that is scored as a whole.
         tick: Called with the name of what is measured next.
 
     Returns:
@@ -143,7 +143,7 @@ def _score_rows(
 
 
 def _data_set_row(repeats: int, seed: int, n_frames: int, tick: Callable[[str], None]) -> Row:
-    """J and F of a whole data set at DAVIS's size, the decoding of both PNG files included."""
+    """J and F of a whole dataset at DAVIS's size, the decoding of both PNG files included."""
     size = FRAME_SIZES['480p']
     shares = np.linspace(0.15, 0.8, DAVIS_SHAPES)
     pairs = [mask_pair(size, seed + number, share) for number, share in enumerate(shares)]
@@ -194,9 +194,9 @@ def mask_pair(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A wavy target of a share of the frame's height, and the same a few pixels off; uint8 (H, W)."""
     height, width = size
-    outline = polar_polygon(FILL_RAYS, int(height * share), seed)
-    outline = outline + np.array([width, height]) / 2 - height * share / 2
-    return rasterize_polygon(outline + 0.01 * height, size), rasterize_polygon(outline, size)
+    contour = polar_polygon(FILL_RAYS, int(height * share), seed)
+    contour = contour + np.array([width, height]) / 2 - height * share / 2
+    return rasterize_polygon(contour + 0.01 * height, size), rasterize_polygon(contour, size)
 
 
 def polar_polygon(n_rays: int, size: int, seed: int) -> np.ndarray:

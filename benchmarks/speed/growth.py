@@ -152,7 +152,7 @@ def _target_curves(
 
 
 def _ray_curves(rays: Sequence[int], tick: Callable[[str], None]) -> list[Curve]:
-    """Encoding of a training target, and drawing of an outline of 500 px."""
+    """Encoding of a training target, and drawing of a contour of 500 px."""
     mask = search_masks(SEARCH_SIZE, seed=0)['object']
     locations = score_locations(search_size=SEARCH_SIZE).reshape(-1, 2).astype(int)
     poles = locations[mask[locations[:, 1], locations[:, 0]] > 0]

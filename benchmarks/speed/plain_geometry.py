@@ -1,4 +1,4 @@
-"""Polar outlines, fillings and mask scores the plain way: the yardsticks of ``geometry.py``."""
+"""Polar contours, fillings and mask scores the plain way: the yardsticks of ``geometry.py``."""
 
 import math
 

@@ -7,7 +7,7 @@ each public name and its module (``'module:new_name'`` where the name is another
 from mmpolar.utils.deprecation import NewPlace
 
 MOVED_MODULES: dict[str, NewPlace] = {
-    'mmpolar.compat.mmtracking.outline_visualizer': 'mmpolar.compat.mmtracking.mask_visualizer',
+    'mmpolar.compat.mmtracking.outline_visualizer': 'mmpolar.compat.mmtracking.mask_local_visualizer',
     'mmpolar.compat.ocean_checkpoint': 'mmpolar.utils.checkpoints.ocean_checkpoint',
     'mmpolar.compat.safe_load': {'register_safe_globals': 'mmpolar.utils.checkpoints'},
     'mmpolar.datasets.composite_dataset': 'mmpolar.mining.composites.composite_dataset',

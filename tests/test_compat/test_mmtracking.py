@@ -52,7 +52,7 @@ OUR_DATA_THEIR_METRIC = (
     + """
 custom_imports = dict(imports=[
     'mmpolar.compat.mmtracking.sot_track_dataset',
-    'mmpolar.compat.mmtracking.mask_visualizer'])
+    'mmpolar.compat.mmtracking.mask_local_visualizer'])
 val_dataloader = dict(
     num_workers=0, persistent_workers=False,
     sampler=dict(_delete_=True, type='VideoSampler'),

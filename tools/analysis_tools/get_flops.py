@@ -38,7 +38,7 @@ Count the multiply-adds and parameters of a tracker, part by part, for crops of 
 template   once a target: what turns the template crop into correlation kernels
 search     every frame: backbone, neck, the combination of both (three dilated correlations for
            classification and for regression), the towers with their predictions, the object-aware
-           classifier, and the head of the outline
+           classifier, and the head of the contour
 
 Counted are convolutions and matrix products, in which nearly all the arithmetic is; activations, batch
 norm (which folds into the convolutions), sampling and sums are not. A multiply-add is two floating-point

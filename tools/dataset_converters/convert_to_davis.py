@@ -88,7 +88,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--missing',
         choices=MISSING,
         default='error',
-        help='what a frame without a mask means: a mistake, that the objects are out of sight, or '
+        help='what a frame without a mask means: a mistake, that the objects are not visible, or '
         'that the frame is to be left out (default: error)',
     )
     masks.add_argument(

@@ -1,4 +1,4 @@
-"""Make a checkpoint of a training ready to be handed on. See ``--help``."""
+"""Make a release checkpoint of a training. See ``--help``."""
 
 import argparse
 import re

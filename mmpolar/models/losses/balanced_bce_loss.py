@@ -16,7 +16,7 @@ class BalancedBCELoss(nn.Module):
     the whole batch, over all processes; a kind that does not occur adds nothing.
 
     A search region has some ten positive and six hundred negative locations. Nearly all negative
-    ones are easy, and the one peak by which a hard negative fools the tracker is lost among them.
+    ones are easy, and the one peak of a hard negative is lost among them.
     With ``focus`` the mean over the negative ones is weighted by ``sigmoid(logit) ** focus``, the
     modulating factor of the focal loss (Lin et al., ICCV 2017, eq. 4) without a gradient of its
     own.
