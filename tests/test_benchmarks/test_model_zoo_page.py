@@ -76,7 +76,7 @@ def test_page_shows_facts_figures_and_speed(zoo, tmp_path):
     assert '| `walk` | 40 | .612 | .500 | .400 | .350 | .300 | .900 |' in page
     assert '| **mean** | 40 | .612 |' in page
     assert '| ONNX Runtime | 720p | 10.5 (9 .. 12.12) |' in page
-    assert 'outline of 36 rays' in page
+    assert 'contour of 36 rays' in page
     assert 'processor small, threads 2' in page
     assert 'not measured' not in page
 
