@@ -1,23 +1,19 @@
-"""Tracking a data set with a tracker of any kind, and how well that went."""
+"""Mean scores of a tracker of any kind on a dataset."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.functional import box_iou, region_similarity
-from mmpolar.structures.track_result import TrackResult
+from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.image import read_image
-
-Init = Callable[[NDArray[np.uint8], NDArray], TrackResult]
-Step = Callable[[NDArray[np.uint8]], TrackResult]
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Means over the sequences of a data set, first frames left out.
+class MeanScores:
+    """Means over the sequences of a dataset, first frames left out.
 
     Attributes:
         iou: Overlap of the boxes, in [0, 1].
@@ -30,19 +26,18 @@ class Figures:
     sequences: int
 
 
-def evaluate(init: Init, step: Step, dataset: BaseTrackDataset) -> Figures:
+def evaluate(tracker: SingleTargetTracker, dataset: BaseTrackDataset) -> MeanScores:
     """Track every sequence from its first box and compare with the ground truth.
 
     Frames without the target do not count.
 
     Args:
-        init: Takes a frame and a box (4,).
-        step: Takes the next frame.
+        tracker: The tracker.
         dataset: Sequences with masks.
     """
     overlaps, regions = [], []
     for track_id in range(dataset.num_videos):
-        pairs = list(_tracked_pairs(init, step, dataset, track_id))
+        pairs = list(_tracked_pairs(tracker, dataset, track_id))
         boxes = np.stack([result.box for result, _ in pairs])
         gt_boxes = np.stack([target.box for _, target in pairs])
         overlaps.append(box_iou(boxes, gt_boxes).mean())
@@ -50,11 +45,11 @@ def evaluate(init: Init, step: Step, dataset: BaseTrackDataset) -> Figures:
             values = [region_similarity(result.mask, target.mask) for result, target in pairs]
             regions.append(np.mean(values))
     region = float(np.mean(regions)) if regions else None
-    return Figures(float(np.mean(overlaps)), region, len(overlaps))
+    return MeanScores(float(np.mean(overlaps)), region, len(overlaps))
 
 
 def _tracked_pairs(
-    init: Init, step: Step, dataset: BaseTrackDataset, track_id: int
+    tracker: SingleTargetTracker, dataset: BaseTrackDataset, track_id: int
 ) -> Iterator[tuple]:
     """Result and ground truth of each frame but the first that shows the target."""
     track = dataset.get_track(track_id)
@@ -62,8 +57,8 @@ def _tracked_pairs(
         frame = read_image(path)
         target = dataset.read_target(track, number)
         if number == 0:
-            init(frame, target.box)
+            tracker.init(frame, target.box)
             continue
-        result = step(frame)
+        result = tracker.step(frame)
         if target is not None:
             yield result, target

@@ -103,7 +103,7 @@ def record_feeds(folder: str | os.PathLike, dataset: BaseTrackDataset, crops: in
     unseen = [name for name in graphs if name not in engine.feeds]
     if unseen:
         raise CalibrationError(
-            f'data set "{dataset.name}" gives no crop to calibrate {", ".join(unseen)} with: its '
+            f'dataset "{dataset.name}" gives no crop to calibrate {", ".join(unseen)} with: its '
             'sequences must show the target in the first frame, and for a graph of the larger '
             'search crop some targets must be small'
         )

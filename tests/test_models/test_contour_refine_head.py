@@ -417,7 +417,7 @@ def test_drawn_poles_carry_the_values_of_their_locations():
     head, scene = make_head(num_poles=4, box_jitter=0.0), scene_of()
     boxes = []
     for _ in range(30):
-        targets = head.draw_targets(**scene)
+        targets = head.sample_targets(**scene)
         assert targets.poles.shape == (2, 4, 2)
         rows, cols = cells_of(targets)
         for sample, pole in np.ndindex(2, 4):
@@ -437,7 +437,7 @@ def test_poles_are_positive_and_different_when_there_are_enough():
     head, scene = make_head(num_poles=4), scene_of(positives=6, preferred=0)
     seen = torch.zeros(2, 9, 9)
     for _ in range(60):
-        targets = head.draw_targets(**scene)
+        targets = head.sample_targets(**scene)
         assert (targets.weight == 1).all()
         rows, cols = cells_of(targets)
         for sample in range(2):
@@ -453,7 +453,7 @@ def test_preferred_poles_come_first():
     wanted = (scene['preferred'] > 0) & scene['positive']
     assert (wanted.sum((1, 2)) == 3).all()
     for _ in range(20):
-        targets = head.draw_targets(**scene)
+        targets = head.sample_targets(**scene)
         assert (targets.weight == 1).all()
         drawn = torch.zeros_like(wanted)
         rows, cols = cells_of(targets)
@@ -464,7 +464,7 @@ def test_preferred_poles_come_first():
 @pytest.mark.parametrize('positives', [0, 1, 3])
 def test_what_only_fills_up_has_no_weight(positives):
     torch.manual_seed(0)
-    targets = make_head(num_poles=4).draw_targets(**scene_of(positives=positives, preferred=0))
+    targets = make_head(num_poles=4).sample_targets(**scene_of(positives=positives, preferred=0))
     assert targets.weight.tolist() == [[1.0] * positives + [0.0] * (4 - positives)] * 2
 
 
@@ -475,7 +475,7 @@ def test_locations_outside_the_true_box_get_the_predicted_one():
     scene['true_ltrb'][..., 2] = -1
     head = make_head(box_jitter=0.0)
     for _ in range(10):
-        targets = head.draw_targets(**scene)
+        targets = head.sample_targets(**scene)
         assert (targets.ltrb < 2000).all()
         assert (targets.ltrb > 0).all()
 
@@ -485,7 +485,7 @@ def test_sides_of_the_boxes_are_jittered_one_by_one():
     head, scene = make_head(num_poles=8, box_jitter=0.12), scene_of(positives=20)
     scene['ltrb'] = torch.full_like(scene['ltrb'], 50.0)
     scene['true_ltrb'] = torch.full_like(scene['true_ltrb'], 50.0)
-    logs = torch.cat([(head.draw_targets(**scene).ltrb / 50).log() for _ in range(40)])
+    logs = torch.cat([(head.sample_targets(**scene).ltrb / 50).log() for _ in range(40)])
     assert logs.mean().abs() < 0.01
     assert logs.std().item() == pytest.approx(0.12, rel=0.05)
     sides = np.corrcoef(logs.flatten(0, 1).T.numpy())
@@ -496,7 +496,7 @@ def test_no_gradient_flows_into_boxes_and_coarse_radii():
     scene = scene_of()
     scene['ltrb'] = scene['ltrb'].clone().requires_grad_()
     scene['coarse'] = scene['coarse'].clone().requires_grad_()
-    targets = make_head().draw_targets(**scene)
+    targets = make_head().sample_targets(**scene)
     assert not any(part.requires_grad for part in targets)
 
 

@@ -9,7 +9,7 @@ from mmpolar.apis import init_tracker
 from mmpolar.cli.errors import usage_error
 from mmpolar.datasets import BaseTrackDataset, DavisDataset, SyntheticDataset
 from mmpolar.deployment import ExportMismatchError, export_onnx
-from mmpolar.deployment.comparison import Figures, evaluate
+from mmpolar.deployment.comparison import MeanScores, evaluate
 from mmpolar.deployment.quantize import quantize_folder
 from mmpolar.runtime import OnnxEngine
 from mmpolar.tracking import SingleTargetTracker
@@ -109,10 +109,10 @@ def run(args: argparse.Namespace) -> None:
             )
         if args.eval is not None:
             dataset = open_dataset(args.eval, 'eval', temporary)
-            show('PyTorch', evaluate(tracker.init, tracker.step, dataset))
+            show('PyTorch', evaluate(tracker, dataset))
             for name, folder in folders.items():
                 runtime = SingleTargetTracker(OnnxEngine(folder))
-                show(name, evaluate(runtime.init, runtime.step, dataset))
+                show(name, evaluate(runtime, dataset))
 
 
 def open_dataset(source: str, use: str, temporary: str) -> BaseTrackDataset:
@@ -128,9 +128,9 @@ def open_dataset(source: str, use: str, temporary: str) -> BaseTrackDataset:
     )
 
 
-def show(name: str, figures: Figures) -> None:
-    region = 'no masks' if figures.region is None else f'J {figures.region:.4f}'
-    print(f'{name:24}box IoU {figures.iou:.4f}  {region}  ({figures.sequences} sequences)')
+def show(name: str, scores: MeanScores) -> None:
+    region = 'no masks' if scores.region is None else f'J {scores.region:.4f}'
+    print(f'{name:24}box IoU {scores.iou:.4f}  {region}  ({scores.sequences} sequences)')
 
 
 if __name__ == '__main__':

@@ -237,7 +237,7 @@ class ContourRefineHead(BaseModule):
         inside_loss = (cross_entropy.flatten() * weight).sum() / total
         return dict(loss_refine=polar, loss_inside=self.loss_inside_weight * inside_loss)
 
-    def draw_targets(
+    def sample_targets(
         self,
         locations: tuple[Tensor, Tensor],
         ltrb: Tensor,

@@ -219,7 +219,7 @@ class Ocean(OldVerbs, BaseModel):
         polar = _stack_polar_targets(data_samples, radii)
         losses.update(self.mask_head.loss(radii, *polar))
         if self.refine_head is not None:
-            targets = self._draw_ray_targets(maps, boxes, radii, *polar[:2])
+            targets = self._sample_ray_targets(maps, boxes, radii, *polar[:2])
             losses.update(self.refine_head.loss(maps, kernels.prototypes, targets))
         return losses
 
@@ -283,10 +283,10 @@ class Ocean(OldVerbs, BaseModel):
             )
         return data_samples
 
-    def _draw_ray_targets(
+    def _sample_ray_targets(
         self, maps: OceanMaps, boxes: Tensor, coarse: Tensor, radii: Tensor, positive: Tensor
     ) -> RayTargets:
-        return self.refine_head.draw_targets(
+        return self.refine_head.sample_targets(
             self.head.locations(maps.ltrb, maps.search_size),
             maps.ltrb,
             self.head.box_targets(maps.ltrb, boxes)[0],
