@@ -66,6 +66,10 @@ class OnnxEngine:
             comes with the package; by default the one that mmpolar uses where none is named.
         threads: Threads that the network uses; by default one a core.
 
+    Attributes:
+        folder: The model folder.
+        manifest: What it says.
+
     Raises:
         FileNotFoundError: If the folder or a file in it does not exist.
         ModelFolderError: If the folder is damaged or of another version.
@@ -85,8 +89,8 @@ class OnnxEngine:
     ) -> None:
         if threads is not None and threads < 1:
             raise ValueError(f'threads must be at least 1, got {threads}')
-        self._folder = _find_folder(model)
-        self.manifest = ModelManifest.read(self._folder)
+        self.folder = _find_folder(model)
+        self.manifest = ModelManifest.read(self.folder)
         self.batch_size = CPU_BATCH
         self._threads = threads or 0  # 0 lets ONNX Runtime choose
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
@@ -153,7 +157,7 @@ class OnnxEngine:
                 places = ';'.join(str(core + 1) for core in cores[1:])
                 options.add_session_config_entry('session.intra_op_thread_affinities', places)
             self._sessions[name] = onnxruntime.InferenceSession(
-                str(self._folder / name), options, providers=['CPUExecutionProvider']
+                str(self.folder / name), options, providers=['CPUExecutionProvider']
             )
         return self._sessions[name]
 

@@ -366,7 +366,7 @@ class TestGrowth:
     def test_workers_measure_every_block(self, family):
         from benchmarks.speed.growth import _finish, _start
 
-        folder = family.contenders[-1].tracker.folder
+        folder = family.contenders[-1].tracker.engine.folder
         options = dict(width=160, height=120, targets=2, frames=6, block=2)
         found = _finish(_start(folder, **options))
         assert found['frame'] == [2, 4, 6]

@@ -12,7 +12,8 @@ class PackedConv2d(nn.Module):
     PyTorch's own convolution copies its weights into oneDNN's layout each time it runs, and every
     activation and sum around it is another pass over memory. This one calls the operators with
     which ``torch.compile`` does without that. It computes the same, to rounding, and has no
-    gradient.
+    gradient. The search branches of the packaged trackers take 1.16 (lite0) and 1.28 (tiny) times
+    as long without it.
 
     Args:
         conv: The layer to compute, float32, on the CPU; see :func:`has_plain_padding`.
