@@ -155,8 +155,8 @@ def imagenet_vid_annotations(root: str) -> dict[str, list]:
     }
     for number in range(source.num_videos):
         track = source.get_track(number)
-        found['videos'].append(dict(id=number + 1, name=track['video_name']))
-        for frame, path in enumerate(track['frames']):
+        found['videos'].append(dict(id=number + 1, name=track.video_name))
+        for frame, path in enumerate(track.frames):
             target = source.read_target(track, frame)
             if target is not None:
                 _add_frame(found, number + 1, frame, path, target.box)

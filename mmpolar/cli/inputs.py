@@ -154,7 +154,7 @@ def open_results(
     tracks = [
         index
         for index in range(dataset.num_videos)
-        if dataset.get_track(index)['video_name'] not in absent
+        if dataset.get_track(index).video_name not in absent
     ]
     if not tracks:
         raise ValueError('the results have no sequence of this dataset in common')

@@ -96,7 +96,7 @@ def read_attributes(dataset: BaseTrackDataset, path: str | os.PathLike | None = 
         FileNotFoundError: If there is no such file or folder, or it lacks a sequence.
         ValueError: If the data set has no attributes that are known, or a file cannot be read.
     """
-    names = [dataset.get_track(index)['video_name'] for index in range(dataset.num_videos)]
+    names = [dataset.get_track(index).video_name for index in range(dataset.num_videos)]
     if path is not None and Path(path).suffix == '.json':
         return _from_json(Path(path), names)
     if type(dataset) in FORMATS:
@@ -172,10 +172,10 @@ def _from_flags(dataset: BaseTrackDataset) -> Attributes:
     found: Attributes = {tag: {} for tag in (*FRAME_TAGS, NO_TAG)}
     for index in range(dataset.num_videos):
         track = dataset.get_track(index)
-        tags = {tag: track['flags'][tag] > 0 for tag in FRAME_TAGS if tag in track['flags']}
+        tags = {tag: track.flags[tag] > 0 for tag in FRAME_TAGS if tag in track.flags}
         if tags:
             tags[NO_TAG] = ~np.any(list(tags.values()), axis=0)
         for tag, frames in tags.items():
             if frames.any():
-                found[tag][track['video_name']] = frames
+                found[tag][track.video_name] = frames
     return {tag: sequences for tag, sequences in found.items() if sequences}

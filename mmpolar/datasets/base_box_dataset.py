@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mmpolar.datasets.base_track_dataset import BaseTrackDataset, frames_to_search, make_track
+from mmpolar.datasets.base_track_dataset import BaseTrackDataset
 from mmpolar.datasets.sequence_files import read_boxes, read_flags
+from mmpolar.datasets.track import Track
 
 
 class BaseBoxDataset(BaseTrackDataset):
@@ -55,7 +56,7 @@ class BaseBoxDataset(BaseTrackDataset):
         return False
 
     def details(self, name: str) -> dict:
-        """Further arguments of ``make_track`` for a sequence; none by default."""
+        """Further values of a sequence's :class:`Track`; none by default."""
         return {}
 
     @property
@@ -63,19 +64,13 @@ class BaseBoxDataset(BaseTrackDataset):
         """Whether the annotation of all frames but the first is withheld."""
         return False
 
-    def load_data_list(self) -> list[dict]:
-        """Index the sequences; no image is opened.
-
-        Returns:
-            One ``make_track`` dictionary a sequence that has a target.
-        """
+    def load_data_list(self) -> list[Track]:
+        """Index the sequences; no image is opened."""
         names = self.sequence_names()
-        tracks = [track for name in names for track in self._attempt(self._make_tracks, name)]
-        kept = [track for track in tracks if frames_to_search(track).size]
-        self._log_dropped(len(tracks) - len(kept), 'sequences in which no frame has a target')
-        return kept
+        tracks = [track for name in names for track in self.errors.attempt(self._make_tracks, name)]
+        return self._with_target(tracks, 'sequences in which no frame has a target')
 
-    def _make_tracks(self, name: str) -> list[dict]:
+    def _make_tracks(self, name: str) -> list[Track]:
         frames = self.frame_paths(name)
         if not frames:
             raise FileNotFoundError(
@@ -93,15 +88,21 @@ class BaseBoxDataset(BaseTrackDataset):
                 f'{os.path.dirname(frames[0])} but {len(boxes)} lines in {self.box_file(name)}; '
                 'there must be a line for each image'
             )
-            self._fault(error)
+            self.errors.report(error)
             frames, boxes = frames[: len(boxes)], boxes[: len(frames)]
         self._note_half_boxes(name, boxes)
         flags = {
             flag: read_flags(path, len(frames)) for flag, path in self.flag_files(name).items()
         }
         boxes[self._without_target(boxes) | self.is_absent(flags)] = np.nan
-        details = self.details(name)
-        track = make_track(name, frames, boxes=boxes, annotated=annotated, flags=flags, **details)
+        track = Track(
+            video_name=name,
+            frames=frames,
+            boxes=boxes,
+            annotated=annotated,
+            flags=flags,
+            **self.details(name),
+        )
         return [track]
 
     def match_frames(self, name: str, frames: list[str], num_boxes: int) -> list[str]:
@@ -109,11 +110,11 @@ class BaseBoxDataset(BaseTrackDataset):
         return frames
 
     def _note_half_boxes(self, name: str, boxes: np.ndarray) -> None:
-        """Take down boxes in which some numbers alone are NaN, where faults are collected."""
+        """Take down boxes in which some numbers alone are NaN, where errors are collected."""
         unknown = np.isnan(boxes)
         half = np.flatnonzero(unknown.any(axis=1) & ~unknown.all(axis=1))
-        if half.size and self.faults is not None:
-            self.faults.append(
+        if half.size:
+            self.errors.note(
                 f'dataset "{self.name}", sequence "{name}": NaN and numbers in one box of '
                 f'{self.box_file(name)}, lines {", ".join(str(n + 1) for n in half[:10])}'
             )

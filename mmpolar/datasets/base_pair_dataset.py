@@ -12,9 +12,9 @@ from torch.utils.data import Dataset
 from mmpolar.datasets.base_track_dataset import (
     BaseTrackDataset,
     build_transforms,
-    frames_to_search,
 )
 from mmpolar.datasets.permutation import permuted_index
+from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
 
@@ -127,7 +127,7 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
         dataset = self.datasets[number]
         for _ in range(MAX_DRAWS):
             track = dataset.get_track(track_id)
-            found = first_with_target(dataset, track, rng.permutation(frames_to_search(track)))
+            found = first_with_target(dataset, track, rng.permutation(track.frames_to_search()))
             if found is not None:
                 return track, *found
             track_id = int(rng.integers(dataset.num_videos))
@@ -137,15 +137,17 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
         )
 
     def _draw_search(
-        self, rng: np.random.Generator, number: int, track: dict, template_frame: int
+        self, rng: np.random.Generator, number: int, track: Track, template_frame: int
     ) -> tuple[int, Target] | None:
         """Another frame of the track near the template's, if the target shows in one."""
-        frames = frames_to_search(track)
+        frames = track.frames_to_search()
         distance = np.abs(frames - template_frame)
         near = frames[(distance > 0) & (distance <= self.frame_ranges[number])]
         return first_with_target(self.datasets[number], track, rng.permutation(near))
 
-    def _draw_other(self, rng: np.random.Generator, track: dict) -> tuple[dict, int, Target] | None:
+    def _draw_other(
+        self, rng: np.random.Generator, track: Track
+    ) -> tuple[dict, int, Target] | None:
         """A frame with a target of a video that shares no image with the track, if there is one."""
         for number, other_id in self._other_tracks(rng):
             found = self._draw_foreign(rng, self.datasets[number], track, other_id)
@@ -154,13 +156,13 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
         return None
 
     def _draw_foreign(
-        self, rng: np.random.Generator, dataset: BaseTrackDataset, track: dict, other_id: int
+        self, rng: np.random.Generator, dataset: BaseTrackDataset, track: Track, other_id: int
     ) -> tuple[dict, int, Target] | None:
         """A frame with a target of one other track, unless the two share an image."""
         other = dataset.get_track(other_id)
-        if not set(track['frames']).isdisjoint(other['frames']):
+        if not set(track.frames).isdisjoint(other.frames):
             return None
-        found = first_with_target(dataset, other, rng.permutation(frames_to_search(other)))
+        found = first_with_target(dataset, other, rng.permutation(other.frames_to_search()))
         return None if found is None else (other, *found)
 
     def _other_tracks(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
@@ -217,7 +219,7 @@ def checked_index(index: int) -> int:
 
 
 def first_with_target(
-    dataset: BaseTrackDataset, track: dict, frames: np.ndarray
+    dataset: BaseTrackDataset, track: Track, frames: np.ndarray
 ) -> tuple[int, Target] | None:
     """The first of some frames (at most ``MAX_DRAWS``) in which the target shows."""
     for frame in frames[:MAX_DRAWS].tolist():
@@ -227,7 +229,7 @@ def first_with_target(
     return None
 
 
-def view(track: dict, frame: int, target: Target) -> dict:
+def view(track: Track, frame: int, target: Target) -> dict:
     """One side of a pair: a frame of a track with its target.
 
     Returns:
@@ -235,8 +237,8 @@ def view(track: dict, frame: int, target: Target) -> dict:
         the path of the track's first image, which tells videos apart.
     """
     return dict(
-        img_path=track['frames'][frame],
+        img_path=track.frames[frame],
         box=target.box,
         mask=target.mask,
-        video=track['frames'][0],
+        video=track.frames[0],
     )

@@ -1,45 +1,36 @@
 """What all track datasets share: one item a track, targets read on demand, frames in order."""
 
-import logging
 import os
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from copy import copy
 from operator import index as as_int
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from filelock import FileLock
 from mmengine.dataset import BaseDataset, force_full_init
 from mmengine.logging import print_log
 
-from mmpolar.datasets.track_index import (
-    TrackIndex,
-    decode_track,
-    encode_tracks,
-    fingerprint_paths,
-    index_file_name,
-    open_index_file,
-    pack_index_file,
-)
+from mmpolar.datasets.annotation_errors import AnnotationErrors
+from mmpolar.datasets.index_cache import IndexCache
+from mmpolar.datasets.track import Track
+from mmpolar.datasets.track_index import TrackIndex, decode_track, encode_tracks
 from mmpolar.registry import TRANSFORMS
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.target import Target
-from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
+from mmpolar.utils.deprecation import moved_names
 from mmpolar.utils.image import read_mask
 from mmpolar.version import __version__
 
 #: Value of pixels that are neither object nor background in masks with several object ids.
 VOID_ID = 255
-#: Folder below ``data_root`` for the index file of ``index_cache=True``.
-INDEX_FOLDER = '.mmpolar_index'
 #: Attributes that do not change what the index says.
 _NOT_INDEXED = frozenset(
     (
         'name',
-        'faults',
+        'errors',
         'index_cache',
         'data_list',
         'data_root',
@@ -53,9 +44,9 @@ _NOT_INDEXED = frozenset(
 class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
     """A list of tracks; a track is one target in one video.
 
-    An item of the data list has the keys that :func:`make_track` sets. Annotations are indexed
-    once, into one block of bytes that worker processes share; masks are decoded only when a frame
-    is used. ``TrackPairDataset`` draws training pairs from such datasets. In test mode the dataset
+    Annotations are indexed once, into one block of bytes that worker processes share; masks are
+    decoded only when a frame is used. ``TrackPairDataset`` samples training pairs from such
+    datasets. In test mode the dataset
     yields the frames of all tracks in order: its length is the number of frames, and an index is a
     frame counted through all tracks or a pair ``(track, frame)`` as the ``VideoSampler`` gives it.
 
@@ -83,8 +74,6 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
     """
 
     METAINFO = dict(classes=('target',))
-    #: While it is a list, what cannot be indexed is told there instead of being raised.
-    faults: list[str] | None = None
     #: Makes samplers that know MMTracking's datasets go through whole videos.
     load_as_video = True
 
@@ -106,7 +95,8 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         self.min_area = min_area
         self.index_cache = index_cache
         self._frame_ends: np.ndarray | None = None
-        self._index_file: tuple[str, dict] | None = None
+        self._index_file: IndexCache | None = None
+        self.errors = AnnotationErrors()
         super().__init__(
             data_root=str(data_root),
             ann_file=str(ann_file),
@@ -117,32 +107,29 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         )
 
     @abstractmethod
-    def load_data_list(self) -> list[dict]:
-        """Index the annotations.
-
-        Returns:
-            One :func:`make_track` dictionary a track.
-        """
+    def load_data_list(self) -> list[Track]:
+        """Index the annotations."""
 
     @property
     def num_videos(self) -> int:
         """Number of tracks."""
         return super().__len__()
 
-    def get_track(self, track_id: int) -> dict:
-        """Index entry of one track: the keys of :func:`make_track` and ``sample_idx``."""
-        return self.get_data_info(track_id)
-
     @force_full_init
-    def get_data_info(self, idx: int) -> dict:
-        """Index entry of one track; arrays in it are shared and read-only."""
-        if not self.serialize_data:
-            return super().get_data_info(idx)
-        number = idx + len(self.data_address) if idx < 0 else idx
-        start = self.data_address[number - 1] if number else 0
-        track = decode_track(self.data_bytes[start : self.data_address[number]])
-        track['sample_idx'] = number
+    def get_track(self, track_id: int) -> Track:
+        """Annotations of one track; arrays in them are shared and read-only."""
+        index = track_id + self.num_videos if track_id < 0 else track_id
+        if self.serialize_data:
+            start = self.data_address[index - 1] if index else 0
+            track = decode_track(self.data_bytes[start : self.data_address[index]])
+        else:
+            track = copy(self.data_list[index])
+        track.sample_idx = index
         return track
+
+    def get_data_info(self, idx: int) -> dict:
+        """Annotations of one track, see :meth:`Track.as_dict`."""
+        return self.get_track(idx).as_dict()
 
     def get_len_per_video(self, track_id: int) -> int:
         """Number of frames of one track."""
@@ -153,12 +140,12 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         """Target of a track in one frame; None where it is absent."""
         return self.read_target(self.get_track(track_id), frame)
 
-    def read_target(self, track: dict, frame: int) -> Target | None:
+    def read_target(self, track: Track, frame: int) -> Target | None:
         """Target of a track that :meth:`get_track` gave, in one frame.
 
         Args:
-            track: Index entry of the track.
-            frame: Frame number, from 0.
+            track: The track.
+            frame: Index of the frame.
 
         Returns:
             The target with its mask, where the format has masks, decoded to the size of the
@@ -168,12 +155,12 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
             FileNotFoundError: If the mask file does not exist.
             ImageReadError: If it cannot be decoded.
         """
-        if track['mask_paths'] is None:
-            box = np.array(track['boxes'][frame], dtype=np.float32)
+        if track.mask_paths is None:
+            box = np.array(track.boxes[frame], dtype=np.float32)
             return None if np.isnan(box[0]) else Target(box)
-        if track['mask_paths'][frame] is None:
+        if track.mask_paths[frame] is None:
             return None
-        mask = select_object(read_mask(track['mask_paths'][frame]), track['object_id'])
+        mask = select_object(read_mask(track.mask_paths[frame]), track.object_id)
         if np.count_nonzero(mask) < max(self.min_area, 1):
             return None
         return Target(mask_to_box(mask), mask)
@@ -182,12 +169,12 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         """What the test pipeline starts from.
 
         Args:
-            track_id: Number of the track.
-            frame: Frame number in the track, from 0.
+            track_id: Index of the track.
+            frame: Index of the frame in the track.
 
         Returns:
             ``img_path``, ``frame_id``, ``video_id``, ``video_length``, ``video_name``;
-            ``sequence``, ``object_id`` and ``category``, see :func:`make_track`; ``annotated``,
+            ``sequence``, ``object_id`` and ``category``, see :class:`Track`; ``annotated``,
             whether it is known where the target is; ``flags``, what else the benchmark says about
             the frame; ``instances``, a list of one dictionary with ``bbox`` ((4,) float32 xyxy,
             zeros where the target is absent), ``visible`` and ``bbox_label``; and ``gt_mask``,
@@ -195,25 +182,24 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         """
         track = self.get_track(track_id)
         target = self.read_target(track, frame)
-        annotated = track['annotated']
         box = np.zeros(4, dtype=np.float32) if target is None else target.box
         return dict(
-            img_path=track['frames'][frame],
+            img_path=track.frames[frame],
             frame_id=frame,
             video_id=track_id,
-            video_length=len(track['frames']),
-            video_name=track['video_name'],
-            sequence=track['sequence'],
-            object_id=track['object_id'],
-            category=track['category'],
-            annotated=annotated is None or bool(annotated[frame]),
-            flags={name: values[frame].item() for name, values in track['flags'].items()},
+            video_length=len(track),
+            video_name=track.video_name,
+            sequence=track.sequence,
+            object_id=track.object_id,
+            category=track.category,
+            annotated=track.is_annotated(frame),
+            flags=track.flags_at(frame),
             instances=[dict(bbox=box, visible=target is not None, bbox_label=0)],
             gt_mask=None if target is None else target.mask,
         )
 
     def prepare_data(self, idx: int | tuple[int, int]) -> Any:
-        """Run the pipeline on one item: a frame in test mode, a track's index entry otherwise."""
+        """Run the pipeline on one item: a frame in test mode, a track otherwise."""
         if not self.test_mode:
             return super().prepare_data(idx)
         return self.pipeline(self.get_frame(*self._locate(idx)))
@@ -223,7 +209,12 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         if self._fully_initialized:
             return
         if self.index_cache:
-            self._init_from_cache()
+            cache = self._make_cache()
+            index = cache.load(self.index_sources(), self._build_index)
+            if index is not None:
+                self._adopt(index)
+                self._index_file = cache
+            self._fully_initialized = True
         else:
             self._build_index()
 
@@ -236,13 +227,13 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         """
         return [str(self.data_root), self.ann_file, *self.data_prefix.values()]
 
-    def filter_data(self) -> list[dict]:
+    def filter_data(self) -> list[Track]:
         """Refuse an empty index.
 
         Raises:
             ValueError: If there is no track.
         """
-        if not self.data_list and self.faults is None:
+        if not self.data_list and not self.errors.collects:
             raise ValueError(
                 f'dataset "{self.name}" ({type(self).__name__}, {self.ann_file or self.data_root}) '
                 f'has no track with a target of at least {self.min_area} square pixels; '
@@ -278,13 +269,7 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         """Take over a state; map the index file, if there is one."""
         self.__dict__.update(state)
         if self._index_file is not None:
-            index = open_index_file(*self._index_file)
-            if index is None:
-                raise RuntimeError(
-                    f'index file {self._index_file[0]} of dataset "{self.name}" was changed or '
-                    'deleted while in use; start again'
-                )
-            self._adopt(index)
+            self._adopt(self._index_file.reopen())
 
     def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
         index = encode_tracks(self.data_list)
@@ -292,81 +277,34 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         self._frame_ends = index.frame_ends
         return index.data, index.ends
 
-    def _build_index(self) -> None:
+    def _build_index(self) -> TrackIndex | None:
+        """Index the annotations; the index where the data is serialized."""
         super().full_init()
-        if self.test_mode and self.faults is None:
+        if self.test_mode and not self.errors.collects:
             self._check_first_frames()
+        if not self.serialize_data:
+            return None
+        return TrackIndex(self.data_bytes, self.data_address, self._frame_ends)
 
-    def _init_from_cache(self) -> None:
-        """Map the index file; the first process that needs it makes it while the others wait."""
-        path = self._index_path()
-        lock = FileLock(f'{path}.lock')
-        if os.path.isdir(self.data_root) or self.index_cache is not True:
-            # Before the fingerprint, which a new folder in data_root changes.
-            with suppress(OSError):
-                path.parent.mkdir(parents=True, exist_ok=True)
-        fingerprint = fingerprint_paths(self.index_sources())
-        index = open_index_file(path, fingerprint)
-        if index is None:
-            try:
-                lock.acquire()
-            except OSError as error:
-                self._warn_unwritable(error)
-                self._build_index()
-                return
-            try:
-                index = open_index_file(path, fingerprint)
-                if index is None:
-                    self._build_index()
-                    index = self._keep_index(path, fingerprint)
-            finally:
-                lock.release()
-        if index is not None:
-            self._adopt(index)
-            self._index_file = (str(path), fingerprint)
-        self._fully_initialized = True
-
-    def _index_path(self) -> Path:
-        """Where the index file belongs; its name tells options and versions apart."""
+    def _make_cache(self) -> IndexCache:
+        """The index file for these options and this version."""
         options = {
             key: value
             for key, value in vars(self).items()
             if (key[0] != '_' or key == '_indices') and key not in _NOT_INDEXED
         }
         options |= dict(version=__version__, data_root=os.path.abspath(self.data_root))
-        if self.index_cache is True:
-            folder = Path(self.data_root) / INDEX_FOLDER
-        else:
-            folder = Path(self.index_cache)
-        return folder / index_file_name(type(self).__name__, options)
-
-    def _keep_index(self, path: Path, fingerprint: dict) -> TrackIndex | None:
-        """Write the index, and map it from there; None if it cannot be written."""
-        built = TrackIndex(self.data_bytes, self.data_address, self._frame_ends)
-        try:
-            AtomicLocalBackend().put(pack_index_file(built, fingerprint), path)
-        except OSError as error:
-            self._warn_unwritable(error)
-            return None
-        return open_index_file(path, fingerprint)
+        return IndexCache(self.index_cache, self.data_root, self.name, type(self).__name__, options)
 
     def _adopt(self, index: TrackIndex) -> None:
         self.data_bytes, self.data_address = index.data, index.ends
         self._frame_ends = index.frame_ends
 
-    def _warn_unwritable(self, error: OSError) -> None:
-        print_log(
-            f'dataset "{self.name}": the index cannot be kept ({error}), so every start and process '
-            'reads the annotations; set index_cache to a folder that can be written',
-            logger='current',
-            level=logging.WARNING,
-        )
-
     @property
     def _ends(self) -> np.ndarray:
         """Number of frames up to the end of each track, shape (num_videos,)."""
         if self._frame_ends is None:
-            lengths = [len(self.get_track(i)['frames']) for i in range(self.num_videos)]
+            lengths = [len(self.get_track(i)) for i in range(self.num_videos)]
             self._frame_ends = np.cumsum(lengths)
         return self._frame_ends
 
@@ -391,105 +329,27 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
 
     def _check_first_frames(self) -> None:
         tracks = (self.get_track(i) for i in range(self.num_videos))
-        absent = [t['video_name'] for t in tracks if not self._starts_with_target(t)]
+        absent = [t.video_name for t in tracks if not self._starts_with_target(t)]
         if absent:
             raise ValueError(
                 f'dataset "{self.name}": no target in the first frame of {", ".join(absent)}; a '
                 'tracker starts from it, so leave out the frames before the target appears'
             )
 
-    def _starts_with_target(self, track: dict) -> bool:
-        if track['boxes'] is not None:
-            return not np.isnan(track['boxes'][0, 0])
+    def _starts_with_target(self, track: Track) -> bool:
+        if track.boxes is not None:
+            return not np.isnan(track.boxes[0, 0])
         return self.read_target(track, 0) is not None
 
-    def _fault(self, error: Exception) -> None:
-        """Raise an error of the data, or take it down where faults are collected."""
-        if self.faults is None:
-            raise error
-        self.faults.append(str(error))
-
-    def _attempt(self, make: Callable[..., list[dict]], *args: Any) -> list[dict]:
-        """Tracks that a function makes; none where it fails and faults are collected."""
-        try:
-            return make(*args)
-        except (OSError, ValueError) as error:
-            self._fault(error)
-            return []
+    def _with_target(self, tracks: Sequence[Track], what: str) -> list[Track]:
+        """Those tracks that may show a target; how many were left out is logged."""
+        kept = [track for track in tracks if track.frames_to_search().size]
+        self._log_dropped(len(tracks) - len(kept), what)
+        return kept
 
     def _log_dropped(self, count: int, what: str) -> None:
         if count:
             print_log(f'dataset "{self.name}": left out {count} {what}', logger='current')
-
-
-def make_track(
-    video_name: str,
-    frames: Sequence[str],
-    mask_paths: Sequence[str | None] | None = None,
-    object_id: int | None = None,
-    boxes: Sequence[Sequence[float] | None] | np.ndarray | None = None,
-    segmentation: list | dict | None = None,
-    mask_size: tuple[int, int] | None = None,
-    category: int | str | None = None,
-    sequence: str | None = None,
-    annotated: np.ndarray | None = None,
-    flags: Mapping[str, np.ndarray] | None = None,
-    **more: Any,
-) -> dict:
-    """Index entry of one track.
-
-    Args:
-        video_name: Name of the track, unique in its dataset.
-        frames: Path of the image of each frame.
-        mask_paths: Path of the mask of each frame, None where it is not annotated.
-        object_id: Value of the target in the masks; None for every value but 0 (and 255, where
-            other values occur too).
-        boxes: Box ``x1, y1, x2, y2`` of each frame, None or NaN where the target is absent or the
-            frame is not annotated; pixel centres lie at integers.
-        segmentation: Polygons or run lengths in COCO's form, of a one-frame track.
-        mask_size: Height and width of the mask that ``segmentation`` describes.
-        category: Category of the target, if known.
-        sequence: Name of the video, which several tracks may share; by default ``video_name``.
-        annotated: Whether each frame is annotated, (T,) bool; None if all are, or ``mask_paths``
-            tells.
-        flags: What else the benchmark says about each frame, by name, arrays of shape (T,).
-        **more: What the dataset needs to read a target.
-
-    Returns:
-        A dictionary of these values; ``boxes`` has become an array of shape (T, 4), float32.
-    """
-    if annotated is None and mask_paths is not None and None in mask_paths:
-        annotated = np.array([path is not None for path in mask_paths])
-    return dict(
-        video_name=video_name,
-        sequence=sequence or video_name,
-        frames=list(frames),
-        mask_paths=None if mask_paths is None else list(mask_paths),
-        object_id=object_id,
-        boxes=None if boxes is None else _box_array(boxes),
-        segmentation=segmentation,
-        mask_size=mask_size,
-        category=category,
-        annotated=annotated,
-        flags=dict(flags or {}),
-        **more,
-    )
-
-
-def frames_to_search(track: Mapping[str, Any]) -> np.ndarray:
-    """Frames of a track that may show the target.
-
-    Args:
-        track: Index entry of the track.
-
-    Returns:
-        Frame numbers: those with a box, or all annotated ones where only masks can tell.
-    """
-    if track['boxes'] is not None:
-        return np.flatnonzero(~np.isnan(track['boxes'][:, 0]))
-    if track['annotated'] is not None:
-        return np.flatnonzero(track['annotated'])
-    return np.arange(len(track['frames']))
 
 
 def select_object(ids: np.ndarray, object_id: int | None) -> np.ndarray:
@@ -513,6 +373,11 @@ def build_transforms(pipeline: Sequence[dict | Callable]) -> list[Callable]:
     return [TRANSFORMS.build(t) if isinstance(t, Mapping) else t for t in pipeline]
 
 
-def _box_array(boxes: Sequence[Sequence[float] | None] | np.ndarray) -> np.ndarray:
-    rows = [(np.nan,) * 4 if box is None else box for box in boxes]
-    return np.array(rows, dtype=np.float32).reshape(-1, 4)
+__getattr__ = moved_names(
+    __name__,
+    {
+        'INDEX_FOLDER': 'mmpolar.datasets.index_cache',
+        'make_track': 'mmpolar.datasets.track',
+        'frames_to_search': 'mmpolar.datasets.track',
+    },
+)

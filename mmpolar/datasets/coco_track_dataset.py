@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from mmpolar.datasets.base_track_dataset import BaseTrackDataset, make_track
+from mmpolar.datasets.base_track_dataset import BaseTrackDataset
+from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.structures.polar import mask_to_box
@@ -48,24 +49,20 @@ class CocoTrackDataset(BaseTrackDataset):
             **kwargs,
         )
 
-    def load_data_list(self) -> list[dict]:
-        """Index the instances; no image is opened and no mask decoded.
-
-        Returns:
-            One ``make_track`` dictionary an instance.
-        """
+    def load_data_list(self) -> list[Track]:
+        """Index the instances; no image is opened and no mask decoded."""
         content = self._load_json()
         images = {image['id']: image for image in content['images']}
         instances = [a for a in content['annotations'] if not a.get('iscrowd')]
-        kept = [t for a in instances for t in self._attempt(self._make_tracks, a, images)]
+        kept = [t for a in instances for t in self.errors.attempt(self._make_tracks, a, images)]
         self._log_dropped(len(instances) - len(kept), f'instances below {self.min_area} px^2')
         return kept
 
-    def read_target(self, track: dict, frame: int) -> Target | None:
+    def read_target(self, track: Track, frame: int) -> Target | None:
         """Target of an instance; see :meth:`BaseTrackDataset.read_target`.
 
         Args:
-            track: Index entry of the instance.
+            track: The instance.
             frame: 0.
 
         Returns:
@@ -74,15 +71,15 @@ class CocoTrackDataset(BaseTrackDataset):
         Raises:
             FileNotFoundError: If the image of the instance does not exist.
         """
-        path = track['frames'][frame]
+        path = track.frames[frame]
         if not os.path.isfile(path):
             raise FileNotFoundError(
                 f'dataset "{self.name}": image {path}, listed in {self.ann_file}, does not exist; '
                 "add it or correct data_prefix['img_path']"
             )
-        if track['segmentation'] is None:
+        if track.segmentation is None:
             return super().read_target(track, frame)
-        mask = decode_segmentation(track['segmentation'], track['mask_size'])
+        mask = decode_segmentation(track.segmentation, track.mask_size)
         box = mask_to_box(mask)
         return super().read_target(track, frame) if box is None else Target(box, mask)
 
@@ -104,7 +101,7 @@ class CocoTrackDataset(BaseTrackDataset):
             )
         return content
 
-    def _make_tracks(self, annotation: dict, images: dict[int, dict]) -> list[dict]:
+    def _make_tracks(self, annotation: dict, images: dict[int, dict]) -> list[Track]:
         """Index entry of an instance; none if the instance is too small."""
         image = self._image_of(annotation, images)
         x, y, width, height = self._box_of(annotation)
@@ -116,7 +113,7 @@ class CocoTrackDataset(BaseTrackDataset):
             return []
         # COCO counts coordinates from the corner of the first pixel.
         x1, y1 = x - HALF_PIXEL, y - HALF_PIXEL
-        track = make_track(
+        track = Track(
             video_name=f'{image["file_name"]}-{annotation["id"]}',
             frames=[os.path.join(self.data_prefix['img_path'], image['file_name'])],
             boxes=[[x1, y1, x1 + width, y1 + height]],

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpolar.datasets.base_track_dataset import VOID_ID, BaseTrackDataset, frames_to_search
+from mmpolar.datasets.annotation_errors import AnnotationErrors
+from mmpolar.datasets.base_track_dataset import VOID_ID, BaseTrackDataset
 from mmpolar.datasets.sequence_files import frame_number
+from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.findings import ERROR, NOTE, Finding
@@ -39,16 +41,16 @@ def check_dataset(config: Mapping, decode: bool = True) -> Iterator[Finding]:
     if kind is None or not issubclass(kind, BaseTrackDataset):
         raise TypeError(f'{config["type"]} is not a dataset of tracks')
     dataset = DATASETS.build(dict(config, lazy_init=True, index_cache=False, pipeline=[]))
-    dataset.faults = []
+    dataset.errors = AnnotationErrors(collects=True)
     try:
         dataset.full_init()
     except (OSError, ValueError) as error:
-        dataset.faults.append(str(error))
+        dataset.errors.report(error)
         dataset.data_list = []
-    yield from (Finding(ERROR, 'index', dataset.name, fault) for fault in dataset.faults)
+    yield from (Finding(ERROR, 'index', dataset.name, error) for error in dataset.errors.messages)
     if dataset._fully_initialized and dataset.num_videos:
         yield from _Check(dataset, decode).run()
-    elif not dataset.faults:
+    elif not dataset.errors.messages:
         yield Finding(ERROR, 'empty', dataset.name, 'no track with a target was found')
 
 
@@ -66,19 +68,19 @@ class _Check:
     def run(self) -> Iterator[Finding]:
         for number in range(self.dataset.num_videos):
             track = self.dataset.get_track(number)
-            if track['sequence'] not in self._seen_sequences:
-                self._seen_sequences.add(track['sequence'])
+            if track.sequence not in self._seen_sequences:
+                self._seen_sequences.add(track.sequence)
                 yield from self._check_sequence(track)
             yield from self._check_track(track)
 
-    def _check_sequence(self, track: dict) -> Iterator[Finding]:
+    def _check_sequence(self, track: Track) -> Iterator[Finding]:
         """What belongs to the video: its images, and the numbers in their names."""
-        missing = _missing_numbers(track['frames'])
+        missing = _missing_numbers(track.frames)
         if missing:
             yield Finding(
-                ERROR, 'missing frames', track['sequence'], f'no image of {abridged(missing)}'
+                ERROR, 'missing frames', track.sequence, f'no image of {abridged(missing)}'
             )
-        for path in track['frames']:
+        for path in track.frames:
             yield from self._check_image(path)
 
     def _check_image(self, path: str) -> Iterator[Finding]:
@@ -95,31 +97,31 @@ class _Check:
         except (OSError, ValueError) as error:
             yield Finding(ERROR, 'undecodable file', path, str(error))
 
-    def _check_track(self, track: dict) -> Iterator[Finding]:
-        for path in track['frames']:
+    def _check_track(self, track: Track) -> Iterator[Finding]:
+        for path in track.frames:
             yield from self._check_image(path)
         yield from self._check_masks(track)
         yield from self._check_boxes(track)
         yield from self._check_presence(track)
 
-    def _check_masks(self, track: dict) -> Iterator[Finding]:
-        if track['mask_paths'] is None:
+    def _check_masks(self, track: Track) -> Iterator[Finding]:
+        if track.mask_paths is None:
             return
-        for frame, path in zip(track['frames'], track['mask_paths'], strict=True):
+        for frame, path in zip(track.frames, track.mask_paths, strict=True):
             if path is not None and path not in self._seen_masks:
                 self._seen_masks.add(path)
                 yield from self._check_mask(path, self._sizes[frame], track)
-        folders = {os.path.dirname(path) for path in track['mask_paths'] if path is not None}
+        folders = {os.path.dirname(path) for path in track.mask_paths if path is not None}
         for folder in folders - self._seen_masks:
             self._seen_masks.add(folder)
-            stems = {Path(path).stem for path in track['frames']}
+            stems = {Path(path).stem for path in track.frames}
             lonely = [p for p in list_images(folder) if Path(p).stem not in stems]
             if lonely and not self._starts_late(track):
                 names = abridged([Path(path).name for path in lonely])
                 yield Finding(ERROR, 'mask without image', folder, f'no image for {names}')
 
     def _check_mask(
-        self, path: str, size: tuple[int, int] | None, track: dict
+        self, path: str, size: tuple[int, int] | None, track: Track
     ) -> Iterator[Finding]:
         try:
             ids = read_mask(path)
@@ -132,20 +134,20 @@ class _Check:
         if size is not None and ids.shape != size:
             message = f'mask of {_size(ids.shape)} pixels for an image of {_size(size)}'
             yield Finding(ERROR, 'mask size', path, message)
-        known = self._known_ids[track['sequence']]
+        known = self._known_ids[track.sequence]
         unknown = set(np.unique(ids).tolist()) - known - {0, VOID_ID} if known else set()
         if unknown:
             message = f'objects {abridged(sorted(unknown))} belong to no track'
             yield Finding(NOTE, 'unknown object', path, message)
 
-    def _check_boxes(self, track: dict) -> Iterator[Finding]:
-        if track['boxes'] is None:
+    def _check_boxes(self, track: Track) -> Iterator[Finding]:
+        if track.boxes is None:
             return
-        frames = [n for n in frames_to_search(track) if self._sizes[track['frames'][n]]]
+        frames = [n for n in track.frames_to_search() if self._sizes[track.frames[n]]]
         if not frames:
             return
-        sizes = np.array([self._sizes[track['frames'][n]] for n in frames])
-        boxes = track['boxes'][frames]
+        sizes = np.array([self._sizes[track.frames[n]] for n in frames])
+        boxes = track.boxes[frames]
         limits = sizes[:, ::-1] - 0.5
         outside = ((boxes[:, :2] >= limits) | (boxes[:, 2:] <= -0.5)).any(axis=1)
         # Half a pixel more or less is a matter of counting.
@@ -156,9 +158,9 @@ class _Check:
         ):
             if chosen.any():
                 listed = abridged(np.asarray(frames)[chosen].tolist())
-                yield Finding(level, kind, track['video_name'], f'frames {listed}')
+                yield Finding(level, kind, track.video_name, f'frames {listed}')
 
-    def _check_presence(self, track: dict) -> Iterator[Finding]:
+    def _check_presence(self, track: Track) -> Iterator[Finding]:
         """Frames without target, among those that are annotated and can be read."""
         absent, present = [], 0
         for frame in _annotated(track):
@@ -169,7 +171,7 @@ class _Check:
             present += target is not None
             if target is None:
                 absent.append(frame)
-        place = track['video_name']
+        place = track.video_name
         if not present:
             yield Finding(ERROR, 'no target', place, 'no frame shows the target')
         elif absent:
@@ -178,10 +180,10 @@ class _Check:
             message = 'the first frame, from which a tracker starts, shows no target'
             yield Finding(ERROR, 'late target', place, message)
 
-    def _starts_late(self, track: dict) -> bool:
+    def _starts_late(self, track: Track) -> bool:
         """Whether other frames of the folder are left out on purpose."""
-        folder = os.path.dirname(track['frames'][0])
-        return len(list_images(folder)) > len(track['frames'])
+        folder = os.path.dirname(track.frames[0])
+        return len(list_images(folder)) > len(track.frames)
 
 
 def _ids_by_sequence(dataset: BaseTrackDataset) -> dict[str, set[int]]:
@@ -189,15 +191,15 @@ def _ids_by_sequence(dataset: BaseTrackDataset) -> dict[str, set[int]]:
     known: dict[str, set[int]] = defaultdict(set)
     for number in range(dataset.num_videos):
         track = dataset.get_track(number)
-        if track['object_id'] is not None:
-            known[track['sequence']].add(track['object_id'])
+        if track.object_id is not None:
+            known[track.sequence].add(track.object_id)
     return known
 
 
-def _annotated(track: dict) -> list[int]:
-    if track['annotated'] is None:
-        return list(range(len(track['frames'])))
-    return np.flatnonzero(track['annotated']).tolist()
+def _annotated(track: Track) -> list[int]:
+    if track.annotated is None:
+        return list(range(len(track.frames)))
+    return np.flatnonzero(track.annotated).tolist()
 
 
 def _missing_numbers(paths: list[str]) -> list[int]:

@@ -9,9 +9,9 @@ import numpy as np
 from mmpolar.datasets.base_track_dataset import (
     VOID_ID,
     BaseTrackDataset,
-    make_track,
 )
 from mmpolar.datasets.sequence_files import match_by_stem
+from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import list_images, read_mask
 
@@ -60,16 +60,12 @@ class DavisDataset(BaseTrackDataset):
             **kwargs,
         )
 
-    def load_data_list(self) -> list[dict]:
-        """Index the sequences; masks are opened only to find the object ids of ``multi_object``.
-
-        Returns:
-            One ``make_track`` dictionary a target.
-        """
+    def load_data_list(self) -> list[Track]:
+        """Index the sequences; masks are opened only to find the object ids of ``multi_object``."""
         return [
             track
             for name, (frames, mask_paths) in self._load_sequences().items()
-            for track in self._attempt(self._make_tracks, name, frames, mask_paths)
+            for track in self.errors.attempt(self._make_tracks, name, frames, mask_paths)
         ]
 
     def _load_sequences(self) -> dict[str, tuple[list[str], list[str]]]:
@@ -82,7 +78,7 @@ class DavisDataset(BaseTrackDataset):
             try:
                 found[name] = self._sequence_from_folder(name)
             except OSError as error:
-                self._fault(error)
+                self.errors.report(error)
         return found
 
     def _read_list(self) -> list[list[str]]:
@@ -126,7 +122,7 @@ class DavisDataset(BaseTrackDataset):
                 f'{mask_folder}, the first is {unmasked[0]}; add the masks, or list only frames '
                 'with a mask as lines "image mask" in ann_file, or set all_masks=False'
             )
-            self._fault(error)
+            self.errors.report(error)
         return frames, masks
 
     def _missing(self, name: str, folder: str, what: str) -> FileNotFoundError:
@@ -155,13 +151,13 @@ class DavisDataset(BaseTrackDataset):
 
     def _make_tracks(
         self, name: str, frames: list[str], mask_paths: list[str | None]
-    ) -> list[dict]:
+    ) -> list[Track]:
         if not self.multi_object:
-            return [make_track(name, frames, mask_paths=mask_paths)]
+            return [Track(video_name=name, frames=frames, mask_paths=mask_paths)]
         return [
-            make_track(
-                f'{name}-{object_id}',
-                frames,
+            Track(
+                video_name=f'{name}-{object_id}',
+                frames=frames,
                 mask_paths=mask_paths,
                 object_id=object_id,
                 sequence=name,

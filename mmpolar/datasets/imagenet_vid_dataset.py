@@ -7,8 +7,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from mmpolar.datasets.base_track_dataset import BaseTrackDataset, frames_to_search, make_track
+from mmpolar.datasets.base_track_dataset import BaseTrackDataset
 from mmpolar.datasets.sequence_files import read_names
+from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import list_images
 
@@ -52,17 +53,13 @@ class ImageNetVIDDataset(BaseTrackDataset):
         )
         super().__init__(data_root=data_root, ann_file=ann_file, data_prefix=folders, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
-        """Index the objects; no image is opened.
-
-        Returns:
-            One ``make_track`` dictionary an object.
-        """
+    def load_data_list(self) -> list[Track]:
+        """Index the objects; no image is opened."""
         videos = self._video_names()
-        tracks = [track for video in videos for track in self._attempt(self._tracks_of, video)]
-        kept = [track for track in tracks if frames_to_search(track).size]
-        self._log_dropped(len(tracks) - len(kept), f'objects below {self.min_area} px^2')
-        return kept
+        tracks = [
+            track for video in videos for track in self.errors.attempt(self._tracks_of, video)
+        ]
+        return self._with_target(tracks, f'objects below {self.min_area} px^2')
 
     def index_sources(self) -> list[str]:
         """The lists besides the folders of every dataset."""
@@ -88,7 +85,7 @@ class ImageNetVIDDataset(BaseTrackDataset):
         is_video = os.path.isdir(os.path.join(self.data_prefix['img_path'], entry))
         return entry if is_video else os.path.dirname(entry)
 
-    def _tracks_of(self, video: str) -> list[dict]:
+    def _tracks_of(self, video: str) -> list[Track]:
         frames = list_images(os.path.join(self.data_prefix['img_path'], video))
         if not frames:
             raise FileNotFoundError(
@@ -105,14 +102,14 @@ class ImageNetVIDDataset(BaseTrackDataset):
             self._make_track(video, track_id, found, frames) for track_id, found in objects.items()
         ]
 
-    def _make_track(self, video: str, track_id: str, found: '_Object', frames: list[str]) -> dict:
+    def _make_track(self, video: str, track_id: str, found: '_Object', frames: list[str]) -> Track:
         start = int(np.flatnonzero(~np.isnan(found.boxes[:, 0]))[0])
         boxes, flags = found.boxes[start:], found.flags[start:]
         too_small = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) < self.min_area
         boxes[too_small] = np.nan
-        return make_track(
-            f'{video}-{track_id}',
-            frames[start:],
+        return Track(
+            video_name=f'{video}-{track_id}',
+            frames=frames[start:],
             boxes=boxes,
             flags={name: flags[:, column] for column, name in enumerate(_FLAGS)},
             category=found.category,

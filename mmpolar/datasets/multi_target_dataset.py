@@ -113,7 +113,7 @@ def _group_tracks(dataset: BaseTrackDataset) -> tuple[list[list[tuple[int, int]]
     last_frames: dict[str, str] = {}
     for number in range(dataset.num_videos):
         track = dataset.get_track(number)
-        sequence, last = track['sequence'], track['frames'][-1]
+        sequence, last = track.sequence, track.frames[-1]
         if last_frames.setdefault(sequence, last) != last:
             raise ValueError(
                 f'dataset "{dataset.name}": tracks of sequence "{sequence}" end in different frames '

@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-from mmpolar.datasets.base_track_dataset import BaseTrackDataset, make_track
+from mmpolar.datasets.base_track_dataset import BaseTrackDataset
 from mmpolar.datasets.sequence_files import list_folders, match_by_stem, read_names
+from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import list_images
 
@@ -31,16 +32,12 @@ class SegTrackV2Dataset(BaseTrackDataset):
         folders = dict(img_path='JPEGImages', mask_path='GroundTruth')
         super().__init__(data_root=data_root, ann_file=ann_file, data_prefix=folders, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
-        """Index the objects; no mask is opened.
-
-        Returns:
-            One ``make_track`` dictionary an object.
-        """
+    def load_data_list(self) -> list[Track]:
+        """Index the objects; no mask is opened."""
         names = [name.lstrip('*').strip('/') for name in read_names(self.ann_file)]
-        return [track for name in names for track in self._attempt(self._tracks_of, name)]
+        return [track for name in names for track in self.errors.attempt(self._tracks_of, name)]
 
-    def _tracks_of(self, name: str) -> list[dict]:
+    def _tracks_of(self, name: str) -> list[Track]:
         frames = list_images(os.path.join(self.data_prefix['img_path'], name))
         folder = os.path.join(self.data_prefix['mask_path'], name)
         if not frames or not os.path.isdir(folder):
@@ -51,11 +48,13 @@ class SegTrackV2Dataset(BaseTrackDataset):
             )
         objects = sorted((o for o in list_folders(folder) if o.isdecimal()), key=int)
         if not objects:
-            return [make_track(name, frames, mask_paths=self._masks(name, frames, folder))]
+            return [
+                Track(video_name=name, frames=frames, mask_paths=self._masks(name, frames, folder))
+            ]
         return [
-            make_track(
-                f'{name}-{number}',
-                frames,
+            Track(
+                video_name=f'{name}-{number}',
+                frames=frames,
                 mask_paths=self._masks(name, frames, os.path.join(folder, number)),
                 sequence=name,
             )
@@ -70,5 +69,5 @@ class SegTrackV2Dataset(BaseTrackDataset):
                 f'dataset "{self.name}", video "{name}": {len(unmasked)} frames have no mask in '
                 f'{folder}, the first is {unmasked[0]}; add the masks'
             )
-            self._fault(error)
+            self.errors.report(error)
         return masks

@@ -4,6 +4,7 @@ from mmengine.dist import barrier, is_main_process
 
 from mmpolar.datasets.davis_dataset import DavisDataset
 from mmpolar.datasets.synthetic import generate_dataset
+from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 
 
@@ -58,12 +59,8 @@ class SyntheticDataset(DavisDataset):
         )
         super().__init__(data_root=data_root, ann_file=f'ImageSets/2017/{split}.txt', **kwargs)
 
-    def load_data_list(self) -> list[dict]:
-        """Generate what is missing, then index the first sequences of the split.
-
-        Returns:
-            One ``make_track`` dictionary a sequence.
-        """
+    def load_data_list(self) -> list[Track]:
+        """Generate what is missing, then index the first sequences of the split."""
         self._generate_once()
         return super().load_data_list()[: self.num_sequences]
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from mmpolar.datasets.track import Track
+
 #: Raise it when the form of an entry or a file changes: older files are then built anew.
 FORMAT_VERSION = 1
 _MAGIC = b'mmpolar track index\n'
@@ -35,30 +37,23 @@ class TrackIndex:
     frame_ends: np.ndarray
 
 
-def encode_tracks(tracks: Iterable[Mapping[str, Any]]) -> TrackIndex:
-    """Pack index entries; see :func:`encode_track`.
-
-    Args:
-        tracks: Entries, each with ``frames``.
-
-    Returns:
-        The packed entries.
-    """
+def encode_tracks(tracks: Iterable[Track]) -> TrackIndex:
+    """Pack tracks; see :func:`encode_track`."""
     entries, lengths = [], []
     for track in tracks:
         entries.append(encode_track(track))
-        lengths.append(len(track['frames']))
+        lengths.append(len(track))
     ends = np.fromiter(accumulate(map(len, entries)), np.int64, count=len(entries))
     data = np.frombuffer(bytearray().join(entries), dtype=np.uint8)
     return TrackIndex(data, ends, np.cumsum(lengths, dtype=np.int64))
 
 
-def encode_track(track: Mapping[str, Any]) -> bytes:
-    """Pack one index entry.
+def encode_track(track: Track) -> bytes:
+    """Pack one track.
 
     Args:
-        track: Values that JSON knows, arrays, dictionaries of arrays, and lists of paths, of which
-            the common start is kept once.
+        track: The track. Its values, those of ``extra`` too, are what JSON knows, arrays,
+            dictionaries of arrays, and lists of paths, of which the common start is kept once.
 
     Returns:
         The bytes; a multiple of 8 of them.
@@ -66,32 +61,33 @@ def encode_track(track: Mapping[str, Any]) -> bytes:
     Raises:
         TypeError: If a value is none of these.
     """
-    head, arrays = _split_arrays(track)
+    head, arrays = _split_arrays(track.as_dict())
     plain = {key: _pack_paths(value) for key, value in head.items()}
     specs = [[*path, array.dtype.str, array.shape] for path, array in arrays]
     try:
         text = json.dumps([plain, specs], separators=(',', ':'), default=_as_plain).encode()
     except TypeError as error:
-        name = track.get('video_name')
-        raise TypeError(f'index entry of track "{name}" cannot be stored: {error}') from error
+        raise TypeError(
+            f'index entry of track "{track.video_name}" cannot be stored: {error}'
+        ) from error
     parts = [len(text).to_bytes(_ALIGNMENT, 'little'), text]
     parts += [np.ascontiguousarray(array).tobytes() for _, array in arrays]
     return b''.join(_padded(part) for part in parts)
 
 
-def decode_track(data: np.ndarray) -> dict[str, Any]:
-    """Unpack an index entry.
+def decode_track(data: np.ndarray) -> Track:
+    """Unpack a track.
 
     Args:
         data: What :func:`encode_track` packed, uint8.
 
     Returns:
-        The entry. Its arrays are read-only views of ``data``; tuples have become lists.
+        The track. Its arrays are read-only views of ``data``; tuples have become lists.
     """
     buffer = memoryview(data)
     length = int.from_bytes(buffer[:_ALIGNMENT], 'little')
     plain, specs = json.loads(bytes(buffer[_ALIGNMENT : _ALIGNMENT + length]))
-    track = {key: _unpack_paths(value) for key, value in plain.items()}
+    values = {key: _unpack_paths(value) for key, value in plain.items()}
     start = _ALIGNMENT + _rounded(length)
     for key, part, dtype, shape in specs:
         count = int(np.prod(shape))
@@ -99,10 +95,10 @@ def decode_track(data: np.ndarray) -> dict[str, Any]:
         array.flags.writeable = False
         start += _rounded(array.nbytes)
         if part is None:
-            track[key] = array
+            values[key] = array
         else:
-            track.setdefault(key, {})[part] = array
-    return track
+            values.setdefault(key, {})[part] = array
+    return Track.from_dict(values)
 
 
 def pack_index_file(index: TrackIndex, fingerprint: Mapping[str, Any]) -> bytes:
@@ -192,12 +188,12 @@ def _stamp(path: str | os.PathLike) -> list[int] | None:
 
 
 def _split_arrays(
-    track: Mapping[str, Any],
+    values: Mapping[str, Any],
 ) -> tuple[dict[str, Any], list[tuple[tuple[str, str | None], np.ndarray]]]:
     """Plain values by key, and arrays by key and the key in a dictionary of arrays."""
     plain: dict[str, Any] = {}
     arrays: list[tuple[tuple[str, str | None], np.ndarray]] = []
-    for key, value in track.items():
+    for key, value in values.items():
         if isinstance(value, np.ndarray):
             arrays.append(((key, None), value))
         elif isinstance(value, dict) and value and _all_arrays(value):

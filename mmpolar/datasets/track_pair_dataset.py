@@ -6,6 +6,7 @@ import numpy as np
 
 from mmpolar.datasets.base_pair_dataset import BasePairDataset, checked_index, view
 from mmpolar.datasets.base_track_dataset import BaseTrackDataset
+from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
 
@@ -106,7 +107,7 @@ class TrackPairDataset(BasePairDataset):
                 'add data or set negative_prob=0'
             )
 
-    def _draw_negative(self, rng: np.random.Generator, track: dict) -> tuple[dict, int, Target]:
+    def _draw_negative(self, rng: np.random.Generator, track: Track) -> tuple[dict, int, Target]:
         """A frame with a target of a video that shares no image with the track."""
         found = self._draw_other(rng, track)
         if found is None:

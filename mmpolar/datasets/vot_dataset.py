@@ -7,6 +7,7 @@ import numpy as np
 
 from mmpolar.datasets.base_box_dataset import BaseBoxDataset
 from mmpolar.datasets.sequence_files import list_folders, read_names
+from mmpolar.datasets.track import Track
 from mmpolar.evaluation.functional.vot_region import MaskRegion, parse_region, region_mask
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
@@ -70,13 +71,13 @@ class VOTDataset(BaseBoxDataset):
         path = self.box_file(name)
         sizes = [len(line) for line in Path(path).read_bytes().splitlines(keepends=True)]
         starts = np.cumsum([0, *sizes[:-1]], dtype=np.int64)
-        return dict(region_file=path, region_starts=starts)
+        return dict(extra=dict(region_file=path, region_starts=starts))
 
-    def read_target(self, track: dict, frame: int) -> Target | None:
+    def read_target(self, track: Track, frame: int) -> Target | None:
         """Target in one frame, with its mask where the file has one.
 
         Args:
-            track: Index entry of the track.
+            track: The track.
             frame: Frame number, from 0.
 
         Returns:
@@ -91,7 +92,7 @@ class VOTDataset(BaseBoxDataset):
         region = parse_region(_read_line(track, frame))
         if not isinstance(region, MaskRegion):
             return target
-        mask = region_mask(region, read_image_size(track['frames'][frame]))
+        mask = region_mask(region, read_image_size(track.frames[frame]))
         return Target(target.box, mask) if mask.any() else None
 
     def get_frame(self, track_id: int, frame: int) -> dict:
@@ -108,7 +109,7 @@ def _read_properties(path: Path) -> dict[str, str]:
     return {key.strip(): value.strip() for key, value in entries}
 
 
-def _read_line(track: dict, frame: int) -> str:
-    with open(track['region_file'], 'rb') as file:
-        file.seek(int(track['region_starts'][frame]))
+def _read_line(track: Track, frame: int) -> str:
+    with open(track.extra['region_file'], 'rb') as file:
+        file.seek(int(track.extra['region_starts'][frame]))
         return file.readline().decode().strip()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpolar.datasets.base_track_dataset import BaseTrackDataset, make_track
+from mmpolar.datasets.base_track_dataset import BaseTrackDataset
 from mmpolar.datasets.sequence_files import match_by_stem
+from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import list_images
 
@@ -61,16 +62,12 @@ class YouTubeVOSDataset(BaseTrackDataset):
             **kwargs,
         )
 
-    def load_data_list(self) -> list[dict]:
-        """Index the objects; no mask is opened.
-
-        Returns:
-            One ``make_track`` dictionary an object.
-        """
+    def load_data_list(self) -> list[Track]:
+        """Index the objects; no mask is opened."""
         return [
             track
             for video, objects in self._load_objects().items()
-            for track in self._attempt(self._tracks_of, video, objects)
+            for track in self.errors.attempt(self._tracks_of, video, objects)
         ]
 
     def _load_objects(self) -> dict[str, dict[str, dict]]:
@@ -92,7 +89,7 @@ class YouTubeVOSDataset(BaseTrackDataset):
             raise ValueError(f'{self.ann_file}: an object has no frames; take it out')
         return found
 
-    def _tracks_of(self, video: str, objects: dict[str, dict]) -> list[dict]:
+    def _tracks_of(self, video: str, objects: dict[str, dict]) -> list[Track]:
         folder = os.path.join(self.data_prefix['img_path'], video)
         frames = list_images(folder)
         if not frames:
@@ -107,9 +104,9 @@ class YouTubeVOSDataset(BaseTrackDataset):
         tracks = []
         for object_id, entry in objects.items():
             start = self._start(video, stems, min(entry['frames']))
-            track = make_track(
-                f'{video}-{object_id}',
-                frames[start:],
+            track = Track(
+                video_name=f'{video}-{object_id}',
+                frames=frames[start:],
                 mask_paths=self._known_masks(masks[start:]),
                 object_id=int(object_id),
                 category=entry.get('category'),

@@ -53,7 +53,7 @@ def _tracked_pairs(
 ) -> Iterator[tuple]:
     """Result and ground truth of each frame but the first that shows the target."""
     track = dataset.get_track(track_id)
-    for number, path in enumerate(track['frames']):
+    for number, path in enumerate(track.frames):
         frame = read_image(path)
         target = dataset.read_target(track, number)
         if number == 0:

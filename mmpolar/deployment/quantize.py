@@ -93,7 +93,7 @@ def record_feeds(folder: str | os.PathLike, dataset: BaseTrackDataset, crops: in
     share = max(1, crops // max(1, dataset.num_videos))
     for track_id in range(min(crops, dataset.num_videos)):
         track = dataset.get_track(track_id)
-        paths = track['frames'][: share + 1]
+        paths = track.frames[: share + 1]
         target = dataset.read_target(track, 0)
         if target is None:
             continue

@@ -1,7 +1,7 @@
 """Scoring stored results against the truth of a data set, without the tracker that made them."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mmpolar.datasets import BaseTrackDataset
+from mmpolar.datasets.track import Track
 from mmpolar.evaluation.metrics import SequenceMetric
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.evaluation.track_frame import TrackFrame
@@ -57,14 +58,14 @@ class TrackReplay(Sequence[TrackFrame]):
         self._track_id = track_id
         self._track = dataset.get_track(track_id)
         self._masks = masks
-        self.name: str = self._track['video_name']
-        frames = self._track['frames']
+        self.name: str = self._track.video_name
+        frames = self._track.frames
         self._stored = results.read(self.name, frames)
         self._size = read_image_size(frames[0]) if os.path.isfile(frames[0]) else None
 
     def __len__(self) -> int:
         """Number of frames."""
-        return len(self._track['frames'])
+        return len(self._track.frames)
 
     def __getitem__(self, index: int) -> TrackFrame:
         """One frame.
@@ -94,7 +95,7 @@ class TrackReplay(Sequence[TrackFrame]):
 
 
 def track_frame(
-    track: Mapping[str, Any],
+    track: Track,
     track_id: int,
     index: int,
     target: Target | None,
@@ -108,7 +109,7 @@ def track_frame(
     """One frame of a track for a metric, from its data set and a tracker's answer.
 
     Args:
-        track: Index entry of the track, see :func:`mmpolar.datasets.base_track_dataset.make_track`.
+        track: The track.
         track_id: Number of the track.
         index: Number of the frame.
         target: The truth; None where the target is absent or the frame is not annotated.
@@ -125,20 +126,20 @@ def track_frame(
     gt_mask = None if target is None else target.mask
     return TrackFrame(
         video_id=track_id,
-        video_name=track['video_name'],
+        video_name=track.video_name,
         frame_id=index,
         video_length=length,
-        img_path=track['frames'][index],
+        img_path=track.frames[index],
         image_size=image_size if gt_mask is None else gt_mask.shape,
-        annotated=track['annotated'] is None or bool(track['annotated'][index]),
+        annotated=track.is_annotated(index),
         gt_box=None if target is None else target.box.astype(np.float64),
         gt_mask=gt_mask,
         box=box,
         score=score,
         polygon=polygon,
         mask=mask,
-        flags={name: values[index].item() for name, values in track['flags'].items()},
-        category=track['category'],
+        flags=track.flags_at(index),
+        category=track.category,
     )
 
 
@@ -185,7 +186,7 @@ def score_results(
 
 def missing_videos(dataset: BaseTrackDataset, results: ResultFolder) -> list[str]:
     """Names of the tracks of a data set that results lack."""
-    names = (dataset.get_track(index)['video_name'] for index in range(dataset.num_videos))
+    names = (dataset.get_track(index).video_name for index in range(dataset.num_videos))
     return [name for name in names if not results.has(name)]
 
 

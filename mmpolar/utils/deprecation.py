@@ -8,6 +8,7 @@ a name of a module that is still there    :func:`moved_names`
 a keyword of a function or constructor    :func:`renamed_keywords`
 a key of a dictionary, as in ``test_cfg``  :func:`with_new_keys`
 a registered class                        ``REGISTRY.register_old_name`` (``mmpolar.registry``)
+a dictionary that became a dataclass      :class:`OldItemAccess`
 anything else                             :func:`warn_deprecated`
 ========================================  ==========================================
 
@@ -136,6 +137,46 @@ def with_new_keys(
             warn_deprecated(f'{key} of {owner}', new_key, stacklevel + 1)
         renamed[new_key] = value
     return renamed
+
+
+class OldItemAccess:
+    """Base of a dataclass that was a dictionary: ``record['name']`` still reads and writes a field.
+
+    A field that is None counts as a key that is not there, except in ``record['name']``. Names that
+    are no field are looked up in the field ``extra``, if there is one.
+    """
+
+    def __getitem__(self, name: str) -> Any:
+        self._warn_item_access(name)
+        extra = getattr(self, 'extra', {})
+        if name not in self.__dataclass_fields__ and name not in extra:
+            raise KeyError(name)
+        return extra[name] if name in extra else getattr(self, name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._warn_item_access(name)
+        if name in self.__dataclass_fields__:
+            setattr(self, name, value)
+        else:
+            self.extra[name] = value
+
+    def __contains__(self, name: str) -> bool:
+        self._warn_item_access(name)
+        return name in getattr(self, 'extra', {}) or getattr(self, name, None) is not None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A field, or a default where it is None."""
+        found = name in self
+        return self[name] if found else default
+
+    def keys(self) -> list[str]:
+        """Names of the fields that are not None."""
+        names = [*self.__dataclass_fields__, *getattr(self, 'extra', {})]
+        return [name for name in names if name != 'extra' and name in self]
+
+    def _warn_item_access(self, name: str) -> None:
+        owner = type(self).__name__
+        warn_deprecated(f'{owner}[{name!r}]', f'the attribute {owner}.{name}', stacklevel=3)
 
 
 class MovedModuleFinder(MetaPathFinder, Loader):

@@ -227,7 +227,7 @@ class TestDataPath:
             box = ours.read_target(track, frame).box
             np.testing.assert_allclose([x, y, x + width, y + height], box + 0.5, atol=1e-4)
             assert (image['width'], image['height']) == (160, 120)
-            assert image['file_name'] == track['frames'][frame]
+            assert image['file_name'] == track.frames[frame]
 
     def test_time_transforms_leaves_the_pipeline_as_it_was(self, davis):
         from benchmarks.speed.data_path import our_pairs, time_transforms

@@ -81,9 +81,9 @@ def adapt(source, test_mode=False):
     tracks = [dataset.get_track(i) for i in range(dataset.num_videos)]
     return dict(
         name=dataset.name,
-        videos=[track['video_name'] for track in tracks],
-        boxes=[[None if box[0] != box[0] else box for box in t['boxes'].tolist()] for t in tracks],
-        images_exist=all(Path(frame).is_file() for track in tracks for frame in track['frames']),
+        videos=[track.video_name for track in tracks],
+        boxes=[[None if box[0] != box[0] else box for box in t.boxes.tolist()] for t in tracks],
+        images_exist=all(Path(frame).is_file() for track in tracks for frame in track.frames),
     )
 
 

@@ -128,10 +128,10 @@ def test_pairs_show_the_target_of_the_track(benchmark):
             owners = [
                 number
                 for number, track in enumerate(tracks)
-                if view['img_path'] in track['frames']
+                if view['img_path'] in track.frames
                 and np.array_equal(
                     view['box'],
-                    dataset.load_target(number, track['frames'].index(view['img_path'])).box,
+                    dataset.load_target(number, track.frames.index(view['img_path'])).box,
                 )
             ]
             assert owners
@@ -148,11 +148,11 @@ def test_frames_come_in_order_and_packed(benchmark):
     assert [(s['data_samples'].video_id, s['data_samples'].frame_id) for s in samples] == expected
     for (video, frame), sample in zip(expected, samples, strict=True):
         found, track = sample['data_samples'], dataset.get_track(video)
-        assert found.img_path == track['frames'][frame]
+        assert found.img_path == track.frames[frame]
         assert found.annotated
-        assert found.video_name == track['video_name']
-        assert found.sequence == track['sequence']
-        assert found.category == track['category']
+        assert found.video_name == track.video_name
+        assert found.sequence == track.sequence
+        assert found.category == track.category
         assert sample['inputs']['img'].shape[-2:] == found.ori_shape == (32, 44)
         target = dataset.load_target(video, frame)
         torch.testing.assert_close(found.gt_instances.bboxes[0], torch.from_numpy(target.box))
@@ -166,10 +166,10 @@ def test_kept_index_gives_the_same_tracks(benchmark, tmp_path):
         kept = DATASETS.build(dict(options, index_cache=str(tmp_path)))
         for number in range(count):
             one, other = plain.get_track(number), kept.get_track(number)
-            assert one['frames'] == other['frames']
-            assert one['mask_paths'] == other['mask_paths']
-            np.testing.assert_array_equal(one['boxes'], other['boxes'])
-            assert kept.get_len_per_video(number) == len(one['frames'])
+            assert one.frames == other.frames
+            assert one.mask_paths == other.mask_paths
+            np.testing.assert_array_equal(one.boxes, other.boxes)
+            assert kept.get_len_per_video(number) == len(one.frames)
     assert len(list(tmp_path.glob('*.index'))) == 1
 
 

@@ -58,13 +58,13 @@ def test_absent_frames(data, line):
 def test_sequence_without_any_target_is_left_out(data):
     root = data.boxes({'gone': ['0,0,0,0'] * 2, 'run': ['1,2,3,4']})
     dataset = BoxTrackDataset(root)
-    assert [dataset.get_track(i)['video_name'] for i in range(len(dataset))] == ['run']
+    assert [dataset.get_track(i).video_name for i in range(len(dataset))] == ['run']
 
 
 def test_sequences_option_chooses_and_orders(data):
     root = data.boxes({name: ['1,2,3,4'] for name in 'abc'})
     dataset = BoxTrackDataset(root, sequences=['c', 'a'])
-    assert [dataset.get_track(i)['video_name'] for i in range(2)] == ['c', 'a']
+    assert [dataset.get_track(i).video_name for i in range(2)] == ['c', 'a']
     with pytest.raises(FileNotFoundError, match='"boxes", sequence "z": folder .*does not exist'):
         BoxTrackDataset(root, sequences=['a', 'z'])
 

@@ -29,8 +29,8 @@ def test_each_instance_is_a_track_of_one_frame(data):
     root = data.coco([instance(1), instance(1), instance(2, category_id=7)], 2)
     dataset = CocoTrackDataset(root)
     tracks = [dataset.get_track(i) for i in range(len(dataset))]
-    assert [t['video_name'] for t in tracks] == ['1.jpg-1', '1.jpg-2', '2.jpg-3']
-    assert [t['category'] for t in tracks] == [1, 1, 7]
+    assert [t.video_name for t in tracks] == ['1.jpg-1', '1.jpg-2', '2.jpg-3']
+    assert [t.category for t in tracks] == [1, 1, 7]
     assert [dataset.get_len_per_video(i) for i in range(3)] == [1, 1, 1]
 
 

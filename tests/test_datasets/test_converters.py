@@ -63,8 +63,8 @@ def assert_written(out, clip, expected=IDS, names=None):
         np.testing.assert_array_equal(read_mask(path), ids)
     dataset = DavisDataset(out, 'ImageSets/2017/train.txt', multi_object=True)
     tracks = [dataset.get_track(i) for i in range(len(dataset))]
-    chosen = [t for t in tracks if t['sequence'] == clip]
-    assert {t['object_id'] for t in chosen} == set(np.unique(expected[0]).tolist()) - {0}
+    chosen = [t for t in tracks if t.sequence == clip]
+    assert {t.object_id for t in chosen} == set(np.unique(expected[0]).tolist()) - {0}
 
 
 # CVAT

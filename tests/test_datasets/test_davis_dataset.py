@@ -20,12 +20,12 @@ def write_list(root, text, path='ImageSets/2017/train.txt'):
 
 def test_all_sequences_without_list(root):
     dataset = DavisDataset(root)
-    assert [dataset.get_track(i)['video_name'] for i in range(2)] == ['pair', 'solo']
+    assert [dataset.get_track(i).video_name for i in range(2)] == ['pair', 'solo']
 
 
 def test_list_of_names_chooses_and_orders(root):
     dataset = DavisDataset(root, write_list(root, 'solo\npair\n\n'))
-    assert [dataset.get_track(i)['video_name'] for i in range(2)] == ['solo', 'pair']
+    assert [dataset.get_track(i).video_name for i in range(2)] == ['solo', 'pair']
     assert len(DavisDataset(root, write_list(root, 'solo\n'))) == 1
 
 
@@ -35,7 +35,7 @@ def test_list_of_pairs_chooses_frames(root):
     ]
     dataset = DavisDataset(root, write_list(root, '\n'.join(lines)))
     track = dataset.get_track(0)
-    assert [path[-9:] for path in track['frames']] == ['00000.jpg', '00002.jpg']
+    assert [path[-9:] for path in track.frames] == ['00000.jpg', '00002.jpg']
     assert dataset.load_target(0, 1).mask.sum() == 100
 
 
@@ -48,7 +48,7 @@ def test_single_object_joins_all_ids(root):
 def test_multi_object_gives_a_track_an_id(root):
     dataset = DavisDataset(root, multi_object=True)
     tracks = [dataset.get_track(i) for i in range(len(dataset))]
-    assert [t['video_name'] for t in tracks] == ['pair-1', 'pair-2', 'solo-1']
+    assert [t.video_name for t in tracks] == ['pair-1', 'pair-2', 'solo-1']
     np.testing.assert_array_equal(dataset.load_target(0, 0).box, np.float32([2.5, 3.5, 12.5, 9.5]))
     np.testing.assert_array_equal(
         dataset.load_target(1, 1).box, np.float32([30.5, 19.5, 40.5, 25.5])
@@ -61,7 +61,7 @@ def test_multi_object_looks_for_the_first_mask_with_objects(data, rectangle):
     void_only = rectangle(0, 0, 3, 3, value=255, base=rectangle(9, 9, 12, 12, value=4))
     root = data.davis({'late': [empty, void_only], 'never': [empty]})
     dataset = DavisDataset(root, multi_object=True)
-    assert [dataset.get_track(i)['video_name'] for i in range(len(dataset))] == ['late-4']
+    assert [dataset.get_track(i).video_name for i in range(len(dataset))] == ['late-4']
 
 
 def test_void_pixels_are_not_the_target(data, rectangle):

@@ -26,8 +26,8 @@ def test_boxes_are_as_written_and_absent_frames_have_none(root):
         else:
             np.testing.assert_allclose(target.box, corners(box))
     track = dataset.get_track(0)
-    assert track['category'] == 'grey wolf'
-    assert track['frames'][4].endswith('GOT-10k_Val_000001/00000005.jpg')
+    assert track.category == 'grey wolf'
+    assert track.frames[4].endswith('GOT-10k_Val_000001/00000005.jpg')
 
 
 def test_flags_reach_the_test_frames(root):
@@ -51,7 +51,7 @@ def test_test_split_tells_the_first_box_alone(root):
 def test_own_list_chooses_sequences(root, tmp_path):
     (tmp_path / 'few.txt').write_text('GOT-10k_Train_000002\n')
     dataset = GOT10kDataset(root, ann_file=str(tmp_path / 'few.txt'))
-    assert [dataset.get_track(i)['video_name'] for i in range(len(dataset))] == [
+    assert [dataset.get_track(i).video_name for i in range(len(dataset))] == [
         'GOT-10k_Train_000002'
     ]
 

@@ -17,12 +17,12 @@ def root(tmp_path):
 def test_each_object_is_a_track_from_its_first_frame(root):
     dataset = ImageNetVIDDataset(root)
     tracks = [dataset.get_track(i) for i in range(len(dataset))]
-    assert [t['video_name'] for t in tracks] == [f'{TRAIN}-0', f'{TRAIN}-5']
-    assert [t['sequence'] for t in tracks] == [TRAIN, TRAIN]
-    assert [t['object_id'] for t in tracks] == [0, 5]
-    assert [t['category'] for t in tracks] == ['n02080', 'n02085']
-    assert [len(t['frames']) for t in tracks] == [4, 3]
-    assert tracks[1]['frames'][0].endswith(f'Data/VID/train/{TRAIN}/000001.JPEG')
+    assert [t.video_name for t in tracks] == [f'{TRAIN}-0', f'{TRAIN}-5']
+    assert [t.sequence for t in tracks] == [TRAIN, TRAIN]
+    assert [t.object_id for t in tracks] == [0, 5]
+    assert [t.category for t in tracks] == ['n02080', 'n02085']
+    assert [len(t.frames) for t in tracks] == [4, 3]
+    assert tracks[1].frames[0].endswith(f'Data/VID/train/{TRAIN}/000001.JPEG')
 
 
 def test_last_pixel_belongs_to_the_box(root):

@@ -15,7 +15,7 @@ def root(tmp_path_factory):
 
 
 def names(dataset):
-    return [dataset.get_track(i)['video_name'] for i in range(dataset.num_videos)]
+    return [dataset.get_track(i).video_name for i in range(dataset.num_videos)]
 
 
 def test_lists_and_folders_choose_sequences(root):
@@ -27,7 +27,7 @@ def test_lists_and_folders_choose_sequences(root):
 
 def test_boxes_flags_and_class(root):
     dataset = LaSOTDataset(root, split='train', test_mode=True)
-    assert dataset.get_track(0)['category'] == 'small-cat'
+    assert dataset.get_track(0).category == 'small-cat'
     for frame, box in enumerate(moving_boxes(5)):
         sample = dataset[(0, frame)]
         assert sample['flags'] == dict(full_occlusion=frame == 1, out_of_view=frame == 3)

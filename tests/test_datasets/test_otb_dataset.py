@@ -36,12 +36,12 @@ def test_half_open_sequences_start_and_end_at_their_frames(tmp_path, name):
     for number in range(1, count + 1):
         (root / name / f'img/{number:04d}.jpg').touch()
     dataset = OTBDataset(root, one_based=False)
-    frames = dataset.get_track(0)['frames']
+    frames = dataset.get_track(0).frames
     assert len(frames) == last - first + 1
     for frame in (0, -1):
         number = int(frames[frame][-8:-4])
         assert number == (first, last)[frame]
-        assert dataset.get_track(0)['boxes'][frame][0] == number - 0.5
+        assert dataset.get_track(0).boxes[frame][0] == number - 0.5
 
 
 def test_images_may_start_at_the_first_annotated_frame(tmp_path):
@@ -62,12 +62,12 @@ def test_several_targets_of_a_folder(tmp_path):
     write_otb(tmp_path, 'Human4', range(1, 5), half)
     dataset = OTBDataset(root)
     tracks = [dataset.get_track(i) for i in range(len(dataset))]
-    assert [t['video_name'] for t in tracks] == [
+    assert [t.video_name for t in tracks] == [
         'Human4-2', 'Jogging-1', 'Jogging-2', 'Skating2-1', 'Skating2-2',
     ]  # fmt: skip
-    assert [t['sequence'] for t in tracks[1:3]] == ['Jogging', 'Jogging']
+    assert [t.sequence for t in tracks[1:3]] == ['Jogging', 'Jogging']
     np.testing.assert_array_equal(dataset.load_target(2, 3).box, corners(other[3], True))
     chosen = OTBDataset(root, sequences=['Skating2-2', 'Human4-2'])
-    assert [chosen.get_track(i)['video_name'] for i in range(2)] == ['Skating2-2', 'Human4-2']
+    assert [chosen.get_track(i).video_name for i in range(2)] == ['Skating2-2', 'Human4-2']
     with pytest.raises(ValueError, match='no box file for Human4 in'):
         OTBDataset(root, sequences=['Human4'])

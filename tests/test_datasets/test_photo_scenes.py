@@ -92,7 +92,7 @@ def test_written_scene_is_a_sequence_of_davis(scenes, tmp_path):
     for _ in range(2):
         write_scene(scenes[name], tmp_path, name)
     dataset = DavisDataset(data_root=str(tmp_path), test_mode=True)
-    assert dataset.get_track(0)['video_name'] == name
+    assert dataset.get_track(0).video_name == name
     assert len(dataset) == FRAMES
     mask = dataset.load_target(0, 5).mask
     np.testing.assert_array_equal(mask, scenes[name].render(5)[1])

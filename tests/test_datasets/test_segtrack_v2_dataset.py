@@ -16,9 +16,9 @@ def root(tmp_path):
 def test_each_object_has_its_folder_of_masks(root):
     dataset = SegTrackV2Dataset(root)
     tracks = [dataset.get_track(i) for i in range(len(dataset))]
-    assert [t['video_name'] for t in tracks] == ['frog', 'drift-1', 'drift-2']
-    assert [t['sequence'] for t in tracks] == ['frog', 'drift', 'drift']
-    assert tracks[0]['frames'][2].endswith('JPEGImages/frog/frog_00002.bmp')
+    assert [t.video_name for t in tracks] == ['frog', 'drift-1', 'drift-2']
+    assert [t.sequence for t in tracks] == ['frog', 'drift', 'drift']
+    assert tracks[0].frames[2].endswith('JPEGImages/frog/frog_00002.bmp')
     for number, masks in enumerate((ONE, ONE, TWO)):
         for frame, mask in enumerate(masks):
             np.testing.assert_array_equal(dataset.load_target(number, frame).mask, mask)

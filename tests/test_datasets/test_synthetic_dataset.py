@@ -43,11 +43,11 @@ def test_targets_are_the_masks_on_disk(root):
     assert dataset.num_videos == 2
     for track_id in range(2):
         track = dataset.get_track(track_id)
-        assert track['video_name'] == f'train-{track_id:04d}'
+        assert track.video_name == f'train-{track_id:04d}'
         assert dataset.get_len_per_video(track_id) == 3
         for frame in range(3):
-            name = Path(track['frames'][frame]).stem
-            mask = read_mask(Path(root, 'Annotations/480p', track['video_name'], f'{name}.png'))
+            name = Path(track.frames[frame]).stem
+            mask = read_mask(Path(root, 'Annotations/480p', track.video_name, f'{name}.png'))
             target = dataset.load_target(track_id, frame)
             if not mask.any():
                 assert target is None
@@ -61,7 +61,7 @@ def test_targets_are_the_masks_on_disk(root):
 def test_dataset_uses_as_many_sequences_as_asked_for(root):
     assert SyntheticDataset(root, split='train', num_train=1, **TINY).num_videos == 1
     more = SyntheticDataset(root, split='train', num_train=3, **TINY)
-    assert [more.get_track(i)['video_name'][-1] for i in range(3)] == ['0', '1', '2']
+    assert [more.get_track(i).video_name[-1] for i in range(3)] == ['0', '1', '2']
 
 
 def test_test_mode_yields_every_frame(root):

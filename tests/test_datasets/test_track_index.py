@@ -9,8 +9,9 @@ import pytest
 from benchmark_folders import filled, write_davis, write_got10k, write_vot
 from mmengine.logging import MMLogger
 
-from mmpolar.datasets import DavisDataset, GOT10kDataset, VOTDataset, base_track_dataset
-from mmpolar.datasets.base_track_dataset import make_track
+from mmpolar.datasets import DavisDataset, GOT10kDataset, VOTDataset
+from mmpolar.datasets.index_cache import INDEX_FOLDER
+from mmpolar.datasets.track import Track
 from mmpolar.datasets.track_index import (
     decode_track,
     encode_track,
@@ -21,19 +22,20 @@ from mmpolar.datasets.track_index import (
 
 
 def example_track(number=0):
-    return make_track(
-        f'näme-{number}',
-        [f'/data/set/clip/{i:05d}.jpg' for i in range(number + 1)],
+    return Track(
+        video_name=f'näme-{number}',
+        frames=[f'/data/set/clip/{i:05d}.jpg' for i in range(number + 1)],
         mask_paths=[None, *[f'/data/set/masks/{i}.png' for i in range(number)]],
         boxes=[None, *[[i, 2.5, 3, 4] for i in range(number)]],
         segmentation=dict(size=[3, 4], counts='abc'),
         category=np.int64(7),
         flags=dict(cover=np.arange(number + 1, dtype=np.uint8), value=np.zeros(number + 1)),
-        starts=np.arange(number + 1),
+        extra=dict(starts=np.arange(number + 1)),
     )
 
 
 def assert_same(got, expected):
+    got, expected = got.as_dict(), expected.as_dict()
     assert set(got) == set(expected)
     for key, value in expected.items():
         if isinstance(value, dict) and key == 'flags':
@@ -52,13 +54,13 @@ def test_entry_comes_back(number):
     assert len(data) % 8 == 0
     got = decode_track(np.frombuffer(data, np.uint8))
     assert_same(got, track)
-    assert got['boxes'].dtype == np.float32
-    assert not got['boxes'].flags.writeable
+    assert got.boxes.dtype == np.float32
+    assert not got.boxes.flags.writeable
 
 
 def test_value_that_cannot_be_kept_is_named():
     with pytest.raises(TypeError, match='track "a" cannot be stored: set is neither'):
-        encode_track(make_track('a', ['x.jpg'], boxes=[None], odd={1}))
+        encode_track(Track(video_name='a', frames=['x.jpg'], boxes=[None], extra=dict(odd={1})))
 
 
 def test_file_comes_back_and_is_checked(tmp_path):
@@ -126,7 +128,7 @@ def test_other_options_have_an_index_of_their_own(root, count_builds, options):
     other = GOT10kDataset(root, split='val', index_cache=True, **options)
     assert len(count_builds) == 2
     plain = GOT10kDataset(root, split='val', **options)
-    np.testing.assert_array_equal(other.get_track(0)['boxes'], plain.get_track(0)['boxes'])
+    np.testing.assert_array_equal(other.get_track(0).boxes, plain.get_track(0).boxes)
     assert other.num_videos == plain.num_videos
     GOT10kDataset(root, split='val', index_cache=True, **options)
     assert len(count_builds) == 3
@@ -184,7 +186,7 @@ def test_folder_that_cannot_be_written_costs_the_cache_only(
     (tmp_path / 'file').write_text('')
     dataset = GOT10kDataset(root, split='val', index_cache=str(tmp_path / 'file/index'))
     assert dataset.num_videos == 2
-    assert dataset.get_track(1)['video_name'] == 'GOT-10k_Val_000002'
+    assert dataset.get_track(1).video_name == 'GOT-10k_Val_000002'
     assert 'set index_cache to a folder that can be written' in caplog.text
 
 
@@ -209,8 +211,8 @@ def test_copies_for_other_processes_hold_no_annotation(tmp_path):
     assert len(pickle.dumps(plain)) > plain.data_bytes.size
     assert len(pickle.dumps(kept)) < 4000
     copy = pickle.loads(pickle.dumps(kept))
-    np.testing.assert_array_equal(copy.get_track(2)['boxes'], plain.get_track(2)['boxes'])
-    for path in (root / base_track_dataset.INDEX_FOLDER).glob('*.index'):
+    np.testing.assert_array_equal(copy.get_track(2).boxes, plain.get_track(2).boxes)
+    for path in (root / INDEX_FOLDER).glob('*.index'):
         path.unlink()
     with pytest.raises(RuntimeError, match='was changed or deleted while in use'):
         pickle.loads(pickle.dumps(kept))
@@ -259,7 +261,7 @@ def test_index_file_holds_no_pickle(root, tmp_path):
     (path,) = (tmp_path / 'index').glob('*.index')
     content = path.read_bytes()
     entry = decode_track(open_index_file(path, json.loads(_fingerprint(content))).data)
-    assert entry['video_name'] == 'GOT-10k_Val_000001'
+    assert entry.video_name == 'GOT-10k_Val_000001'
     with pytest.raises(pickle.UnpicklingError):
         pickle.loads(content)
 

@@ -319,7 +319,7 @@ def test_no_dataset():
 
 def test_unreadable_image_fails_loudly(data, rectangle):
     davis = DavisDataset(data.davis({'solo': [rectangle(1, 1, 9, 9)]}))
-    (path,) = davis.get_track(0)['frames']
+    (path,) = davis.get_track(0).frames
     with open(path, 'wb'):
         pass
     pipeline = [dict(type='LoadPairImages')]

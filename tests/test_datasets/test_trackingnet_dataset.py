@@ -14,13 +14,13 @@ def root(tmp_path_factory):
 
 def test_chunks_choose_videos(root):
     dataset = TrackingNetDataset(root, chunks=[0, 11])
-    assert [dataset.get_track(i)['video_name'] for i in range(3)] == ['a_0', 'b_0', 'c_1']
+    assert [dataset.get_track(i).video_name for i in range(3)] == ['a_0', 'b_0', 'c_1']
     assert len(TrackingNetDataset(root, chunks=[11])) == 1
 
 
 def test_frames_follow_their_numbers(root):
     dataset = TrackingNetDataset(root, chunks=[11])
-    frames = [path.rsplit('/', 1)[1] for path in dataset.get_track(0)['frames']]
+    frames = [path.rsplit('/', 1)[1] for path in dataset.get_track(0).frames]
     assert frames == [f'{i}.jpg' for i in range(12)]
     for frame, box in enumerate(moving_boxes(12)):
         np.testing.assert_array_equal(dataset.load_target(0, frame).box, corners(box))

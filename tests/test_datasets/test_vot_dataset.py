@@ -18,7 +18,7 @@ MASKS = [filled(4, 3, 12, 9), filled(0, 0, 0, 0, base=filled(5, 3, 13, 10)), fil
 def test_rotated_polygons_give_the_enclosing_box(tmp_path, has_channel):
     root = write_vot(tmp_path, {'zebra': POLYGONS, 'ant': POLYGONS[:2]}, has_channel=has_channel)
     dataset = VOTDataset(root)
-    assert [dataset.get_track(i)['video_name'] for i in range(2)] == ['zebra', 'ant']
+    assert [dataset.get_track(i).video_name for i in range(2)] == ['zebra', 'ant']
     np.testing.assert_array_equal(dataset.load_target(0, 0).box, [4.5, 3.5, 19.5, 18.5])
     np.testing.assert_array_equal(dataset.load_target(1, 1).box, [5.5, 4.5, 20.5, 19.5])
     assert dataset.load_target(0, 2) is None
@@ -65,7 +65,7 @@ def test_region_of_a_frame_is_that_of_its_mask(tmp_path):
 def test_folder_without_list_and_broken_line(tmp_path):
     root = write_vot(tmp_path, {'b': POLYGONS, 'a': POLYGONS})
     (root / 'list.txt').unlink()
-    assert VOTDataset(root).get_track(0)['video_name'] == 'a'
+    assert VOTDataset(root).get_track(0).video_name == 'a'
     (root / 'b/groundtruth.txt').write_text('1,2,3,4\nm1,2,2,2,9\n1,2,3,4\n')
     with pytest.raises(ValueError, match=r'groundtruth\.txt, line 2: runs of 9 pixels'):
         VOTDataset(root)

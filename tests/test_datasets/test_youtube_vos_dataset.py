@@ -21,18 +21,18 @@ def root(tmp_path_factory):
 
 
 def stems(track):
-    return [path[-9:-4] for path in track['frames']]
+    return [path[-9:-4] for path in track.frames]
 
 
 @pytest.mark.parametrize('split', ['train', 'valid'])
 def test_late_object_starts_at_its_first_frame(root, split):
     dataset = YouTubeVOSDataset(root, split=split)
     early, late = (dataset.get_track(i) for i in range(2))
-    assert (early['video_name'], late['video_name']) == ('a1-1', 'a1-2')
-    assert (early['sequence'], late['sequence']) == ('a1', 'a1')
+    assert (early.video_name, late.video_name) == ('a1-1', 'a1-2')
+    assert (early.sequence, late.sequence) == ('a1', 'a1')
     assert stems(early) == ['00000', '00005', '00010', '00015']
     assert stems(late) == ['00005', '00010', '00015']
-    assert late['category'] == 'dog'
+    assert late.category == 'dog'
     np.testing.assert_array_equal(dataset.load_target(1, 0).mask, SECOND == 2)
 
 
@@ -40,7 +40,7 @@ def test_training_masks_tell_presence_in_all_frames(root):
     dataset = YouTubeVOSDataset(root)
     assert [dataset.load_target(0, i) is None for i in range(4)] == [False, False, False, True]
     np.testing.assert_array_equal(dataset.load_target(0, 1).mask, BOTH == 1)
-    assert dataset.get_track(0)['annotated'] is None
+    assert dataset.get_track(0).annotated is None
 
 
 def test_validation_frames_are_not_annotated_after_the_first(root):
@@ -57,7 +57,7 @@ def test_all_frames_flag_those_to_be_sent_in(root):
     evaluated = [f['img_path'][-9:-4] for f in dataset if f['flags']['evaluated']]
     assert evaluated == ['00000', '00005', '00010', '00015', '00005', '00010', '00015']
     train = YouTubeVOSDataset(root, all_frames=True)
-    assert np.flatnonzero(train.get_track(0)['annotated']).tolist() == [0, 5, 10, 15]
+    assert np.flatnonzero(train.get_track(0).annotated).tolist() == [0, 5, 10, 15]
     assert train.load_target(0, 1) is None
 
 

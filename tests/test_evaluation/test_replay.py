@@ -41,7 +41,7 @@ def otb(tmp_path_factory):
 
 def test_tracks_are_read_as_they_were_written(davis, results):
     track = davis.get_track(0)
-    stored = results.read('bear', track['frames'])
+    stored = results.read('bear', track.frames)
     expected = [davis.load_target(0, i).box + [2, 0, 2, 0] for i in range(4)]
     np.testing.assert_allclose(stored.boxes[:4], expected, atol=1e-4)
     assert np.isnan(stored.boxes[4]).all()
@@ -74,7 +74,7 @@ def test_scores_are_those_of_the_metrics(davis, results, workers):
     boxes, masks = score_results(
         davis, results, [OPEMetric(), DavisMetric()], workers=workers, progress=False
     )
-    assert [one['video_name'] for one in boxes] == ['bear', 'camel']
+    assert [one.video_name for one in boxes] == ['bear', 'camel']
     assert [one['n_frames'] for one in masks] == [5, 5]
     # A box of 12 px that is 2 px off covers 10/14; the fifth frame of five is lost.
     ious = np.array([1, 10 / 14, 10 / 14, 10 / 14, 0])
@@ -115,7 +115,7 @@ def test_missing_tracks_are_named(davis, tmp_path):
 
 
 def test_results_of_another_data_set_are_refused(davis, results):
-    frames = davis.get_track(0)['frames']
+    frames = davis.get_track(0).frames
     with pytest.raises(ValueError, match='5 lines for the 4 frames'):
         results.read('bear', frames[:4])
 
@@ -125,7 +125,7 @@ def test_files_that_are_no_boxes_are_refused(davis, results, tmp_path, text):
     (tmp_path / 'boxes').mkdir()
     (tmp_path / 'boxes' / 'bear.txt').write_text(text)
     with pytest.raises(ValueError, match=r'bear\.txt'):
-        ResultFolder(tmp_path).read('bear', davis.get_track(0)['frames'])
+        ResultFolder(tmp_path).read('bear', davis.get_track(0).frames)
 
 
 def test_names_come_from_the_folder_or_the_command_line(results, tmp_path):

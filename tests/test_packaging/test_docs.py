@@ -194,7 +194,7 @@ def test_snippets_of_benchmarks_read_their_folders(benchmarks, monkeypatch, numb
         assert len(dataset) >= dataset.num_videos >= 1
         target = dataset.load_target(0, 0)
         assert target is not None
-        assert Path(dataset.get_track(0)['frames'][0]).is_file()
+        assert Path(dataset.get_track(0).frames[0]).is_file()
 
 
 def test_every_benchmark_has_a_snippet():

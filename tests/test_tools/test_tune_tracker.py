@@ -139,7 +139,7 @@ def test_decoded_frames_are_those_of_the_files(tool, dataset, tmp_path, budget):
     assert (tmp_path / 'frames.raw').stat().st_size <= budget
     assert (data.length(1), data.num_frames) == (2, 4)
     for track in (0, 1):
-        paths = dataset.get_track(track)['frames']
+        paths = dataset.get_track(track).frames
         for frame in range(2):
             image, target = data.get(track, frame)
             np.testing.assert_array_equal(image, cv2.imread(paths[frame]))

@@ -101,7 +101,7 @@ def count_members(
 ) -> dict[str, int]:
     """How many of the sequences, or of their frames, have each attribute, and all of them."""
     lengths = {
-        dataset.get_track(index)['video_name']: dataset.get_len_per_video(index) for index in tracks
+        dataset.get_track(index).video_name: dataset.get_len_per_video(index) for index in tracks
     }
     if belongs_to_frames(attributes):
         total = sum(lengths.values())

@@ -165,7 +165,7 @@ def select_tracks(
     """
     if names is None:
         return list(tracks)
-    by_name = {dataset.get_track(index)['video_name']: index for index in tracks}
+    by_name = {dataset.get_track(index).video_name: index for index in tracks}
     unknown = [name for name in names if name not in by_name]
     if unknown:
         raise ValueError(f'there is no sequence {", ".join(unknown)}; see {dataset.data_root}')
@@ -263,11 +263,11 @@ def table_lines(
 ) -> Iterator[list[str | int | float]]:
     """Figures of the frames shown."""
     track = dataset.get_track(failure.track_id)
-    scores = folder.read(failure.name, track['frames']).scores
+    scores = folder.read(failure.name, track.frames).scores
     for frame in failure.frames:
         figures = [float(values[frame]) for values in failure.values.values()]
         score = float(scores[frame])
-        yield [failure.name, frame, *figures, score, track['frames'][frame]]
+        yield [failure.name, frame, *figures, score, track.frames[frame]]
 
 
 def draw_row(

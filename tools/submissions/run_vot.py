@@ -150,7 +150,7 @@ def list_jobs(
         ValueError: If the protocol wants anchors and a sequence has none.
     """
     for number, sequence in enumerate(sequences):
-        path = Path(dataset.get_track(number)['region_file'])
+        path = Path(dataset.get_track(number).region_file)
         truth = [parse_region(line) for line in path.read_text().splitlines() if line.strip()]
         for stem, frames in submission.runs(sequence).items():
             yield Job(sequence, truth, out / stem, frames)

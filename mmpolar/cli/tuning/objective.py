@@ -118,9 +118,7 @@ class Objective:
                 state = self.metric.start(frame)
             self.metric.add(state, frame)
         entry = self.data.dataset.get_track(track)
-        common = dict(
-            video_id=track, video_name=entry['video_name'], n_frames=self.data.length(track)
-        )
+        common = dict(video_id=track, video_name=entry.video_name, n_frames=self.data.length(track))
         return common | self.metric.summarize(state)
 
     def _follow(self, track: int) -> Iterator[TrackFrame]:

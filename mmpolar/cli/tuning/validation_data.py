@@ -120,11 +120,11 @@ class ValidationData:
                 yield track, frame
 
     def _image_path(self, track: int, frame: int) -> str:
-        return self.dataset.get_track(track)['frames'][frame]
+        return self.dataset.get_track(track).frames[frame]
 
     def _read(self, track: int, frame: int) -> tuple[NDArray[np.uint8], Target | None]:
         entry = self.dataset.get_track(track)
-        return read_image(entry['frames'][frame]), self.dataset.read_target(entry, frame)
+        return read_image(entry.frames[frame]), self.dataset.read_target(entry, frame)
 
     def _view(self, place: _Place) -> NDArray[np.uint8]:
         if self._pixels is None:

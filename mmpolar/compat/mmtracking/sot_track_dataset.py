@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mmpolar.datasets import BaseTrackDataset
-from mmpolar.datasets.base_track_dataset import frames_to_search, make_track
+from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.structures.grid import HALF_PIXEL
 
@@ -45,26 +45,23 @@ class SOTTrackDataset(BaseTrackDataset):
         kwargs.setdefault('name', type(self.source).__name__)
         super().__init__(test_mode=test_mode, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
-        """Take over MMTracking's videos.
-
-        Returns:
-            One ``make_track`` dictionary a video that has a target.
-        """
+    def load_data_list(self) -> list[Track]:
+        """Take over MMTracking's videos."""
         self.source.full_init()
         tracks = [self._make_track(video) for video in range(self.source.num_videos)]
-        kept = [track for track in tracks if frames_to_search(track).size]
-        self._log_dropped(len(tracks) - len(kept), 'videos in which no frame has a target')
+        kept = self._with_target(tracks, 'videos in which no frame has a target')
         names: dict[str, int] = {}
         for track in kept:
-            track['video_name'] = _make_unique(track['video_name'], names)
+            track.video_name = _make_unique(track.video_name, names)
         return kept
 
-    def _make_track(self, video: int) -> dict:
+    def _make_track(self, video: int) -> Track:
         images = self.source.get_img_infos_from_video(video)
         annotations = self.source.get_ann_infos_from_video(video)
         name = self._video_name(video, images['img_paths'])
-        return make_track(name, images['img_paths'], boxes=self._present_boxes(name, annotations))
+        return Track(
+            video_name=name, frames=images['img_paths'], boxes=self._present_boxes(name, annotations)
+        )
 
     def _video_name(self, video: int, frames: list[str]) -> str:
         """Last folder of the video's path; a still image's path without ending."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 
+from mmpolar.datasets.track import Track
 from mmpolar.evaluation.metrics.dump_track_results import DumpedVideo, DumpTrackResults
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.evaluation.submissions import (
@@ -54,7 +55,7 @@ class _SubmittedVideo(DumpedVideo):
     def describe(self) -> dict[str, Any]:
         """The video as a track of a data set, beside its name."""
         flags = {name: np.array([f[name] for f in self.flags]) for name in self.flags[0]}
-        track = dict(
+        track = Track(
             video_name=self.name,
             sequence=self.sequence,
             object_id=self.object_id,

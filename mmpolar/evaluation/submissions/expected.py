@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mmpolar.datasets import BaseTrackDataset
+from mmpolar.datasets.track import Track
 
 
 @dataclass(frozen=True)
@@ -62,32 +62,31 @@ def expected_sequences(dataset: BaseTrackDataset) -> list[ExpectedSequence]:
     return group_tracks(dataset.get_track(number) for number in range(dataset.num_videos))
 
 
-def group_tracks(tracks: Iterable[Mapping[str, Any]]) -> list[ExpectedSequence]:
+def group_tracks(tracks: Iterable[Track]) -> list[ExpectedSequence]:
     """The videos that tracks belong to.
 
     Args:
-        tracks: ``video_name``, ``sequence``, ``object_id``, ``frames``, ``boxes`` and ``flags`` of
-            each, as :func:`mmpolar.datasets.base_track_dataset.make_track` describes them; of
-            ``boxes`` the first is enough. Tracks of one sequence end in the same frame.
+        tracks: The tracks; of ``boxes`` the first is enough. Tracks of one sequence end in the same
+            frame.
 
     Returns:
         The sequences, in the order of their first tracks.
     """
-    tracks_of: dict[str, list[Mapping[str, Any]]] = {}
+    tracks_of: dict[str, list[Track]] = {}
     for track in tracks:
-        tracks_of.setdefault(track['sequence'], []).append(track)
+        tracks_of.setdefault(track.sequence, []).append(track)
     return [_sequence(name, found) for name, found in tracks_of.items()]
 
 
-def _sequence(name: str, tracks: list[Mapping[str, Any]]) -> ExpectedSequence:
-    longest = max(tracks, key=lambda track: len(track['frames']))
+def _sequence(name: str, tracks: list[Track]) -> ExpectedSequence:
+    longest = max(tracks, key=lambda track: len(track.frames))
     objects = [
         ExpectedObject(
-            object_id=track['object_id'],
-            video_name=track['video_name'],
-            start=len(longest['frames']) - len(track['frames']),
-            first_box=None if track['boxes'] is None else track['boxes'][0].astype(np.float64),
+            object_id=track.object_id,
+            video_name=track.video_name,
+            start=len(longest.frames) - len(track.frames),
+            first_box=None if track.boxes is None else track.boxes[0].astype(np.float64),
         )
         for track in tracks
     ]
-    return ExpectedSequence(name, list(longest['frames']), objects, longest['flags'])
+    return ExpectedSequence(name, list(longest.frames), objects, longest.flags)

@@ -17,6 +17,7 @@ from mmpolar.datasets.base_pair_dataset import (
     view,
 )
 from mmpolar.datasets.base_track_dataset import BaseTrackDataset
+from mmpolar.datasets.track import Track
 from mmpolar.datasets.transforms.pack_pair_inputs import PackPairInputs
 from mmpolar.mining.pool.negative_region import background_region, distractor_region
 from mmpolar.mining.pool.track_relations import TrackRelations
@@ -224,7 +225,7 @@ class NegativePairDataset(BasePairDataset):
         self,
         rng: np.random.Generator,
         number: int,
-        track: dict,
+        track: Track,
         frame: int,
         target: Target,
         wanted: str,
@@ -249,10 +250,10 @@ class NegativePairDataset(BasePairDataset):
         return 'other', view(*found)
 
     def _background(
-        self, rng: np.random.Generator, track: dict, frame: int, target: Target
+        self, rng: np.random.Generator, track: Track, frame: int, target: Target
     ) -> dict | None:
         """The template's video, away from the target."""
-        path = track['frames'][frame]
+        path = track.frames[frame]
         frame_size = read_image_size(path) if target.mask is None else target.mask.shape
         region = background_region(
             rng, target.box, frame_size, self.search_ratio, self.context_amount
@@ -262,14 +263,14 @@ class NegativePairDataset(BasePairDataset):
         return view(track, frame, Target(region)) | dict(avoid=target.box)
 
     def _neighbour(
-        self, rng: np.random.Generator, number: int, track: dict, frame: int, target: Target
+        self, rng: np.random.Generator, number: int, track: Track, frame: int, target: Target
     ) -> dict | None:
         """Another object of the same frame."""
         dataset = self.datasets[number]
         neighbours = self._relations[number].in_same_images(track)
         for other_id in _some_of(rng, neighbours):
             other = dataset.get_track(other_id)
-            if other['frames'][frame : frame + 1] != track['frames'][frame : frame + 1]:
+            if other.frames[frame : frame + 1] != track.frames[frame : frame + 1]:
                 continue
             found = first_with_target(dataset, other, np.array([frame]))
             if found is None:
@@ -281,7 +282,7 @@ class NegativePairDataset(BasePairDataset):
                 return view(other, *found) | dict(region=region, avoid=target.box)
         return None
 
-    def _classmate(self, rng: np.random.Generator, number: int, track: dict) -> dict | None:
+    def _classmate(self, rng: np.random.Generator, number: int, track: Track) -> dict | None:
         """An object of the template's class in another image."""
         classmates = self._relations[number].of_same_class(track)
         for other_id in _some_of(rng, classmates):

@@ -85,7 +85,7 @@ def test_a_fault_in_a_box_file_is_found(case, kind, request):
 def test_corners_instead_of_sizes_are_noticed_in_the_first_box(lasot):
     """x1,y1,x2,y2 of a target far from the origin."""
     folder = lasot.unpack()
-    given = lasot.dataset.get_track(0)['boxes'][0]
+    given = lasot.dataset.get_track(0).boxes[0]
     assert given.tolist() == [2.5, 3.5, 12.5, 11.5]
     spoil(folder / 'boat-2.txt', lambda rows: ['3,4,13,12', *rows[1:]])
     assert lasot.check(folder) == set()  # overlap 0.51: near the origin both readings are close
