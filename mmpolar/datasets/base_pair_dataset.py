@@ -227,18 +227,3 @@ def first_with_target(
         if target is not None:
             return frame, target
     return None
-
-
-def view(track: Track, frame: int, target: Target) -> dict:
-    """One side of a pair: a frame of a track with its target.
-
-    Returns:
-        ``img_path``; ``box``, (4,) float32 xyxy; ``mask``, (H, W) uint8 or None; and ``video``,
-        the path of the track's first image, which tells videos apart.
-    """
-    return dict(
-        img_path=track.frames[frame],
-        box=target.box,
-        mask=target.mask,
-        video=track.frames[0],
-    )

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mmpolar.datasets.base_pair_dataset import BasePairDataset, checked_index, view
+from mmpolar.datasets.base_pair_dataset import BasePairDataset, checked_index
 from mmpolar.datasets.base_track_dataset import BaseTrackDataset
+from mmpolar.datasets.pair_side import PairSide
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
@@ -70,8 +71,7 @@ class TrackPairDataset(BasePairDataset):
             index: ``epoch * len(self) + position``.
 
         Returns:
-            ``template`` and ``search``, dictionaries with ``img_path``, ``box`` ((4,) float32
-            xyxy), ``mask`` ((H, W) uint8 or None) and ``video`` (path of the video's first image);
+            ``template`` and ``search``, a :class:`~mmpolar.datasets.pair_side.PairSide` each;
             ``label``, 1, or 0 where the search frame shows another target; ``rng``, the generator
             for the augmentation; ``sample_idx``, the index; ``dataset_name``, that of the
             template.
@@ -92,8 +92,8 @@ class TrackPairDataset(BasePairDataset):
             search = self._draw_search(rng, number, track, frame) or (frame, target)
             search = (track, *search)
         return dict(
-            template=view(track, frame, target),
-            search=view(*search),
+            template=PairSide.of_track(track, frame, target),
+            search=PairSide.of_track(*search),
             label=int(not is_negative),
             rng=rng,
             sample_idx=index,

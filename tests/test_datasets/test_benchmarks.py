@@ -128,15 +128,15 @@ def test_pairs_show_the_target_of_the_track(benchmark):
             owners = [
                 number
                 for number, track in enumerate(tracks)
-                if view['img_path'] in track.frames
+                if view.img_path in track.frames
                 and np.array_equal(
-                    view['box'],
-                    dataset.load_target(number, track.frames.index(view['img_path'])).box,
+                    view.box,
+                    dataset.load_target(number, track.frames.index(view.img_path)).box,
                 )
             ]
             assert owners
             seen.update(owners)
-            assert (view['mask'] is not None) == (name in WITH_MASKS)
+            assert (view.mask is not None) == (name in WITH_MASKS)
     assert seen == set(range(count))
 
 

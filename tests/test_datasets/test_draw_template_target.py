@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from mmpolar.datasets.pair_side import PairSide
 from mmpolar.datasets.transforms import PackPairInputs
 from mmpolar.registry import TRANSFORMS
 
@@ -17,7 +18,7 @@ def make_pair(seed=0, with_mask=True):
     mask = np.zeros((SIZE, SIZE), np.uint8)
     mask[12:16, 8:23] = 1
     sides = {
-        key: dict(
+        key: PairSide(
             img=np.zeros((size, size, 3), np.uint8),
             img_path=f'{key}.jpg',
             box=BOX.copy(),
@@ -40,16 +41,16 @@ def test_mask_is_drawn_always_never_or_at_times():
         transform, with_mask = build(mask_prob=prob), []
         for seed in range(200):
             pair = make_pair(seed)
-            drawn = transform.transform(pair)['template']['target_map']
+            drawn = transform.transform(pair)['template'].target_map
             assert drawn.dtype == np.uint8
-            is_mask = np.array_equal(drawn, pair['template']['mask'])
+            is_mask = np.array_equal(drawn, pair['template'].mask)
             assert is_mask or np.array_equal(drawn, ellipse())
             with_mask.append(is_mask)
         assert np.mean(with_mask) == pytest.approx(prob, abs=0.1 if 0 < prob < 1 else 0)
 
 
 def test_target_without_a_mask_is_the_ellipse_in_its_box():
-    drawn = build(mask_prob=1).transform(make_pair(with_mask=False))['template']['target_map']
+    drawn = build(mask_prob=1).transform(make_pair(with_mask=False))['template'].target_map
     np.testing.assert_array_equal(drawn, ellipse())
 
 
@@ -64,17 +65,17 @@ def test_later_transforms_draw_the_same_numbers_whatever_is_drawn_here():
 
 def test_nothing_else_of_the_pair_changes():
     pair, before = build().transform(make_pair()), make_pair()
-    assert set(pair['template']) - set(before['template']) == {'target_map'}
+    assert pair['template'].target_map is not None
     for side in ('template', 'search'):
-        for key, value in before[side].items():
-            np.testing.assert_array_equal(pair[side][key], value)
+        for name in vars(before[side]).keys() - {'target_map'}:
+            np.testing.assert_array_equal(getattr(pair[side], name), getattr(before[side], name))
 
 
 def test_map_is_packed_with_the_template():
     pair = build(mask_prob=1).transform(make_pair())
     instances = PackPairInputs()(pair)['data_samples'].gt_instances
     assert instances.target_maps.shape == (1, SIZE, SIZE)
-    np.testing.assert_array_equal(instances.target_maps[0].numpy(), pair['template']['mask'])
+    np.testing.assert_array_equal(instances.target_maps[0].numpy(), pair['template'].mask)
     assert 'target_maps' not in PackPairInputs()(make_pair())['data_samples'].gt_instances
 
 

@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mmpolar.datasets.pair_side import PairSide
 from mmpolar.registry import TRANSFORMS
 from mmpolar.structures.crop import score_locations
 from mmpolar.structures.polar import (
@@ -38,7 +39,7 @@ def make_results(mask, box=None, label=1):
         row, column = np.nonzero(mask)
         box = [column.min() - 0.5, row.min() - 0.5, column.max() + 0.5, row.max() + 0.5]
     return {
-        'search': {'img_path': 'frame.png', 'mask': mask, 'box': np.array(box, np.float32)},
+        'search': PairSide('frame.png', np.array(box, np.float32), mask),
         'label': label,
     }
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -32,30 +34,30 @@ def test_load_pair_images_adds_uint8_images(pair):
     results = LoadPairImages()(pair)
     for key in ('template', 'search'):
         view = results[key]
-        np.testing.assert_array_equal(view['img'], read_image(view['img_path']))
-        assert (view['img'].shape, view['img'].dtype) == ((40, 60, 3), np.uint8)
-    assert results['template']['img'] is not results['search']['img']
+        np.testing.assert_array_equal(view.img, read_image(view.img_path))
+        assert (view.img.shape, view.img.dtype) == ((40, 60, 3), np.uint8)
+    assert results['template'].img is not results['search'].img
 
 
 def test_load_pair_images_decodes_a_shared_image_once(pair):
-    pair['search'] = dict(pair['template'])
+    pair['search'] = replace(pair['template'])
     results = LoadPairImages()(pair)
-    assert results['template']['img'] is results['search']['img']
+    assert results['template'].img is results['search'].img
 
 
 @pytest.mark.parametrize('key', ['template', 'search'])
 def test_load_pair_images_names_a_mask_of_another_size(pair, key):
-    pair[key]['mask'] = np.ones((20, 30), np.uint8)
-    name = pair[key]['img_path'].rsplit('/', 1)[-1]
+    pair[key].mask = np.ones((20, 30), np.uint8)
+    name = pair[key].img_path.rsplit('/', 1)[-1]
     with pytest.raises(ValueError, match=f'{name} is 60 x 40 px but its mask is 30 x 20 px'):
         LoadPairImages()(pair)
 
 
 @pytest.mark.parametrize('key', ['template', 'search'])
 def test_load_pair_images_names_an_unreadable_file(pair, key):
-    with open(pair[key]['img_path'], 'wb') as file:
+    with open(pair[key].img_path, 'wb') as file:
         file.write(b'\xff\xd8 no picture')
-    name = pair[key]['img_path'].rsplit('/', 1)[-1]
+    name = pair[key].img_path.rsplit('/', 1)[-1]
     with pytest.raises(ImageReadError, match=name):
         LoadPairImages()(pair)
 
@@ -70,7 +72,7 @@ def test_pack_pair_inputs(pair):
     packed = PackPairInputs()(loaded | dict(polar=polar))
     assert set(packed) == {'inputs', 'data_samples'}
     for name, key in (('img', 'template'), ('search_img', 'search')):
-        tensor, img = packed['inputs'][name], loaded[key]['img']
+        tensor, img = packed['inputs'][name], loaded[key].img
         assert (tensor.shape, tensor.dtype) == ((1, 3, 40, 60), torch.uint8)
         assert tensor.data_ptr() == img.ctypes.data
         np.testing.assert_array_equal(tensor[0].permute(1, 2, 0).numpy(), img)
@@ -78,18 +80,18 @@ def test_pack_pair_inputs(pair):
     assert isinstance(sample, DetDataSample)
     for name, key in (('gt_instances', 'template'), ('search_gt_instances', 'search')):
         instances = sample.get(name)
-        np.testing.assert_array_equal(instances.bboxes.numpy(), loaded[key]['box'][None])
+        np.testing.assert_array_equal(instances.bboxes.numpy(), loaded[key].box[None])
         assert instances.bboxes.dtype == torch.float32
         assert instances.labels.tolist() == [1]
         assert instances.labels.dtype == torch.int64
         assert isinstance(instances.masks, BitmapMasks)
-        np.testing.assert_array_equal(instances.masks.masks[0], loaded[key]['mask'])
+        np.testing.assert_array_equal(instances.masks.masks[0], loaded[key].mask)
     for name, value in polar.items():
         np.testing.assert_array_equal(sample.polar_targets.get(name).numpy(), value)
     assert sample.polar_targets.positive.dtype == torch.bool
     assert sample.metainfo == dict(
-        img_path=pair['template']['img_path'],
-        search_img_path=pair['search']['img_path'],
+        img_path=pair['template'].img_path,
+        search_img_path=pair['search'].img_path,
         dataset_name='davis',
         sample_idx=0,
     )
@@ -98,12 +100,12 @@ def test_pack_pair_inputs(pair):
 def test_pack_pair_inputs_tells_where_the_search_crop_lies_in_its_frame(pair):
     cropped = CropPair()(LoadPairImages()(pair))
     sample = PackPairInputs()(cropped)['data_samples']
-    np.testing.assert_array_equal(sample.search_matrix, cropped['search']['matrix'])
+    np.testing.assert_array_equal(sample.search_matrix, cropped['search'].matrix)
 
 
 def test_pack_pair_inputs_of_a_negative_without_masks(pair):
     pair['label'] = 0
-    pair['template']['mask'] = pair['search']['mask'] = None
+    pair['template'].mask = pair['search'].mask = None
     sample = PackPairInputs()(LoadPairImages()(pair))['data_samples']
     assert sample.gt_instances.labels.tolist() == [1]
     assert sample.search_gt_instances.labels.tolist() == [0]

@@ -3,6 +3,7 @@ import colorsys
 import numpy as np
 import pytest
 
+from mmpolar.datasets.pair_side import PairSide
 from mmpolar.datasets.transforms.pair_photometric import adjust_colors, motion_kernel
 from mmpolar.registry import TRANSFORMS
 
@@ -16,9 +17,12 @@ def build(**kwargs):
 
 def make_pair(seed=0):
     pixels = np.random.default_rng(99)
+    template = pixels.integers(0, 256, (127, 127, 3), dtype=np.uint8)
+    search = pixels.integers(0, 256, (255, 255, 3), dtype=np.uint8)
+    box = np.array([40, 40, 80, 80], np.float32)
     return {
-        'template': {'img': pixels.integers(0, 256, (127, 127, 3), dtype=np.uint8)},
-        'search': {'img': pixels.integers(0, 256, (255, 255, 3), dtype=np.uint8)},
+        'template': PairSide('template.jpg', box, img=template),
+        'search': PairSide('search.jpg', box, img=search),
         'rng': np.random.default_rng(seed),
     }
 
@@ -35,11 +39,11 @@ def is_gray(img):
 def test_all_probabilities_zero_changes_nothing():
     results = build(**NONE).transform(make_pair())
     for key in ('template', 'search'):
-        np.testing.assert_array_equal(results[key]['img'], make_pair()[key]['img'])
+        np.testing.assert_array_equal(results[key].img, make_pair()[key].img)
 
 
 def test_adjust_colors_with_neutral_factors_is_the_identity():
-    img = make_pair()['search']['img']
+    img = make_pair()['search'].img
     np.testing.assert_array_equal(adjust_colors(img, 1, 1, 1, 0), img)
 
 
@@ -96,9 +100,9 @@ def test_crops_are_jittered_on_their_own_within_the_ranges():
     for seed in range(200):
         pair = make_pair(seed)
         for key in ('template', 'search'):
-            pair[key]['img'] = np.full((8, 8, 3), 100, np.uint8)
+            pair[key].img = np.full((8, 8, 3), 100, np.uint8)
         results = transform.transform(pair)
-        ratios.append([results[key]['img'].mean() / 100 for key in ('template', 'search')])
+        ratios.append([results[key].img.mean() / 100 for key in ('template', 'search')])
     ratios = np.array(ratios)
     assert ratios.min() >= 0.745
     assert ratios.max() <= 1.255
@@ -111,7 +115,7 @@ def test_gray_is_common_to_both_crops_and_as_frequent_as_asked():
     grays = 0
     for seed in range(150):
         results = transform.transform(make_pair(seed))
-        found = {is_gray(results[key]['img']) for key in ('template', 'search')}
+        found = {is_gray(results[key].img) for key in ('template', 'search')}
         assert len(found) == 1
         grays += found.pop()
     assert 0.28 < grays / 150 < 0.52
@@ -125,7 +129,7 @@ def test_blurs_remove_detail_and_keep_the_mean(blur):
     for seed in range(5):
         results = transform.transform(make_pair(seed))
         for key in ('template', 'search'):
-            before, after = make_pair()[key]['img'], results[key]['img']
+            before, after = make_pair()[key].img, results[key].img
             assert after.dtype == np.uint8
             assert after.std() < 0.6 * before.std()
             assert after.mean() == pytest.approx(before.mean(), abs=1.5)
@@ -153,7 +157,7 @@ def test_photometric_depends_on_the_generator_alone():
     for seed in range(10):
         first, again = (transform.transform(make_pair(seed)) for _ in range(2))
         for key in ('template', 'search'):
-            np.testing.assert_array_equal(first[key]['img'], again[key]['img'])
+            np.testing.assert_array_equal(first[key].img, again[key].img)
 
 
 @pytest.mark.parametrize(

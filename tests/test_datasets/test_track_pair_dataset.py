@@ -11,6 +11,7 @@ from mmpolar.datasets import (
     TrackPairDataset,
 )
 from mmpolar.datasets.base_pair_dataset import apportion, interleave
+from mmpolar.datasets.pair_side import PairSide
 from mmpolar.datasets.samplers import EpochPairSampler
 from mmpolar.datasets.samplers.epoch_pair_sampler import epoch_indices, shard
 from mmpolar.registry import DATASETS
@@ -44,9 +45,9 @@ def coco(shared_data):
 def fingerprint(pair):
     """Everything about a pair, the state of its generator included, as a comparable value."""
     views = [pair['template'], pair['search']]
-    masks = [None if v['mask'] is None else v['mask'].tobytes() for v in views]
-    paths = [v['img_path'] for v in views]
-    boxes = [v['box'].tobytes() for v in views]
+    masks = [None if v.mask is None else v.mask.tobytes() for v in views]
+    paths = [v.img_path for v in views]
+    boxes = [v.box.tobytes() for v in views]
     draw = pair['rng'].random()
     return (paths, boxes, masks, pair['label'], pair['sample_idx'], pair['dataset_name'], draw)
 
@@ -75,9 +76,10 @@ def test_results_have_the_keys_and_types_of_the_contract(mixed):
         assert pair['dataset_name'] in {'davis', 'boxes', 'coco'}
         assert isinstance(pair['rng'], np.random.Generator)
         for view in (pair['template'], pair['search']):
-            assert set(view) == {'img_path', 'box', 'mask', 'video'}
-            assert (view['box'].shape, view['box'].dtype) == ((4,), np.float32)
-            assert (view['mask'] is None) == ('/boxes/' in view['img_path'])
+            assert isinstance(view, PairSide)
+            assert view.img is None
+            assert (view.box.shape, view.box.dtype) == ((4,), np.float32)
+            assert (view.mask is None) == ('/boxes/' in view.img_path)
     assert {pair['label'] for pair in pairs} == {0, 1}
 
 
@@ -179,7 +181,7 @@ def test_search_frame_is_another_one_within_range(davis, frame_range):
     distances = set()
     for i in range(200):
         pair = dataset.get_pair(i)
-        paths = [pair[key]['img_path'] for key in ('template', 'search')]
+        paths = [pair[key].img_path for key in ('template', 'search')]
         videos, frames = zip(*(path.rsplit('/', 2)[1:] for path in paths), strict=True)
         assert videos[0] == videos[1]
         if videos[0] == 'two':
@@ -191,15 +193,15 @@ def test_frame_range_for_each_dataset(davis, boxes):
     dataset = TrackPairDataset([davis, boxes], 60, negative_prob=0, frame_range=[0, 100])
     for i in range(60):
         pair = dataset.get_pair(i)
-        is_same = pair['template']['img_path'] == pair['search']['img_path']
+        is_same = pair['template'].img_path == pair['search'].img_path
         assert is_same == (pair['dataset_name'] == 'davis')
 
 
 def test_still_image_is_paired_with_itself(coco):
     dataset = TrackPairDataset([coco], samples_per_epoch=9, negative_prob=0)
     pair = dataset.get_pair(0)
-    assert pair['template']['img_path'] == pair['search']['img_path']
-    np.testing.assert_array_equal(pair['template']['mask'], pair['search']['mask'])
+    assert pair['template'].img_path == pair['search'].img_path
+    np.testing.assert_array_equal(pair['template'].mask, pair['search'].mask)
 
 
 def test_frames_without_the_target_are_never_drawn(davis, boxes):
@@ -207,11 +209,11 @@ def test_frames_without_the_target_are_never_drawn(davis, boxes):
     drawn = set()
     for i in range(300):
         pair = dataset.get_pair(i)
-        drawn |= {pair[key]['img_path'].rsplit('/', 2)[-2:][-1] for key in ('template', 'search')}
+        drawn |= {pair[key].img_path.rsplit('/', 2)[-2:][-1] for key in ('template', 'search')}
         for key in ('template', 'search'):
             view = pair[key]
-            assert (view['box'][2:] > view['box'][:2]).all()
-            assert view['mask'] is None or view['mask'].any()
+            assert (view.box[2:] > view.box[:2]).all()
+            assert view.mask is None or view.mask.any()
     assert drawn & {'0001.jpg', '0004.jpg'} == set()
     assert {'0002.jpg', '0003.jpg', '0005.jpg'} <= drawn
 
@@ -220,15 +222,15 @@ def test_target_in_one_frame_only_is_paired_with_itself(data, rectangle):
     empty = np.zeros((40, 60))
     davis = DavisDataset(data.davis({'once': [empty, rectangle(1, 1, 9, 9), empty]}))
     pair = TrackPairDataset([davis], samples_per_epoch=1, negative_prob=0).get_pair(0)
-    assert pair['template']['img_path'] == pair['search']['img_path']
-    assert pair['template']['img_path'].endswith('00001.jpg')
+    assert pair['template'].img_path == pair['search'].img_path
+    assert pair['template'].img_path.endswith('00001.jpg')
 
 
 def test_tracks_without_a_target_give_way_to_others_or_a_clear_error(data, rectangle):
     empty = np.zeros((40, 60))
     root = data.davis({'void': [empty], 'full': [rectangle(1, 1, 9, 9)]})
     dataset = TrackPairDataset([DavisDataset(root)], samples_per_epoch=4, negative_prob=0)
-    assert all('/full/' in dataset.get_pair(i)['template']['img_path'] for i in range(4))
+    assert all('/full/' in dataset.get_pair(i)['template'].img_path for i in range(4))
     void = DavisDataset(data.davis({'void': [empty]}, 'hollow'))
     dataset = TrackPairDataset([void], samples_per_epoch=4, negative_prob=0)
     with pytest.raises(RuntimeError, match='"hollow": no target in 20 tracks, .*"void"'):
@@ -241,7 +243,7 @@ def test_negatives_never_share_video_or_image(mixed):
     for i in range(300):
         pair = dataset.get_pair(i)
         assert pair['label'] == 0
-        template, search = (pair[key]['img_path'] for key in ('template', 'search'))
+        template, search = (pair[key].img_path for key in ('template', 'search'))
         is_still = '/coco/' in template
         assert template != search
         assert is_still or template.rsplit('/', 1)[0] != search.rsplit('/', 1)[0]
@@ -260,7 +262,7 @@ def test_the_same_video_in_two_datasets_is_no_negative(davis):
     dataset = TrackPairDataset([davis, again], samples_per_epoch=60, negative_prob=1.0)
     for i in range(60):
         pair = dataset.get_pair(i)
-        videos = {pair[key]['img_path'].split('/')[-2] for key in ('template', 'search')}
+        videos = {pair[key].img_path.split('/')[-2] for key in ('template', 'search')}
         assert videos == {'two', 'gap'}
 
 
@@ -274,7 +276,7 @@ def test_negative_is_found_where_nearly_all_tracks_are_of_one_video(data, rectan
     )
     for i in range(30):
         pair = dataset.get_pair(i)
-        assert pair['template']['img_path'] != pair['search']['img_path']
+        assert pair['template'].img_path != pair['search'].img_path
 
 
 def test_no_other_video_for_a_negative_is_a_clear_error(data, rectangle):

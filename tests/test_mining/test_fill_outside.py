@@ -1,9 +1,11 @@
 from copy import deepcopy
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
+from mmpolar.datasets.pair_side import PairSide
 from mmpolar.datasets.transforms import CropPair
 from mmpolar.mining.composites.fill_outside import FillOutside
 from mmpolar.registry import TRANSFORMS
@@ -29,7 +31,7 @@ def make_pair(role, seed=0, video=None, keep_frames=True):
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[20:45, 30:60] = 1
     sides = {
-        key: dict(
+        key: PairSide(
             img=frame.copy(),
             img_path=f'{role}/{key}.jpg',
             box=np.array([29.5, 19.5, 59.5, 44.5], np.float32),
@@ -63,13 +65,13 @@ def compose(way, seed=0, positive=None, negative=None, **options):
 
 def lies_outside(side):
     """Pixels of a crop whose centres lie outside the frame."""
-    places = np.stack(np.meshgrid(*[np.arange(len(side['img']))] * 2), -1)
-    x, y = np.moveaxis(transform_points(places, invert(side['matrix'])), -1, 0)
+    places = np.stack(np.meshgrid(*[np.arange(len(side.img))] * 2), -1)
+    x, y = np.moveaxis(transform_points(places, invert(side.matrix)), -1, 0)
     return ~((x > -0.5) & (x < WIDTH - 0.5) & (y > -0.5) & (y < HEIGHT - 0.5))
 
 
 def is_filled(pair, role, seed):
-    return not np.array_equal(pair['search']['img'], make_pair(role, seed)['search']['img'])
+    return not np.array_equal(pair['search'].img, make_pair(role, seed)['search'].img)
 
 
 def test_what_lies_outside_shows_the_other_frame_and_the_rest_is_left():
@@ -78,10 +80,10 @@ def test_what_lies_outside_shows_the_other_frame_and_the_rest_is_left():
         for key in ('template', 'search'):
             side = pair[key]
             outside = lies_outside(side)
-            differs = (side['img'] != make_pair('positive', seed)[key]['img']).any(-1)
+            differs = (side.img != make_pair('positive', seed)[key].img).any(-1)
             # A pixel whose centre lies on the border of the frame may be either.
             assert np.count_nonzero(differs & ~outside) <= 2
-            shown = side['img'][outside & differs]
+            shown = side.img[outside & differs]
             assert (shown[:, 2] == 250).all()
             assert np.count_nonzero(outside & ~differs) <= 2
             assert key == 'template' or outside.sum() > 100
@@ -91,7 +93,7 @@ def window_of(side):
     """Left, top, right and bottom of the window in the other frame, by the colours shown."""
     outside = lies_outside(side)
     rows, cols = np.nonzero(outside)
-    seen = side['img'][outside].astype(float) / (2, 3, 1)
+    seen = side.img[outside].astype(float) / (2, 3, 1)
     size, edges = len(outside), []
     for places, values in ((cols, seen[:, 0]), (rows, seen[:, 1])):
         scale, start = np.polyfit(places, values, 1)
@@ -128,7 +130,7 @@ def test_all_but_the_images_is_left():
         for name in ('box', 'mask', 'matrix', 'frame'):
             np.testing.assert_array_equal(filled[key][name], pair[key][name])
         for given, copied in zip([pair, other], before, strict=True):
-            np.testing.assert_array_equal(given[key]['img'], copied[key]['img'])
+            np.testing.assert_array_equal(given[key].img, copied[key].img)
 
 
 def test_a_share_of_the_pairs_is_filled_up():
@@ -142,7 +144,7 @@ def test_what_is_drawn_later_does_not_depend_on_whether_a_pair_is_filled():
         after = []
         for prob in (0, 0.5, 1):
             pair = compose(way, seed=3, prob=prob)
-            after.append((pair['rng'].random(), pair['search']['box'].tolist()))
+            after.append((pair['rng'].random(), pair['search'].box.tolist()))
         assert after[0] == after[1] == after[2]
 
 
@@ -150,13 +152,13 @@ def test_crops_within_their_frames_are_left():
     still = dict(template_shift=0, template_scale=0, search_shift=0, search_scale=0)
     crop = CropPair(7, 13, keep_frames=True, **still)
     frame = np.full((200, 200, 3), 60, np.uint8)
-    side = dict(img=frame, img_path='still.jpg', mask=None, video='still',
+    side = PairSide(img=frame, img_path='still.jpg', mask=None, video='still',
                 box=np.array([80, 80, 120, 120], np.float32))  # fmt: skip
-    pair = dict(template=dict(side), search=dict(side), label=1, rng=np.random.default_rng(0))
+    pair = dict(template=replace(side), search=replace(side), label=1, rng=np.random.default_rng(0))
     pair = crop.transform(pair)
     filled = fill(pair=pair, prob=1)
     for key in ('template', 'search'):
-        assert filled[key]['img'] is pair[key]['img']
+        assert filled[key].img is pair[key].img
 
 
 @pytest.mark.parametrize('way', ['positive', 'stitch', 'overlay', 'transplant', 'paste'])
@@ -164,19 +166,19 @@ def test_crops_within_their_frames_are_left():
 def test_positive_is_not_filled_from_its_own_video(way, side):
     """The window might show the target a second time."""
     negative = make_pair('negative')
-    negative['search']['video'] = 'shared'
+    negative['search'].video = 'shared'
     positive = make_pair('positive')
-    positive[side]['video'] = 'shared'
+    positive[side].video = 'shared'
     pair = compose(way, positive=positive, negative=negative)
-    expected = make_pair('positive')['template']['img']
-    np.testing.assert_array_equal(pair['template']['img'], expected)
+    expected = make_pair('positive')['template'].img
+    np.testing.assert_array_equal(pair['template'].img, expected)
 
 
 def test_negative_is_not_filled_from_its_own_video():
     """Its template may be of the positive's video though its search frame is not."""
     assert is_filled(compose('negative'), 'negative', 0)
     negative = make_pair('negative')
-    negative['template']['video'] = 'positive/0.jpg'
+    negative['template'].video = 'positive/0.jpg'
     assert not is_filled(compose('negative', negative=negative), 'negative', 0)
 
 
@@ -185,9 +187,9 @@ def with_marked_target(seed):
     pair = make_pair('positive', seed)
     for key in ('template', 'search'):
         side = pair[key]
-        side['frame'][20:45, 30:60, 2] = 130
-        side['img'] = side['img'].copy()
-        side['img'][side['mask'] > 0, 2] = 130
+        side.frame[20:45, 30:60, 2] = 130
+        side.img = side.img.copy()
+        side.img[side.mask > 0, 2] = 130
     return pair
 
 
@@ -196,15 +198,15 @@ def test_composite_does_not_show_its_target_twice(way):
     """The second time it would be learnt as background."""
     for seed in range(20):
         search = compose(way, seed, positive=with_marked_target(seed))['search']
-        marked = abs(search['img'][..., 2].astype(int) - 130) < 3
-        assert not marked[cv2.dilate(search['mask'], np.ones((5, 5), np.uint8)) == 0].any()
+        marked = abs(search.img[..., 2].astype(int) - 130) < 3
+        assert not marked[cv2.dilate(search.mask, np.ones((5, 5), np.uint8)) == 0].any()
 
 
 def test_overlaid_crop_shows_nothing_of_the_positive():
     """Half of the red that only negatives' frames have is everywhere but on the target."""
     for seed in range(20):
         search = compose('overlay', seed, positive=with_marked_target(seed))['search']
-        assert search['img'][..., 2].min() >= (50 + 250) // 2 - 1
+        assert search.img[..., 2].min() >= (50 + 250) // 2 - 1
 
 
 @pytest.mark.parametrize('way', ['stitch', 'transplant'])
@@ -213,10 +215,10 @@ def test_negative_below_a_target_shows_its_own_templates_frame(way):
     shown = 0
     for seed in range(10):
         negative = make_pair('negative', seed)
-        frame = negative['template']['frame'] = np.full((HEIGHT, WIDTH, 3), 7, np.uint8)
+        frame = negative['template'].frame = np.full((HEIGHT, WIDTH, 3), 7, np.uint8)
         outside = lies_outside(negative['search'])
         pair = compose(way, seed, negative=negative)
-        filled = (pair['search']['img'] == 7).all(-1)
+        filled = (pair['search'].img == 7).all(-1)
         assert not (filled & ~outside).any()
         shown += np.count_nonzero(filled)
         assert (frame == 7).all()
@@ -226,10 +228,10 @@ def test_negative_below_a_target_shows_its_own_templates_frame(way):
 @pytest.mark.parametrize('way', ['stitch', 'overlay', 'transplant'])
 def test_negative_below_a_target_is_not_filled_from_the_targets_video(way):
     negative = make_pair('negative')
-    negative['template']['video'] = 'positive/0.jpg'
-    negative['template']['frame'] = np.full((HEIGHT, WIDTH, 3), 7, np.uint8)
+    negative['template'].video = 'positive/0.jpg'
+    negative['template'].frame = np.full((HEIGHT, WIDTH, 3), 7, np.uint8)
     pair = compose(way, negative=negative)
-    assert not (pair['search']['img'] == 7).all(-1).any()
+    assert not (pair['search'].img == 7).all(-1).any()
 
 
 @pytest.mark.parametrize('role', ['positive', 'negative'])

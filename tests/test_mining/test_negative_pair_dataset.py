@@ -89,7 +89,10 @@ def only(kind):
 def fingerprint(pair):
     """Everything about a pair, the state of its generator included, as a comparable value."""
     sides = [
-        {key: getattr(value, 'tolist', lambda v=value: v)() for key, value in pair[side].items()}
+        {
+            key: getattr(value, 'tolist', lambda v=value: v)()
+            for key, value in vars(pair[side]).items()
+        }
         for side in ('template', 'search')
     ]
     draw = pair['rng'].random()
@@ -108,20 +111,20 @@ def test_crops_never_show_the_templates_target(davis, kind, crop):
             template, search = pair['template'], pair['search']
             assert pair['label'] == 0
             seen[pair['kind']] += 1
-            if template['video'] != search['video']:
+            if template.video != search.video:
                 continue
-            side = len(template['img']) // 2
-            grey = int(template['img'][side, side, 0])
+            side = len(template.img) // 2
+            grey = int(template.img[side, side, 0])
             assert min(abs(grey - known) for known in GREYS.values()) < 12
-            inner = cv2.erode(search['img'][..., 0], np.ones((5, 5)))
-            outer = cv2.dilate(search['img'][..., 0], np.ones((5, 5)))
+            inner = cv2.erode(search.img[..., 0], np.ones((5, 5)))
+            outer = cv2.dilate(search.img[..., 0], np.ones((5, 5)))
             is_flat_grey = (np.abs(inner.astype(int) - grey) < 12) & (
                 np.abs(outer.astype(int) - grey) < 12
             )
             assert not is_flat_grey.any()
             if pair['kind'] == 'distractor':
-                assert search['mask'].any()
-                assert len(np.unique(search['mask'])) == 2
+                assert search.mask.any()
+                assert len(np.unique(search.mask)) == 2
     assert seen[kind] > 35
 
 
@@ -133,15 +136,13 @@ def test_mask_of_the_target_mapped_into_the_crop_is_empty(davis, kind):
         pool = pool_of(davis, length=12, kinds=only(kind), seed=seed, pipeline=[LOAD, CROP])
         for index in range(len(pool)):
             pair = pool[index]
-            if 'avoid' not in pair['search']:
+            if pair['search'].avoid is None:
                 continue
             info = pool.get_data_info(index)
             target_id = _object_at(info['template_path'], info['template_box'])
             mask = (_ids_of(info['img_path']) == target_id).astype(np.uint8)
             assert mask.any()
-            mapped = cv2.warpAffine(
-                mask, pair['search']['matrix'], (255, 255), flags=cv2.INTER_LINEAR
-            )
+            mapped = cv2.warpAffine(mask, pair['search'].matrix, (255, 255), flags=cv2.INTER_LINEAR)
             assert not mapped.any()
             checked += 1
     assert checked > 40
@@ -167,12 +168,12 @@ def test_distractor_is_another_object_of_the_same_frame(davis):
         if info['kind'] != 'distractor':
             continue
         same_frame += 1
-        shown = _object_at(info['img_path'], pair['search']['box'])
-        avoided = _object_at(info['img_path'], pair['search']['avoid'])
+        shown = _object_at(info['img_path'], pair['search'].box)
+        avoided = _object_at(info['img_path'], pair['search'].avoid)
         assert shown != avoided
         assert avoided == _object_at(info['template_path'], info['template_box'])
         crop = pool[index]['search']
-        assert crop['mask'].any()
+        assert crop.mask.any()
     assert same_frame > 60
 
 
@@ -181,11 +182,11 @@ def test_distractor_of_the_same_class_comes_from_another_image(coco):
     kinds = Counter()
     for index in range(len(pool)):
         pair = pool.get_pair(index)
-        is_same = pair['template']['img_path'] == pair['search']['img_path']
-        image = int(pair['template']['img_path'].rsplit('/', 1)[1][:-4])
-        other = int(pair['search']['img_path'].rsplit('/', 1)[1][:-4])
+        is_same = pair['template'].img_path == pair['search'].img_path
+        image = int(pair['template'].img_path.rsplit('/', 1)[1][:-4])
+        other = int(pair['search'].img_path.rsplit('/', 1)[1][:-4])
         assert (image < 5) == (other < 5)
-        assert is_same == ('avoid' in pair['search'])
+        assert is_same == (pair['search'].avoid is not None)
         kinds[pair['kind'], is_same] += 1
     assert kinds['distractor', False] > 0
     assert kinds['distractor', True] > 0
@@ -196,8 +197,8 @@ def test_other_videos_never_share_an_image(davis, coco, boxes):
     pool = pool_of(davis, coco, boxes, kinds=only('other'), length=120, quotas=[1, 1, 1])
     for index in range(len(pool)):
         pair = pool.get_pair(index)
-        assert pair['template']['video'] != pair['search']['video']
-        assert 'avoid' not in pair['search']
+        assert pair['template'].video != pair['search'].video
+        assert pair['search'].avoid is None
 
 
 def test_videos_without_what_is_wanted_fall_back_and_are_counted(boxes, data, rectangle):
@@ -272,7 +273,7 @@ def test_another_pipeline_shows_the_same_pairs(davis):
     scored = pool_of(davis, pipeline=[LOAD, CROP | STILL, PACK])
     assert trained.negative_keys() == scored.negative_keys()
     for index in range(0, 60, 7):
-        assert trained[index]['search']['img_path'] == scored[index]['data_samples'].search_img_path
+        assert trained[index]['search'].img_path == scored[index]['data_samples'].search_img_path
 
 
 def test_keys_are_distinct_and_name_what_is_shown(davis, coco):

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mmpolar.datasets.pair_side import PairSide
 from mmpolar.mining.composites.cut_out import lay_over, sample_side
 from mmpolar.registry import TRANSFORMS
 from mmpolar.structures.polar import mask_to_box
@@ -28,14 +29,14 @@ def make_pair(role, box=(20, 24, 43.5, 40), video=None, label=None, size=SIZE):
     x1, y1, x2, y2 = (int(np.floor(v + 0.5)) for v in np.clip(box, -0.5, size - 0.5))
     mask[y1:y2, x1:x2] = 1
     return dict(
-        template=dict(
+        template=PairSide(
             img=np.full((31, 31, 3), TEMPLATES[role], np.uint8),
             img_path=f'{role}/template.jpg',
             box=np.array([8, 8, 20, 20], np.float32),
             mask=None,
             video=video,
         ),
-        search=dict(
+        search=PairSide(
             img=np.full((size, size, 3), SEARCHES[role], np.uint8),
             img_path=f'{role}/search.jpg',
             box=np.array(box, np.float32),
@@ -77,7 +78,7 @@ def painted(sources, size=SIZE):
 def test_every_pixel_comes_from_where_the_sources_say(way):
     for seed in range(40):
         pair, positive, negative = compose(only(way), seed)
-        img = pair['search']['img']
+        img = pair['search'].img
         assert img.dtype == np.uint8
         np.testing.assert_allclose(img, painted(pair['composite_sources']), atol=0.51)
         for source, origin in zip(
@@ -85,7 +86,7 @@ def test_every_pixel_comes_from_where_the_sources_say(way):
             [negative] if way == 'negative' else [positive, negative],
             strict=False,
         ):
-            assert source['img_path'] == origin['search']['img_path']
+            assert source['img_path'] == origin['search'].img_path
 
 
 def test_positive_and_negative_are_the_pairs_themselves():
@@ -94,8 +95,8 @@ def test_positive_and_negative_are_the_pairs_themselves():
         origin = origins[1 - label]
         assert pair['label'] == label
         for side in ('template', 'search'):
-            assert pair[side]['img_path'] == origin[side]['img_path']
-            np.testing.assert_array_equal(pair[side]['img'], origin[side]['img'])
+            assert pair[side].img_path == origin[side].img_path
+            np.testing.assert_array_equal(pair[side].img, origin[side].img)
         assert pair['dataset_name'] == origin['dataset_name']
 
 
@@ -104,10 +105,10 @@ def test_template_and_targets_of_the_positive_stay_untouched(way):
     for seed in range(40):
         pair, positive, _ = compose(only(way), seed)
         assert pair['label'] == 1
-        assert pair['template']['img_path'] == 'positive/template.jpg'
-        assert (pair['template']['img'] == TEMPLATES['positive']).all()
-        np.testing.assert_array_equal(pair['search']['box'], positive['search']['box'])
-        np.testing.assert_array_equal(pair['search']['mask'], positive['search']['mask'])
+        assert pair['template'].img_path == 'positive/template.jpg'
+        assert (pair['template'].img == TEMPLATES['positive']).all()
+        np.testing.assert_array_equal(pair['search'].box, positive['search'].box)
+        np.testing.assert_array_equal(pair['search'].mask, positive['search'].mask)
         assert len(pair['composite_sources']) == 2
 
 
@@ -115,9 +116,9 @@ def test_stitch_replaces_one_side_and_never_a_pixel_of_the_target():
     sides = Counter()
     for seed in range(200):
         pair, positive, _ = compose(only('stitch'), seed)
-        is_negative = pair['search']['img'][..., 0] == SEARCHES['negative']
+        is_negative = pair['search'].img[..., 0] == SEARCHES['negative']
         assert is_negative.any()
-        assert not is_negative[positive['search']['mask'] > 0].any()
+        assert not is_negative[positive['search'].mask > 0].any()
         rows, cols = is_negative.any(axis=1), is_negative.any(axis=0)
         assert is_negative.sum() == rows.sum() * cols.sum()
         assert rows.all() or cols.all()
@@ -132,7 +133,7 @@ def test_overlay_keeps_the_positive_dominant():
     weights = []
     for seed in range(60):
         pair, *_ = compose(only('overlay', ratio_range=(0.6, 0.9)), seed)
-        value = int(pair['search']['img'][0, 0, 0])
+        value = int(pair['search'].img[0, 0, 0])
         share = (SEARCHES['negative'] - value) / (SEARCHES['negative'] - SEARCHES['positive'])
         assert 0.59 < share < 0.91
         weights.append(share)
@@ -144,9 +145,9 @@ def test_crops_that_go_in_are_not_changed(transform):
     for seed in range(30):
         _, positive, negative = compose(transform, seed)
         for role, pair in (('positive', positive), ('negative', negative)):
-            assert (pair['search']['img'] == SEARCHES[role]).all()
-            for key, value in make_pair(role)['search'].items():
-                np.testing.assert_array_equal(pair['search'][key], value)
+            assert (pair['search'].img == SEARCHES[role]).all()
+            for name, value in vars(make_pair(role)['search']).items():
+                np.testing.assert_array_equal(getattr(pair['search'], name), value)
             assert 'composite_sources' not in pair
 
 
@@ -163,7 +164,7 @@ def test_ways_are_drawn_with_their_probabilities():
 
 def test_composite_draws_from_its_own_generator_and_hands_it_on():
     first, again, other = (compose(build(), seed)[0] for seed in (3, 3, 4))
-    np.testing.assert_array_equal(first['search']['img'], again['search']['img'])
+    np.testing.assert_array_equal(first['search'].img, again['search'].img)
     assert first['rng'].random() == again['rng'].random() != other['rng'].random()
     assert first['sample_idx'] == 7
 
@@ -173,7 +174,7 @@ def test_frame_of_the_positives_own_video_is_not_mixed_in(way):
     """It might show the target a second time, where the label says that there is none."""
     pair, *_ = compose(only(way), video='videos/negative/0.jpg')
     assert pair['label'] == 1
-    assert (pair['search']['img'] == SEARCHES['positive']).all()
+    assert (pair['search'].img == SEARCHES['positive']).all()
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_frame_of_the_positives_own_video_is_not_mixed_in(way):
 )
 def test_target_that_fills_its_crop_is_not_stitched(box):
     pair, *_ = compose(only('stitch'), box=box)
-    assert (pair['search']['img'] == SEARCHES['positive']).all()
+    assert (pair['search'].img == SEARCHES['positive']).all()
 
 
 def test_sides_lie_beside_the_box_for_any_box():
@@ -274,13 +275,13 @@ def grown(mask, pixels):
 
 def test_transplant_shows_the_target_on_the_negative():
     pair, positive, negative = compose(only('transplant'))
-    img, mask = pair['search']['img'], positive['search']['mask']
+    img, mask = pair['search'].img, positive['search'].mask
     assert (img[grown(mask, -3)] == SEARCHES['positive']).all()
     assert (img[~grown(mask, 3)] == SEARCHES['negative']).all()
     assert pair['label'] == 1
     assert pair['template'] is positive['template']
-    for key in ('box', 'mask'):
-        np.testing.assert_array_equal(pair['search'][key], positive['search'][key])
+    np.testing.assert_array_equal(pair['search'].box, positive['search'].box)
+    np.testing.assert_array_equal(pair['search'].mask, positive['search'].mask)
     sources = [(source['img_path'], source['is_negative']) for source in pair['composite_sources']]
     assert sources == [('negative/search.jpg', True), ('positive/search.jpg', False)]
 
@@ -295,15 +296,15 @@ def test_paste_leaves_the_mask_and_the_box_of_what_is_left_to_see():
     for seed in range(150):
         pair, positive, _ = compose(only('paste'), seed)
         search, before = pair['search'], positive['search']
-        covered = pasted_pixels(search['img'])
+        covered = pasted_pixels(search.img)
         assert pair['label'] == 1
-        np.testing.assert_array_equal(search['mask'], (before['mask'] > 0) & ~covered)
-        share = 1 - search['mask'].sum() / before['mask'].sum()
+        np.testing.assert_array_equal(search.mask, (before.mask > 0) & ~covered)
+        share = 1 - search.mask.sum() / before.mask.sum()
         assert share <= 0.5
         if share > 0:
-            np.testing.assert_array_equal(search['box'], mask_to_box(search['mask']))
+            np.testing.assert_array_equal(search.box, mask_to_box(search.mask))
         else:
-            np.testing.assert_array_equal(search['box'], before['box'])
+            np.testing.assert_array_equal(search.box, before.box)
         kinds['occluder' if share > 0 else 'distractor' if covered.any() else 'nothing'] += 1
     assert kinds['nothing'] == 0
     assert min(kinds['occluder'], kinds['distractor']) > 20
@@ -314,12 +315,12 @@ def test_paste_puts_the_object_anywhere_in_any_of_the_sizes():
     for seed in range(150):
         pair, _, negative = compose(only('paste', paste_zoom=(0.5, 1.5), max_occlusion=0.9), seed)
         x1, y1, x2, y2 = region = pair['composite_sources'][1]['region']
-        covered = pasted_pixels(pair['search']['img'])
+        covered = pasted_pixels(pair['search'].img)
         rows, cols = np.nonzero(covered)
         assert region == (cols.min(), rows.min(), cols.max() + 1, rows.max() + 1)
         assert pair['composite_sources'][1]['img_path'] == 'negative/search.jpg'
         if min(x1, y1) > 0 and max(x2, y2) < SIZE:
-            width, height = (negative['search']['box'][2:] - negative['search']['box'][:2]).tolist()
+            width, height = (negative['search'].box[2:] - negative['search'].box[:2]).tolist()
             assert (x2 - x1) / (y2 - y1) == pytest.approx(width / height, rel=0.25)
             zooms.append((x2 - x1) / width)
             centers.append(((x1 + x2) / 2, (y1 + y2) / 2))
@@ -333,7 +334,7 @@ def test_paste_in_front_of_the_target_covers_no_more_than_it_may():
         shares = []
         for seed in range(80):
             pair, positive, _ = compose(only('paste', max_occlusion=most), seed)
-            shares.append(1 - pair['search']['mask'].sum() / positive['search']['mask'].sum())
+            shares.append(1 - pair['search'].mask.sum() / positive['search'].mask.sum())
         assert max(shares) <= most
         assert (max(shares) > 0) == (most > 0)
 
@@ -341,8 +342,8 @@ def test_paste_in_front_of_the_target_covers_no_more_than_it_may():
 def test_paste_without_room_leaves_the_pair_as_it_is():
     box = (-0.5, -0.5, SIZE - 0.5, SIZE - 0.5)
     pair, positive, _ = compose(only('paste', max_occlusion=0.0), box=box)
-    assert (pair['search']['img'] == SEARCHES['positive']).all()
-    assert pair['search']['mask'].all()
+    assert (pair['search'].img == SEARCHES['positive']).all()
+    assert pair['search'].mask.all()
     assert len(pair['composite_sources']) == 1
 
 
@@ -351,12 +352,12 @@ def test_paste_without_room_leaves_the_pair_as_it_is():
 @pytest.mark.parametrize('mask', [None, np.zeros((SIZE, SIZE), np.uint8)], ids=['none', 'empty'])
 def test_cut_outs_need_the_masks_that_they_are_cut_along(way, role, mask):
     pairs = {name: make_pair(name) for name in ('positive', 'negative')}
-    pairs[role]['search']['mask'] = mask
+    pairs[role]['search'].mask = mask
     results = dict(positives=[pairs['positive']], negatives=[pairs['negative']],
                    rng=np.random.default_rng(0), sample_idx=0)  # fmt: skip
     pair = only(way).transform(results)
     assert pair['label'] == 1
-    is_plain = (pair['search']['img'] == SEARCHES['positive']).all()
+    is_plain = (pair['search'].img == SEARCHES['positive']).all()
     # A transplant needs the target's mask only.
     assert is_plain == (role == 'positive' or way == 'paste')
 
@@ -366,13 +367,11 @@ def test_object_that_vanishes_is_no_source():
     mask[30, 30] = 1
     for seed in range(20):
         negative = make_pair('negative')
-        negative['search']['mask'] = mask
+        negative['search'].mask = mask
         results = dict(positives=[make_pair('positive')], negatives=[negative],
                        rng=np.random.default_rng(seed), sample_idx=0)  # fmt: skip
         pair = only('paste', paste_zoom=(0.2, 0.2)).transform(results)
-        np.testing.assert_allclose(
-            pair['search']['img'], painted(pair['composite_sources']), atol=90
-        )
+        np.testing.assert_allclose(pair['search'].img, painted(pair['composite_sources']), atol=90)
 
 
 def test_object_that_is_cut_off_by_its_crop_gets_no_dark_rim():
@@ -380,5 +379,5 @@ def test_object_that_is_cut_off_by_its_crop_gets_no_dark_rim():
     for seed in range(30):
         results = dict(positives=[make_pair('positive')], negatives=[negative],
                        rng=np.random.default_rng(seed), sample_idx=0)  # fmt: skip
-        img = only('paste').transform(results)['search']['img']
+        img = only('paste').transform(results)['search'].img
         assert img.min() >= SEARCHES['positive'] - 1

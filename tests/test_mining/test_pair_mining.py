@@ -178,7 +178,7 @@ def test_boxes_on_the_picture_lie_in_the_search_frame(tmp_path):
             bboxes=sample.search_gt_instances.bboxes, scores=torch.tensor([0.5])
         )
         shown = SampleDetections.from_sample(sample)
-        assert shown.img_path == search['img_path']
-        np.testing.assert_allclose(shown.bboxes[0], search['box'], atol=1e-2)
+        assert shown.img_path == search.img_path
+        np.testing.assert_allclose(shown.bboxes[0], search.box, atol=1e-2)
         flips.add(sample.search_matrix[0][0] < 0)
     assert flips == {True, False}

@@ -1,5 +1,6 @@
 """Cuts the template and the search crop out of a pair of frames."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from mmcv.transforms import BaseTransform
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from mmpolar.datasets.pair_side import PairSide
 from mmpolar.registry import TRANSFORMS
 from mmpolar.structures.crop import (
     context_size,
@@ -33,7 +35,7 @@ class CropPair(BaseTransform):
     box, as Ocean learns it, while its mask ends at the crop's edge.
 
     Reads ``rng``, and ``img``, ``box``, ``mask`` of ``template`` and ``search``. Replaces these
-    three, so that all of them are in crop pixels, and adds ``matrix``, the (2, 3) map from the
+    three, so that all of them are in crop pixels, and sets ``matrix``, the (2, 3) map from the
     frame to the crop. Negative pairs may have ``region``, a box to crop around in place of
     ``box``, and ``avoid``, a box that the crop must not show: a shift, scale or angle that would
     show it is not applied.
@@ -121,25 +123,24 @@ class CropPair(BaseTransform):
             if _shows_avoided(results[key], matrix[:2], size):
                 matrix = _augmentation(rng, size, 0, 0, 0, flip) @ window
                 self._check_avoided(results[key], matrix[:2], size)
-            kept = dict(frame=results[key]['img']) if self.keep_frames else {}
-            results[key] = _crop(results[key], matrix[:2], size) | kept
+            results[key] = _crop(results[key], matrix[:2], size, self.keep_frames)
         return results
 
-    def _window(self, frame: dict[str, Any], size: int) -> NDArray[np.float64]:
+    def _window(self, side: PairSide, size: int) -> NDArray[np.float64]:
         """(3, 3) matrix of the crop around the target, before augmentation."""
-        box = np.asarray(frame.get('region', frame['box']), dtype=np.float64)
+        box = np.asarray(side.box if side.region is None else side.region, dtype=np.float64)
         try:
-            side = context_size(box, self.context_amount)
+            length = context_size(box, self.context_amount)
         except ValueError as error:
-            raise ValueError(f'{frame["img_path"]}: {error}') from error
+            raise ValueError(f'{side.img_path}: {error}') from error
         center = (box[:2] + box[2:]) / 2
-        matrix = crop_matrix(center, side * size / self.template_size, size)
+        matrix = crop_matrix(center, length * size / self.template_size, size)
         return np.vstack([matrix, [0, 0, 1]])
 
-    def _check_avoided(self, frame: dict[str, Any], matrix: NDArray[np.float64], size: int) -> None:
-        if _shows_avoided(frame, matrix, size):
+    def _check_avoided(self, side: PairSide, matrix: NDArray[np.float64], size: int) -> None:
+        if _shows_avoided(side, matrix, size):
             raise ValueError(
-                f'{frame["img_path"]}: the search crop of a negative pair shows its target; '
+                f'{side.img_path}: the search crop of a negative pair shows its target; '
                 'template_size, search_size and context_amount must be the same in '
                 f'NegativePairDataset as in {self}'
             )
@@ -171,25 +172,26 @@ def _augmentation(
     return matrix
 
 
-def _shows_avoided(frame: dict[str, Any], matrix: NDArray[np.float64], size: int) -> bool:
+def _shows_avoided(side: PairSide, matrix: NDArray[np.float64], size: int) -> bool:
     """Whether the crop shows a part of the box that it must not show."""
-    if 'avoid' not in frame:
+    if side.avoid is None:
         return False
-    x1, y1, x2, y2 = transform_box(frame['avoid'], matrix)
+    x1, y1, x2, y2 = transform_box(side.avoid, matrix)
     edge = size - 0.5
     return bool(x1 < edge and y1 < edge and x2 > -0.5 and y2 > -0.5)
 
 
-def _crop(frame: dict[str, Any], matrix: NDArray[np.float64], size: int) -> dict[str, Any]:
-    img, mask = frame['img'], frame['mask']
-    box = None if mask is None else transform_mask_box(mask, matrix)
-    cropped, cropped_mask = warp_frame(img, mask, matrix, size)
-    boxes = {key: transform_box(frame[key], matrix) for key in ('region', 'avoid') if key in frame}
-    return {
-        **frame,
-        **boxes,
-        'img': cropped,
-        'mask': cropped_mask,
-        'box': transform_box(frame['box'], matrix) if box is None else box,
-        'matrix': matrix,
-    }
+def _crop(side: PairSide, matrix: NDArray[np.float64], size: int, keep_frame: bool) -> PairSide:
+    """The side in crop pixels."""
+    box = None if side.mask is None else transform_mask_box(side.mask, matrix)
+    img, mask = warp_frame(side.img, side.mask, matrix, size)
+    return replace(
+        side,
+        img=img,
+        mask=mask,
+        box=transform_box(side.box, matrix) if box is None else box,
+        region=None if side.region is None else transform_box(side.region, matrix),
+        avoid=None if side.avoid is None else transform_box(side.avoid, matrix),
+        matrix=matrix,
+        frame=side.img if keep_frame else side.frame,
+    )

@@ -40,8 +40,8 @@ class DrawTemplateTarget(BaseTransform):
             The same dictionary.
         """
         template = results['template']
-        mask = template['mask'] if results['rng'].random() < self.mask_prob else None
-        template['target_map'] = draw_target(template['box'], len(template['img']), mask)
+        mask = template.mask if results['rng'].random() < self.mask_prob else None
+        template.target_map = draw_target(template.box, len(template.img), mask)
         return results
 
     def __repr__(self) -> str:

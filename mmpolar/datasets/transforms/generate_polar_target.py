@@ -100,18 +100,18 @@ class GeneratePolarTarget(BaseTransform):
             The same dictionary.
         """
         search = results['search']
-        mask = search['mask']
+        mask = search.mask
         if results['label'] == 0 or mask is None:
             return results
         if mask.shape != (self.search_size, self.search_size):
             raise ValueError(
-                f'GeneratePolarTarget: the mask of {search["img_path"]} is {mask.shape}, not '
+                f'GeneratePolarTarget: the mask of {search.img_path} is {mask.shape}, not '
                 f'{self.search_size} px a side; crop it first, and give CropPair and '
                 'GeneratePolarTarget the same search_size'
             )
         if not mask.any():
             return results
-        positive = self._positive(mask, search['box'])
+        positive = self._positive(mask, search.box)
         found, _ = encode_radii(mask, self.locations[positive], self.n_rays, self.crossing)
         radii = np.ones((self.n_rays, *positive.shape), dtype=np.float32)
         radii[:, positive] = found.T

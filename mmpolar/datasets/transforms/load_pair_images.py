@@ -11,8 +11,7 @@ from mmpolar.utils.image import read_image
 class LoadPairImages(BaseTransform):
     """Decode the template's and the search image; an image that is both is decoded once.
 
-    Required keys: ``template`` and ``search``, with ``img_path`` and ``mask``. Added to each:
-    ``img``, (H, W, 3) uint8 BGR; both may be the same array.
+    Sets ``img`` of ``template`` and ``search``; both may be the same array.
 
     Raises:
         FileNotFoundError: If an image does not exist.
@@ -30,11 +29,11 @@ class LoadPairImages(BaseTransform):
             The same dictionary.
         """
         template, search = results['template'], results['search']
-        template['img'] = read_image(template['img_path'])
-        is_same = search['img_path'] == template['img_path']
-        search['img'] = template['img'] if is_same else read_image(search['img_path'])
-        for view in (template, search):
-            check_mask_size(view['img'], view['mask'], view['img_path'])
+        template.img = read_image(template.img_path)
+        is_same = search.img_path == template.img_path
+        search.img = template.img if is_same else read_image(search.img_path)
+        for side in (template, search):
+            check_mask_size(side.img, side.mask, side.img_path)
         return results
 
 

@@ -15,10 +15,9 @@ from mmpolar.registry import TRANSFORMS
 class PackPairInputs(BaseTransform):
     """Pack a training pair for the model.
 
-    Required keys: ``template`` and ``search``, with ``img_path``, ``img``, ``box`` and ``mask``;
-    ``label``; ``dataset_name``; ``sample_idx``. Optional: ``polar``, the dense targets;
-    ``target_map`` of ``template``, which ``DrawTemplateTarget`` makes; and ``matrix`` of
-    ``search``, which ``CropPair`` makes.
+    Required keys: ``template`` and ``search``; ``label``; ``dataset_name``; ``sample_idx``.
+    Optional: ``polar``, the dense targets; ``target_map`` of ``template``, which
+    ``DrawTemplateTarget`` makes; and ``matrix`` of ``search``, which ``CropPair`` makes.
     """
 
     def transform(self, results: dict) -> dict:
@@ -38,24 +37,22 @@ class PackPairInputs(BaseTransform):
         template, search = results['template'], results['search']
         sample = DetDataSample(
             metainfo=dict(
-                img_path=template['img_path'],
-                search_img_path=search['img_path'],
+                img_path=template.img_path,
+                search_img_path=search.img_path,
                 dataset_name=results['dataset_name'],
                 sample_idx=results['sample_idx'],
             )
         )
-        sample.gt_instances = to_instances(template['box'], 1, template['mask'])
-        if 'target_map' in template:
-            sample.gt_instances.target_maps = torch.from_numpy(template['target_map'])[None]
-        sample.search_gt_instances = to_instances(search['box'], results['label'], search['mask'])
-        if 'matrix' in search:
-            sample.set_metainfo(dict(search_matrix=search['matrix'].tolist()))
+        sample.gt_instances = to_instances(template.box, 1, template.mask)
+        if template.target_map is not None:
+            sample.gt_instances.target_maps = torch.from_numpy(template.target_map)[None]
+        sample.search_gt_instances = to_instances(search.box, results['label'], search.mask)
+        if search.matrix is not None:
+            sample.set_metainfo(dict(search_matrix=search.matrix.tolist()))
         if 'polar' in results:
             targets = {key: torch.from_numpy(value) for key, value in results['polar'].items()}
             sample.polar_targets = BaseDataElement(**targets)
-        inputs = dict(
-            img=to_image_tensor(template['img']), search_img=to_image_tensor(search['img'])
-        )
+        inputs = dict(img=to_image_tensor(template.img), search_img=to_image_tensor(search.img))
         return dict(inputs=inputs, data_samples=sample)
 
 

@@ -105,9 +105,9 @@ class PairPhotometric(BaseTransform):
         """
         rng: Generator = results['rng']
         gray = rng.random() < self.gray_prob
-        for key in ('template', 'search'):
-            img = self._recolor(results[key]['img'], gray, rng)
-            results[key]['img'] = self._blur(img, rng)
+        for side in (results['template'], results['search']):
+            img = self._recolor(side.img, gray, rng)
+            side.img = self._blur(img, rng)
         return results
 
     def _recolor(self, img: NDArray[np.uint8], gray: bool, rng: Generator) -> NDArray[np.uint8]:

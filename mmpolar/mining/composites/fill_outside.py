@@ -1,11 +1,13 @@
 """Shows a part of another image where a crop leaves its frame."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
+from mmpolar.datasets.pair_side import PairSide
 from mmpolar.structures.crop import crop_image, warp_mask
 
 
@@ -36,9 +38,7 @@ class FillOutside:
         self.prob = prob
         self.window = tuple(window)
 
-    def __call__(
-        self, pair: dict[str, Any], other: dict[str, Any], rng: Generator
-    ) -> dict[str, Any]:
+    def __call__(self, pair: dict[str, Any], other: PairSide, rng: Generator) -> dict[str, Any]:
         """Fill up a pair.
 
         Args:
@@ -54,16 +54,16 @@ class FillOutside:
             ValueError: If a side has kept no frame.
         """
         for side in (pair['template'], pair['search'], other):
-            if 'frame' not in side:
+            if side.frame is None:
                 raise ValueError(
-                    f'FillOutside: {side["img_path"]} has kept no frame; set keep_frames=True in '
+                    f'FillOutside: {side.img_path} has kept no frame; set keep_frames=True in '
                     'CropPair'
                 )
         # Sampled whether it is used or not: later random numbers do not depend on it.
         used, *position = rng.random(4)
         if used >= self.prob:
             return pair
-        window = self._sample_window(other['frame'], *position)
+        window = self._sample_window(other.frame, *position)
         return {**pair, **{key: _filled(pair[key], window) for key in ('template', 'search')}}
 
     def _sample_window(self, frame: np.ndarray, size: float, x: float, y: float) -> dict[str, Any]:
@@ -78,11 +78,11 @@ class FillOutside:
         return f'{type(self).__name__}(prob={self.prob}, window={self.window})'
 
 
-def _filled(side: dict[str, Any], window: dict[str, Any]) -> dict[str, Any]:
-    size = len(side['img'])
-    shown = np.ones(side['frame'].shape[:2], np.uint8)
-    outside = warp_mask(shown, side['matrix'], size) == 0
+def _filled(side: PairSide, window: dict[str, Any]) -> PairSide:
+    size = len(side.img)
+    shown = np.ones(side.frame.shape[:2], np.uint8)
+    outside = warp_mask(shown, side.matrix, size) == 0
     if not outside.any():
         return side
     filler = crop_image(**window, out_size=size)
-    return {**side, 'img': np.where(outside[..., None], filler, side['img'])}
+    return replace(side, img=np.where(outside[..., None], filler, side.img))

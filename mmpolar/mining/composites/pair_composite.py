@@ -1,6 +1,7 @@
 """Makes one training pair of a positive and a mined negative pair."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -9,6 +10,7 @@ from mmcv.transforms import BaseTransform
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from mmpolar.datasets.pair_side import PairSide
 from mmpolar.mining.composites.cut_out import lay_over, sample_side
 from mmpolar.mining.composites.fill_outside import FillOutside
 from mmpolar.registry import TRANSFORMS
@@ -157,56 +159,56 @@ class PairComposite(BaseTransform):
         self, pair: dict[str, Any], negative: dict[str, Any], rng: Generator
     ) -> dict[str, Any]:
         search = pair['search']
-        region = sample_side(search['box'], search['img'].shape[:2], rng)
+        region = sample_side(search.box, search.img.shape[:2], rng)
         if region is None:
             return pair
         x1, y1, x2, y2 = region
-        img = search['img'].copy()
-        img[y1:y2, x1:x2] = negative['search']['img'][y1:y2, x1:x2]
+        img = search.img.copy()
+        img[y1:y2, x1:x2] = negative['search'].img[y1:y2, x1:x2]
         return _with_search(pair, img, _source(negative, True, region))
 
     def _overlay(
         self, pair: dict[str, Any], negative: dict[str, Any], rng: Generator
     ) -> dict[str, Any]:
         ratio = rng.uniform(*self.ratio_range)
-        img = cv2.addWeighted(pair['search']['img'], ratio, negative['search']['img'], 1 - ratio, 0)
+        img = cv2.addWeighted(pair['search'].img, ratio, negative['search'].img, 1 - ratio, 0)
         return _with_search(pair, img, _source(negative, True, weight=1 - ratio))
 
     def _transplant(
         self, pair: dict[str, Any], negative: dict[str, Any], rng: Generator
     ) -> dict[str, Any]:
         search = pair['search']
-        if search['mask'] is None or not search['mask'].any():
+        if search.mask is None or not search.mask.any():
             return pair
-        img = lay_over(negative['search']['img'], search['img'], search['mask'])
+        img = lay_over(negative['search'].img, search.img, search.mask)
         # The target was the first source, and now covers the other one.
         sources = [_source(negative, True), *pair['composite_sources']]
-        return {**pair, 'search': {**search, 'img': img}, 'composite_sources': sources}
+        return {**pair, 'search': replace(search, img=img), 'composite_sources': sources}
 
     def _paste(
         self, pair: dict[str, Any], negative: dict[str, Any], rng: Generator
     ) -> dict[str, Any]:
         search, other = pair['search'], negative['search']
-        if search['mask'] is None or other['mask'] is None:
+        if search.mask is None or other.mask is None:
             return pair
-        if not (search['mask'].any() and other['mask'].any()):
+        if not (search.mask.any() and other.mask.any()):
             return pair
-        size = len(search['img'])
-        area = np.count_nonzero(search['mask'])
+        size = len(search.img)
+        area = np.count_nonzero(search.mask)
         for _ in range(PASTE_DRAWS):
-            matrix = self._sample_placement(other['mask'], size, rng)
-            cut = cv2.warpAffine(other['mask'], matrix, (size, size), flags=cv2.INTER_NEAREST)
-            left = np.where(cut > 0, 0, search['mask']).astype(np.uint8)
+            matrix = self._sample_placement(other.mask, size, rng)
+            cut = cv2.warpAffine(other.mask, matrix, (size, size), flags=cv2.INTER_NEAREST)
+            left = np.where(cut > 0, 0, search.mask).astype(np.uint8)
             if cut.any() and np.count_nonzero(left) >= max(1, (1 - self.max_occlusion) * area):
                 break
         else:
             return pair
         # An object that its crop cuts off would else get a dark rim.
-        moved = cv2.warpAffine(other['img'], matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
-        seen = {**search, 'mask': left}
+        moved = cv2.warpAffine(other.img, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
+        seen = replace(search, mask=left)
         if np.count_nonzero(left) < area:
-            seen['box'] = mask_to_box(left)
-        img = lay_over(search['img'], moved, cut)
+            seen.box = mask_to_box(left)
+        img = lay_over(search.img, moved, cut)
         return _with_search({**pair, 'search': seen}, img, _source(negative, True, _extent(cut)))
 
     def _sample_placement(
@@ -242,7 +244,7 @@ def _single(pairs: list[dict[str, Any]], what: str) -> dict[str, Any]:
 
 
 def _checked_negative(negative: dict[str, Any], positive: dict[str, Any]) -> dict[str, Any]:
-    shapes = [pair['search']['img'].shape for pair in (positive, negative)]
+    shapes = [pair['search'].img.shape for pair in (positive, negative)]
     if shapes[0] != shapes[1]:
         raise ValueError(
             f'PairComposite: the search crops are {shapes[0]} and {shapes[1]}; give the CropPair of '
@@ -250,15 +252,15 @@ def _checked_negative(negative: dict[str, Any], positive: dict[str, Any]) -> dic
         )
     if negative['label'] != 0:
         raise ValueError(
-            f'PairComposite: the negative pair of {negative["search"]["img_path"]} has the label '
+            f'PairComposite: the negative pair of {negative["search"].img_path} has the label '
             f'{negative["label"]}; take the negatives from NegativePairDataset'
         )
     return negative
 
 
-def _may_show(pair: dict[str, Any], side: dict[str, Any]) -> bool:
+def _may_show(pair: dict[str, Any], side: PairSide) -> bool:
     """Whether a side of another pair is of a video that this pair's target is in."""
-    return side['video'] in {pair['template']['video'], pair['search']['video']}
+    return side.video in {pair['template'].video, pair['search'].video}
 
 
 def _source(
@@ -267,9 +269,9 @@ def _source(
     region: tuple[int, int, int, int] | None = None,
     weight: float = 1.0,
 ) -> dict[str, Any]:
-    height, width = pair['search']['img'].shape[:2]
+    height, width = pair['search'].img.shape[:2]
     return dict(
-        img_path=pair['search']['img_path'],
+        img_path=pair['search'].img_path,
         is_negative=is_negative,
         region=region or (0, 0, width, height),
         weight=weight,
@@ -287,6 +289,6 @@ def _with_search(
 ) -> dict[str, Any]:
     return {
         **pair,
-        'search': {**pair['search'], 'img': img},
+        'search': replace(pair['search'], img=img),
         'composite_sources': [*pair['composite_sources'], source],
     }

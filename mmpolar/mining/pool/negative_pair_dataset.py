@@ -14,9 +14,9 @@ from mmpolar.datasets.base_pair_dataset import (
     apportion,
     checked_index,
     first_with_target,
-    view,
 )
 from mmpolar.datasets.base_track_dataset import BaseTrackDataset
+from mmpolar.datasets.pair_side import PairSide
 from mmpolar.datasets.track import Track
 from mmpolar.datasets.transforms.pack_pair_inputs import PackPairInputs
 from mmpolar.mining.pool.negative_region import background_region, distractor_region
@@ -29,7 +29,7 @@ from mmpolar.utils.image import ImageReadError, read_image_size
 KINDS = ('other', 'distractor', 'background')
 # Tells the random numbers of this dataset from those of TrackPairDataset with the same seed.
 _STREAM = 0x4E45
-Shown = tuple[str, dict]
+Shown = tuple[str, PairSide]
 
 
 @DATASETS.register_module()
@@ -121,8 +121,7 @@ class NegativePairDataset(BasePairDataset):
             index: Position in the pool.
 
         Returns:
-            ``template`` and ``search``, dictionaries with ``img_path``, ``box`` ((4,) float32
-            xyxy), ``mask`` ((H, W) uint8 or None) and ``video`` (path of the video's first image);
+            ``template`` and ``search``, a :class:`~mmpolar.datasets.pair_side.PairSide` each;
             ``label``, 0; ``kind``; ``rng``, the generator for the augmentation; ``sample_idx``,
             the index; ``dataset_name``, that of the template. Where the search frame shows the
             template's target too, ``search`` has ``avoid``, that target's box, and for a
@@ -144,7 +143,7 @@ class NegativePairDataset(BasePairDataset):
             rng, number, track, frame, target, self.wanted_kind(index)
         )
         return dict(
-            template=view(track, frame, target),
+            template=PairSide.of_track(track, frame, target),
             search=search,
             label=0,
             kind=kind,
@@ -188,16 +187,16 @@ class NegativePairDataset(BasePairDataset):
             key = f'{index:06d} unreadable {error}'
             return dict(img_id=key, kind='unreadable', sample_idx=index)
         template, search, kind = pair['template'], pair['search'], pair['kind']
-        region = search.get('region', search['box'])
+        region = search.box if search.region is None else search.region
         located = (
-            _located(template['img_path'], template['box']),
-            _located(search['img_path'], region),
+            _located(template.img_path, template.box),
+            _located(search.img_path, region),
         )
         return dict(
             img_id=f'{index:06d} {kind} {" -> ".join(located)}',
-            img_path=search['img_path'],
-            template_path=template['img_path'],
-            template_box=template['box'],
+            img_path=search.img_path,
+            template_path=template.img_path,
+            template_box=template.box,
             region=region,
             kind=kind,
             sample_idx=index,
@@ -247,11 +246,11 @@ class NegativePairDataset(BasePairDataset):
                 f'no video other than that of "{track["video_name"]}" for a negative pair of the '
                 f'kind "other" (wanted: "{wanted}"); add data'
             )
-        return 'other', view(*found)
+        return 'other', PairSide.of_track(*found)
 
     def _background(
         self, rng: np.random.Generator, track: Track, frame: int, target: Target
-    ) -> dict | None:
+    ) -> PairSide | None:
         """The template's video, away from the target."""
         path = track.frames[frame]
         frame_size = read_image_size(path) if target.mask is None else target.mask.shape
@@ -260,11 +259,11 @@ class NegativePairDataset(BasePairDataset):
         )
         if region is None:
             return None
-        return view(track, frame, Target(region)) | dict(avoid=target.box)
+        return PairSide.of_track(track, frame, Target(region), avoid=target.box)
 
     def _neighbour(
         self, rng: np.random.Generator, number: int, track: Track, frame: int, target: Target
-    ) -> dict | None:
+    ) -> PairSide | None:
         """Another object of the same frame."""
         dataset = self.datasets[number]
         neighbours = self._relations[number].in_same_images(track)
@@ -279,16 +278,16 @@ class NegativePairDataset(BasePairDataset):
                 rng, found[1].box, target.box, self.search_ratio, self.context_amount
             )
             if region is not None:
-                return view(other, *found) | dict(region=region, avoid=target.box)
+                return PairSide.of_track(other, *found, region, target.box)
         return None
 
-    def _classmate(self, rng: np.random.Generator, number: int, track: Track) -> dict | None:
+    def _classmate(self, rng: np.random.Generator, number: int, track: Track) -> PairSide | None:
         """An object of the template's class in another image."""
         classmates = self._relations[number].of_same_class(track)
         for other_id in _some_of(rng, classmates):
             found = self._draw_foreign(rng, self.datasets[number], track, other_id)
             if found is not None:
-                return view(*found)
+                return PairSide.of_track(*found)
         return None
 
 
