@@ -18,8 +18,8 @@ from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
 
-#: Random draws (of frames, or of tracks) before giving up, or turning to a search in order.
-MAX_DRAWS = 20
+#: Attempts to sample a frame, track or image before giving up, or turning to a search in order.
+MAX_ATTEMPTS = 20
 
 
 class BasePairDataset(Dataset, metaclass=ABCMeta):
@@ -125,14 +125,14 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
     ) -> tuple[dict, int, Target]:
         """A frame of the track in which the target shows; of another track if there is none."""
         dataset = self.datasets[number]
-        for _ in range(MAX_DRAWS):
+        for _ in range(MAX_ATTEMPTS):
             track = dataset.get_track(track_id)
             found = first_with_target(dataset, track, rng.permutation(track.frames_to_search()))
             if found is not None:
                 return track, *found
             track_id = int(rng.integers(dataset.num_videos))
         raise RuntimeError(
-            f'dataset "{dataset.name}": no target in {MAX_DRAWS} tracks, the last of them '
+            f'dataset "{dataset.name}": no target in {MAX_ATTEMPTS} tracks, the last of them '
             f'"{track["video_name"]}"; leave out tracks without targets or lower min_area'
         )
 
@@ -167,7 +167,7 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
 
     def _other_tracks(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
         """Datasets and tracks at random, by the datasets' shares; after that all in order."""
-        for _ in range(MAX_DRAWS):
+        for _ in range(MAX_ATTEMPTS):
             number = int(np.searchsorted(self._cumulative_shares, rng.random(), side='right'))
             yield number, int(rng.integers(self._num_tracks[number]))
         for number, num_tracks in enumerate(self._num_tracks):
@@ -221,8 +221,8 @@ def checked_index(index: int) -> int:
 def first_with_target(
     dataset: BaseTrackDataset, track: Track, frames: np.ndarray
 ) -> tuple[int, Target] | None:
-    """The first of some frames (at most ``MAX_DRAWS``) in which the target shows."""
-    for frame in frames[:MAX_DRAWS].tolist():
+    """The first of some frames (at most ``MAX_ATTEMPTS``) in which the target shows."""
+    for frame in frames[:MAX_ATTEMPTS].tolist():
         target = dataset.read_target(track, frame)
         if target is not None:
             return frame, target

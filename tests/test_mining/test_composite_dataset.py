@@ -11,10 +11,10 @@ from mmengine.dataset import pseudo_collate
 from mmengine.logging import MMLogger
 from torch.utils.data import DataLoader, Dataset
 
+from mmpolar.datasets.base_pair_dataset import MAX_ATTEMPTS
 from mmpolar.datasets.samplers import EpochPairSampler
 from mmpolar.datasets.samplers.epoch_pair_sampler import epoch_indices, shard
 from mmpolar.mining import CompositeDataset
-from mmpolar.mining.composites.composite_dataset import MAX_DRAWS
 from mmpolar.registry import DATASETS
 
 NUM_POSITIVES, NUM_NEGATIVES = 5, 9
@@ -462,7 +462,7 @@ def test_replacements_of_unreadable_picks_are_picks(damaged):
 
 def test_pool_without_a_readable_image_ends_with_an_error(damaged):
     dataset = damaged(num_good=0)
-    message = f'{MAX_DRAWS} negatives in a row were not readable; the last of them: negative "'
+    message = f'{MAX_ATTEMPTS} negatives in a row were not readable; the last of them: negative "'
     with pytest.raises(RuntimeError, match=message):
         dataset[0]
 
@@ -492,7 +492,7 @@ def test_images_whose_pipeline_gives_none_are_redrawn():
     assert {number for item in drawn for kind in item for number in kind} == {1, 3, 5}
     assert drawn == [dataset[i] for i in range(30)]
     never = CompositeDataset(Items(6, lambda i: None), Items(6), [names], num_composites=4)
-    with pytest.raises(RuntimeError, match=f'positives gave None for {MAX_DRAWS} images'):
+    with pytest.raises(RuntimeError, match=f'positives gave None for {MAX_ATTEMPTS} images'):
         never[0]
 
 
@@ -504,7 +504,9 @@ def test_composites_whose_pipeline_gives_none_are_redrawn_with_other_images():
     dataset = CompositeDataset(Items(6), Items(6), [only_even], num_composites=4, num_positives=1)
     assert {dataset[i][0] for i in range(40)} == {(0,), (2,), (4,)}
     never = CompositeDataset(Items(6), Items(6), [lambda results: None], num_composites=4)
-    with pytest.raises(RuntimeError, match=f'composite 3: the pipeline gave None for {MAX_DRAWS}'):
+    with pytest.raises(
+        RuntimeError, match=f'composite 3: the pipeline gave None for {MAX_ATTEMPTS}'
+    ):
         never[3]
 
 

@@ -13,8 +13,8 @@ MIN_TARGET_AREA = 400
 
 _MIN_CONTRAST = 20.0
 _EXTRA_CONTRAST = 30.0
-_MAX_DRAWS = 200
-_PLACEMENT_TRIES = 12
+_MAX_SCENES = 200
+_MAX_PLACEMENTS = 12
 _MIN_SIDE = 22.0
 _BAR_EXTENT = 2.0
 
@@ -49,7 +49,7 @@ def random_scene(
     Raises:
         RuntimeError: If no scene fits, which only happens when the frame is too small.
     """
-    for _ in range(_MAX_DRAWS):
+    for _ in range(_MAX_SCENES):
         scene = _draw_scene(rng, photos, frames, size, difficulty)
         if _starts_well(scene, _MIN_CONTRAST + (1 - difficulty) * _EXTRA_CONTRAST):
             return scene
@@ -239,7 +239,7 @@ def _draw_twin(
         Layer(layer.outline[::-1], recolour(rng, layer.texture, 0.2), layer.extent, layer.rim)
         for layer in target.layers
     ]
-    for _ in range(_PLACEMENT_TRIES):
+    for _ in range(_MAX_PLACEMENTS):
         twin = _set_moving(rng, layers, side, frames, size)
         if _clear_at_start(twin, target):
             return [twin]
@@ -261,7 +261,7 @@ def _draw_occluder(
     side = float(target.scale[0, 0]) * _log_uniform(rng, 0.7, 2.2)
     layers = _dress(rng, photos, parts, side)
     reach = layers[0].extent * side + target.layers[0].extent * float(target.scale.max())
-    for _ in range(_PLACEMENT_TRIES):
+    for _ in range(_MAX_PLACEMENTS):
         meeting = int(rng.integers(max(1, frames // 4), frames))
         heading = rng.uniform(0, 2 * np.pi)
         speed = rng.uniform(1.0, 1.8) * 1.05 * reach / meeting
@@ -318,7 +318,7 @@ def _draw_bar(
     texture = random_texture(rng, photos, pixels)
     layers = [Layer(bar_outline(frames), texture, _BAR_EXTENT, rng.uniform(0, 0.5))]
     reach = width / 2 + target.layers[0].extent * float(target.scale[0].max())
-    for _ in range(_PLACEMENT_TRIES):
+    for _ in range(_MAX_PLACEMENTS):
         meeting = int(rng.integers(max(1, frames // 4), frames))
         lean = rng.uniform(-0.35, 0.35) + (np.pi / 2 if rng.random() < 0.2 else 0.0)
         bar = _attach(camera, size, target.centre[meeting], meeting, layers, lean, width)

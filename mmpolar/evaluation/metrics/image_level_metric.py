@@ -1,7 +1,5 @@
 """How well images with a target are told from images without one."""
 
-import csv
-import json
 import logging
 import math
 import sys
@@ -25,10 +23,10 @@ from mmpolar.evaluation.functional import (
     pr_curve,
     recall,
 )
+from mmpolar.evaluation.image_level_report import ImageLevelReport
 from mmpolar.evaluation.metrics.gathered_metric import GatheredMetric
-from mmpolar.evaluation.sequence_report import check_outfile, nan_to_none
+from mmpolar.evaluation.sequence_report import check_outfile
 from mmpolar.registry import METRICS, TASK_UTILS
-from mmpolar.visualization import plot_pr_curves
 
 # What tells one sample of a dataset from another, as far as a pipeline packs it.
 _KEY_META = ('img_path', 'img_id', 'video_id', 'frame_id')
@@ -193,7 +191,9 @@ class ImageLevelMetric(GatheredMetric):
             figures = self._figures_of_one_kind(scores, has_target)
         _log(counts, figures, curve, readings)
         if self.out_file is not None:
-            self._write_report(counts, figures, curve, readings, counted)
+            marks = {reading.title: reading.point for reading in readings if reading.point.exists}
+            report = ImageLevelReport(self.score_thr, self.labels, counts, figures, curve, marks)
+            report.write(self.out_file, counted)
         return figures
 
     def _has_target(self, sample: Mapping[str, Any]) -> bool | None:
@@ -221,32 +221,6 @@ class ImageLevelMetric(GatheredMetric):
         if has_target.any():
             return dict(recall=recall(scores, has_target, self.score_thr))
         return dict(false_alarms_per_10k=false_alarms_per_10k(scores, has_target, self.score_thr))
-
-    def _write_report(
-        self,
-        counts: dict[str, int],
-        figures: dict[str, float],
-        curve: PRCurve | None,
-        readings: list[_Reading],
-        images: list[dict],
-    ) -> None:
-        report = dict(
-            score_thr=self.score_thr,
-            labels=self.labels,
-            counts=counts,
-            figures=nan_to_none(figures),
-            curve=None if curve is None else {k: v.tolist() for k, v in vars(curve).items()},
-        )
-        self.out_file.parent.mkdir(parents=True, exist_ok=True)
-        self.out_file.write_text(json.dumps(report, indent=1), encoding='utf-8')
-        with self.out_file.with_suffix('.csv').open('w', newline='', encoding='utf-8') as file:
-            writer = csv.writer(file)
-            writer.writerow(['image', 'has_target', 'score'])
-            for image in sorted(images, key=lambda image: -image['score']):
-                writer.writerow([image['image'], int(image['has_target']), image['score']])
-        if curve is not None:
-            marks = {reading.title: reading.point for reading in readings if reading.point.exists}
-            plot_pr_curves({'': curve}, self.out_file.with_suffix('.png'), marks)
 
 
 def _wanted(value: float | Sequence[float], name: str) -> list[float]:

@@ -15,7 +15,7 @@ from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from mmpolar.datasets.base_pair_dataset import MAX_DRAWS
+from mmpolar.datasets.base_pair_dataset import MAX_ATTEMPTS
 from mmpolar.datasets.base_track_dataset import build_transforms
 from mmpolar.datasets.permutation import permuted_index
 from mmpolar.mining.picks.mined_negatives import MinedNegatives
@@ -173,7 +173,7 @@ class CompositeDataset(Dataset):
         if index < 0:
             raise IndexError(f'composite index must be at least 0, got {index}')
         picks, round_number = self._mined.read()
-        for attempt in range(MAX_DRAWS):
+        for attempt in range(MAX_ATTEMPTS):
             entropy = SeedSequence([self.seed, round_number, index, attempt])
             own_seed, global_seed = entropy.spawn(2)
             sampling = _Sampling(
@@ -184,7 +184,7 @@ class CompositeDataset(Dataset):
             if item is not None:
                 return item
         raise RuntimeError(
-            f'composite {index}: the pipeline gave None for {MAX_DRAWS} draws; '
+            f'composite {index}: the pipeline gave None for {MAX_ATTEMPTS} draws; '
             'loosen its filters, e.g. FilterAnnotations'
         )
 
@@ -210,7 +210,7 @@ class CompositeDataset(Dataset):
     def _load_positive(self, sampling: '_Sampling', position: int) -> dict:
         """Read the positive for a position in a composite; another where its pipeline gives None."""
         number = self._scheduled_positive(sampling, position)
-        for _ in range(MAX_DRAWS):
+        for _ in range(MAX_ATTEMPTS):
             try:
                 results = self.positives[number]
             except UNREADABLE_ERRORS as error:
@@ -222,14 +222,14 @@ class CompositeDataset(Dataset):
                 return results
             number = int(sampling.rng.integers(len(self.positives)))
         raise RuntimeError(
-            f'the pipeline of the positives gave None for {MAX_DRAWS} images, the last of them '
+            f'the pipeline of the positives gave None for {MAX_ATTEMPTS} images, the last of them '
             f'{_name(self.positives, number)}; loosen its filters'
         )
 
     def _load_negative(self, sampling: '_Sampling', position: int) -> dict:
         """Read the negative for a position in a composite; another where that is not possible."""
         source, number = self._scheduled_negative(sampling, position)
-        for _ in range(MAX_DRAWS):
+        for _ in range(MAX_ATTEMPTS):
             try:
                 results = self.negatives[number]
                 if results is not None:
@@ -241,7 +241,7 @@ class CompositeDataset(Dataset):
             self._report_once(number, unreadable)
             number = int(sampling.rng.choice(source))
         raise RuntimeError(
-            f'{MAX_DRAWS} negatives in a row were not readable; the last of them: {unreadable}; '
+            f'{MAX_ATTEMPTS} negatives in a row were not readable; the last of them: {unreadable}; '
             'check the files and the pipeline of the negatives'
         )
 

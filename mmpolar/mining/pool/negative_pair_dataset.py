@@ -9,7 +9,7 @@ from mmengine.dataset import Compose
 from mmengine.logging import print_log
 
 from mmpolar.datasets.base_pair_dataset import (
-    MAX_DRAWS,
+    MAX_ATTEMPTS,
     BasePairDataset,
     apportion,
     checked_index,
@@ -292,8 +292,8 @@ class NegativePairDataset(BasePairDataset):
 
 
 def _some_of(rng: np.random.Generator, track_ids: np.ndarray) -> list[int]:
-    """At most ``MAX_DRAWS`` of some tracks in random order; the whole of a class may be large."""
-    return rng.choice(track_ids, min(len(track_ids), MAX_DRAWS), replace=False).tolist()
+    """At most ``MAX_ATTEMPTS`` of some tracks in random order; the whole of a class may be large."""
+    return rng.choice(track_ids, min(len(track_ids), MAX_ATTEMPTS), replace=False).tolist()
 
 
 def _check_kinds(kinds: Mapping[str, float]) -> None:

@@ -5,10 +5,7 @@ from mmdet.models.losses import weight_reduce_loss
 from torch import Tensor, nn
 
 from mmpolar.registry import MODELS
-
-# Shorter radii count as this long, in pixels: it is the radius of a ray that meets no boundary
-# (mmpolar.structures.polar.MIN_RADIUS), and it bounds the gradient at 1 / MIN_RADIUS.
-MIN_RADIUS = 1e-3
+from mmpolar.structures.polar import MIN_RADIUS
 
 
 @MODELS.register_module()
@@ -86,6 +83,7 @@ def polar_iou_loss(pred: Tensor, target: Tensor, squared: bool = False) -> Tenso
         Losses of shape (...), not negative, in at least float32.
     """
     dtype = torch.promote_types(torch.promote_types(pred.dtype, target.dtype), torch.float32)
+    # Shorter radii count as this long, which bounds the gradient at 1 / MIN_RADIUS.
     pred = pred.to(dtype).clamp(min=MIN_RADIUS)
     target = target.to(dtype).clamp(min=MIN_RADIUS)
     longer, shorter = torch.maximum(pred, target), torch.minimum(pred, target)
