@@ -12,7 +12,7 @@ from mmpolar.evaluation.submissions import (
     build_expected_dataset,
     expected_sequences,
 )
-from mmpolar.utils.findings import ERROR, Finding, format_summary, has_errors
+from mmpolar.utils.issues import ERROR, Issue, format_summary, has_errors
 
 #: The dataset of each benchmark, and what may be said about it.
 DATA_HELP = """\
@@ -68,20 +68,20 @@ def read_expected(
         parser.error(f'the dataset cannot be read: {error}')
 
 
-def print_findings(findings: Iterable[Finding], notes: bool) -> bool:
+def print_issues(issues: Iterable[Issue], notes: bool) -> bool:
     """Print what is wrong and a summary.
 
     Args:
-        findings: What a check found; they are printed as they come.
+        issues: What a check found; they are printed as they come.
         notes: Whether to print the notes too.
 
     Returns:
         Whether there are errors.
     """
     found = []
-    for finding in findings:
-        found.append(finding)
-        if finding.level == ERROR or notes:
-            print(finding, flush=True)
+    for issue in issues:
+        found.append(issue)
+        if issue.level == ERROR or notes:
+            print(issue, flush=True)
     print(format_summary(found))
     return has_errors(found)

@@ -35,7 +35,7 @@ class AttributeFiles:
 
 # OTB: tracker_benchmark v1.0 (Wu et al., TPAMI 2015), perfPlot.m and its folder anno/att.
 # LaSOT: the official toolkit (Fan et al., CVPR 2019), run_tracker_performance_evaluation.m, annos/att.
-# UAV123: the header of the table in the data set's own DatasetAnnotation.pdf (Mueller et al., ECCV
+# UAV123: the header of the table in the dataset's own DatasetAnnotation.pdf (Mueller et al., ECCV
 # 2016), anno/<version>/att.
 FORMATS: Mapping[type[BaseTrackDataset], AttributeFiles] = {
     OTBDataset: AttributeFiles(
@@ -80,7 +80,7 @@ LONG_NAMES = dict(
 
 
 def read_attributes(dataset: BaseTrackDataset, path: str | os.PathLike | None = None) -> Attributes:
-    """Attributes of the sequences of a data set, or of their frames.
+    """Attributes of the sequences of a dataset, or of their frames.
 
     Args:
         dataset: OTB, LaSOT or UAV123, whose official files have an attribute a column; VOT, whose
@@ -94,7 +94,7 @@ def read_attributes(dataset: BaseTrackDataset, path: str | os.PathLike | None = 
 
     Raises:
         FileNotFoundError: If there is no such file or folder, or it lacks a sequence.
-        ValueError: If the data set has no attributes that are known, or a file cannot be read.
+        ValueError: If the dataset has no attributes that are known, or a file cannot be read.
     """
     names = [dataset.get_track(index).video_name for index in range(dataset.num_videos)]
     if path is not None and Path(path).suffix == '.json':
@@ -105,7 +105,7 @@ def read_attributes(dataset: BaseTrackDataset, path: str | os.PathLike | None = 
     if not found:
         known = ', '.join(kind.__name__ for kind in FORMATS)
         raise ValueError(
-            f'data set "{dataset.name}" ({type(dataset).__name__}) tells no attributes; those of '
+            f'dataset "{dataset.name}" ({type(dataset).__name__}) tells no attributes; those of '
             f'{known} and VOTDataset are known, for others give a JSON file'
         )
     return found
@@ -136,7 +136,7 @@ def _from_files(
     folder = _attribute_folder(dataset) if path is None else Path(path)
     if not folder.is_dir():
         raise FileNotFoundError(f'folder {folder} with the files of the attributes does not exist')
-    # OTB's toolkit and its data sets do not agree on capitals.
+    # OTB's toolkit and its datasets do not agree on capitals.
     files = {entry.stem.lower(): entry for entry in folder.glob('*.txt')}
     found: Attributes = {column: {} for column in columns}
     for name in names:
@@ -162,13 +162,13 @@ def _attribute_folder(dataset: BaseTrackDataset) -> Path:
         if folder.is_dir():
             return folder
     raise FileNotFoundError(
-        f'data set "{dataset.name}": no folder {" or ".join(map(str, candidates))}; put the files '
+        f'dataset "{dataset.name}": no folder {" or ".join(map(str, candidates))}; put the files '
         "of the benchmark's toolkit there, or say where they are"
     )
 
 
 def _from_flags(dataset: BaseTrackDataset) -> Attributes:
-    """Tags of the frames, where the data set has them."""
+    """Tags of the frames, where the dataset has them."""
     found: Attributes = {tag: {} for tag in (*FRAME_TAGS, NO_TAG)}
     for index in range(dataset.num_videos):
         track = dataset.get_track(index)

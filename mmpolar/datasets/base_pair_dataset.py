@@ -26,7 +26,7 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
     """Pairs of a template and a search frame, drawn from several track datasets.
 
     Each position belongs to one dataset, so the datasets' shares are exact; within a dataset the
-    pairs walk through seeded permutations of its tracks, so that the tracks are used equally
+    pairs follow seeded permutations of its tracks, so that the tracks are used equally
     often.
 
     Args:
@@ -227,3 +227,18 @@ def first_with_target(
         if target is not None:
             return frame, target
     return None
+
+
+def view(track: Track, frame: int, target: Target) -> dict:
+    """A frame of a track with its target, for transforms that add keys of their own.
+
+    Returns:
+        ``img_path``; ``box``, (4,) float32 xyxy; ``mask``, (H, W) uint8 or None; and ``video``,
+        the path of the track's first image, which tells videos apart.
+    """
+    return dict(
+        img_path=track.frames[frame],
+        box=target.box,
+        mask=target.mask,
+        video=track.frames[0],
+    )

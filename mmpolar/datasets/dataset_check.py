@@ -13,11 +13,11 @@ from mmpolar.datasets.sequence_files import frame_number
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.utils.abridged import abridged
-from mmpolar.utils.findings import ERROR, NOTE, Finding
 from mmpolar.utils.image import list_images, read_image, read_image_size, read_mask
+from mmpolar.utils.issues import ERROR, NOTE, Issue
 
 
-def check_dataset(config: Mapping, decode: bool = True) -> Iterator[Finding]:
+def check_dataset(config: Mapping, decode: bool = True) -> Iterator[Issue]:
     """Look for everything that is broken in a dataset, without stopping at the first.
 
     Errors are what training or testing stumbles over, or learns wrongly from: what the dataset
@@ -32,7 +32,7 @@ def check_dataset(config: Mapping, decode: bool = True) -> Iterator[Finding]:
         decode: Whether to decode every image; otherwise only its head is read.
 
     Yields:
-        The findings, in the order of the tracks.
+        The issues, in the order of the tracks.
 
     Raises:
         TypeError: If the dataset is not a :class:`BaseTrackDataset`.
@@ -47,15 +47,15 @@ def check_dataset(config: Mapping, decode: bool = True) -> Iterator[Finding]:
     except (OSError, ValueError) as error:
         dataset.errors.report(error)
         dataset.data_list = []
-    yield from (Finding(ERROR, 'index', dataset.name, error) for error in dataset.errors.messages)
+    yield from (Issue(ERROR, 'index', dataset.name, error) for error in dataset.errors.messages)
     if dataset._fully_initialized and dataset.num_videos:
         yield from _Check(dataset, decode).run()
     elif not dataset.errors.messages:
-        yield Finding(ERROR, 'empty', dataset.name, 'no track with a target was found')
+        yield Issue(ERROR, 'empty', dataset.name, 'no track with a target was found')
 
 
 class _Check:
-    """One walk through the tracks; images and masks that tracks share are read once."""
+    """One pass over the tracks; images and masks that tracks share are read once."""
 
     def __init__(self, dataset: BaseTrackDataset, decode: bool) -> None:
         self.dataset = dataset
@@ -65,7 +65,7 @@ class _Check:
         self._seen_sequences: set[str] = set()
         self._known_ids = _ids_by_sequence(dataset)
 
-    def run(self) -> Iterator[Finding]:
+    def run(self) -> Iterator[Issue]:
         for number in range(self.dataset.num_videos):
             track = self.dataset.get_track(number)
             if track.sequence not in self._seen_sequences:
@@ -73,17 +73,15 @@ class _Check:
                 yield from self._check_sequence(track)
             yield from self._check_track(track)
 
-    def _check_sequence(self, track: Track) -> Iterator[Finding]:
+    def _check_sequence(self, track: Track) -> Iterator[Issue]:
         """What belongs to the video: its images, and the numbers in their names."""
         missing = _missing_numbers(track.frames)
         if missing:
-            yield Finding(
-                ERROR, 'missing frames', track.sequence, f'no image of {abridged(missing)}'
-            )
+            yield Issue(ERROR, 'missing frames', track.sequence, f'no image of {abridged(missing)}')
         for path in track.frames:
             yield from self._check_image(path)
 
-    def _check_image(self, path: str) -> Iterator[Finding]:
+    def _check_image(self, path: str) -> Iterator[Issue]:
         if path in self._sizes:
             return
         self._sizes[path] = None
@@ -93,18 +91,18 @@ class _Check:
             else:
                 self._sizes[path] = read_image_size(path)
         except FileNotFoundError as error:
-            yield Finding(ERROR, 'missing file', path, str(error))
+            yield Issue(ERROR, 'missing file', path, str(error))
         except (OSError, ValueError) as error:
-            yield Finding(ERROR, 'undecodable file', path, str(error))
+            yield Issue(ERROR, 'undecodable file', path, str(error))
 
-    def _check_track(self, track: Track) -> Iterator[Finding]:
+    def _check_track(self, track: Track) -> Iterator[Issue]:
         for path in track.frames:
             yield from self._check_image(path)
         yield from self._check_masks(track)
         yield from self._check_boxes(track)
         yield from self._check_presence(track)
 
-    def _check_masks(self, track: Track) -> Iterator[Finding]:
+    def _check_masks(self, track: Track) -> Iterator[Issue]:
         if track.mask_paths is None:
             return
         for frame, path in zip(track.frames, track.mask_paths, strict=True):
@@ -118,29 +116,27 @@ class _Check:
             lonely = [p for p in list_images(folder) if Path(p).stem not in stems]
             if lonely and not self._starts_late(track):
                 names = abridged([Path(path).name for path in lonely])
-                yield Finding(ERROR, 'mask without image', folder, f'no image for {names}')
+                yield Issue(ERROR, 'mask without image', folder, f'no image for {names}')
 
-    def _check_mask(
-        self, path: str, size: tuple[int, int] | None, track: Track
-    ) -> Iterator[Finding]:
+    def _check_mask(self, path: str, size: tuple[int, int] | None, track: Track) -> Iterator[Issue]:
         try:
             ids = read_mask(path)
         except FileNotFoundError as error:
-            yield Finding(ERROR, 'missing file', path, str(error))
+            yield Issue(ERROR, 'missing file', path, str(error))
             return
         except (OSError, ValueError) as error:
-            yield Finding(ERROR, 'undecodable file', path, str(error))
+            yield Issue(ERROR, 'undecodable file', path, str(error))
             return
         if size is not None and ids.shape != size:
             message = f'mask of {_size(ids.shape)} pixels for an image of {_size(size)}'
-            yield Finding(ERROR, 'mask size', path, message)
+            yield Issue(ERROR, 'mask size', path, message)
         known = self._known_ids[track.sequence]
         unknown = set(np.unique(ids).tolist()) - known - {0, VOID_ID} if known else set()
         if unknown:
             message = f'objects {abridged(sorted(unknown))} belong to no track'
-            yield Finding(NOTE, 'unknown object', path, message)
+            yield Issue(NOTE, 'unknown object', path, message)
 
-    def _check_boxes(self, track: Track) -> Iterator[Finding]:
+    def _check_boxes(self, track: Track) -> Iterator[Issue]:
         if track.boxes is None:
             return
         frames = [n for n in track.frames_to_search() if self._sizes[track.frames[n]]]
@@ -158,9 +154,9 @@ class _Check:
         ):
             if chosen.any():
                 listed = abridged(np.asarray(frames)[chosen].tolist())
-                yield Finding(level, kind, track.video_name, f'frames {listed}')
+                yield Issue(level, kind, track.video_name, f'frames {listed}')
 
-    def _check_presence(self, track: Track) -> Iterator[Finding]:
+    def _check_presence(self, track: Track) -> Iterator[Issue]:
         """Frames without target, among those that are annotated and can be read."""
         absent, present = [], 0
         for frame in _annotated(track):
@@ -173,12 +169,12 @@ class _Check:
                 absent.append(frame)
         place = track.video_name
         if not present:
-            yield Finding(ERROR, 'no target', place, 'no frame shows the target')
+            yield Issue(ERROR, 'no target', place, 'no frame shows the target')
         elif absent:
-            yield Finding(NOTE, 'frames without target', place, f'frames {abridged(absent)}')
+            yield Issue(NOTE, 'frames without target', place, f'frames {abridged(absent)}')
         if present and absent[:1] == [0] and self.dataset.test_mode:
             message = 'the first frame, from which a tracker starts, shows no target'
-            yield Finding(ERROR, 'late target', place, message)
+            yield Issue(ERROR, 'late target', place, message)
 
     def _starts_late(self, track: Track) -> bool:
         """Whether other frames of the folder are left out on purpose."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mmpolar.datasets.base_pair_dataset import MAX_DRAWS, BasePairDataset, checked_index, view
+from mmpolar.datasets.base_pair_dataset import MAX_ATTEMPTS, BasePairDataset, checked_index, view
 from mmpolar.datasets.base_track_dataset import BaseTrackDataset
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
@@ -115,13 +115,13 @@ class MaskCropDataset(BasePairDataset):
     def _draw_masked(
         self, rng: np.random.Generator, number: int, track_id: int
     ) -> tuple[dict, int, Target]:
-        for _ in range(MAX_DRAWS):
+        for _ in range(MAX_ATTEMPTS):
             track, frame, target = self._draw_template(rng, number, track_id)
             if target.mask is not None:
                 return track, frame, target
             track_id = int(rng.integers(self.datasets[number].num_videos))
         raise RuntimeError(
-            f'dataset "{self.datasets[number].name}": no target with a mask in {MAX_DRAWS} tracks; '
+            f'dataset "{self.datasets[number].name}": no target with a mask in {MAX_ATTEMPTS} tracks; '
             'a mask stage trains on masks only, leave the dataset out'
         )
 

@@ -20,7 +20,7 @@ class TrackPairDataset(BasePairDataset):
     alone, so pairs are the same for any number of workers and ranks. An index beyond the length
     stands for a later epoch: ``index = epoch * len(self) + position``, as the
     ``EpochPairSampler`` gives it. Each position belongs to one dataset, so the datasets' shares
-    are exact in every epoch; within a dataset the pairs walk through seeded permutations of its
+    are exact in every epoch; within a dataset the pairs follow seeded permutations of its
     tracks, so that the tracks are used equally often, over epochs too.
 
     Args:

@@ -20,7 +20,7 @@ class ImageLevelReport:
         score_thr: Threshold at which an image is flagged.
         labels: Class labels that count as targets; None for all.
         counts: Numbers of images with a target, without one, and left out.
-        figures: Value of each figure.
+        metrics: Value of each metric.
         curve: Precision over recall; None where the images are of one kind.
         marks: Points of the curve to mark in its plot, by name.
     """

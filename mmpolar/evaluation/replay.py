@@ -1,4 +1,4 @@
-"""Scoring stored results against the truth of a data set, without the tracker that made them."""
+"""Scoring stored results against the ground truth of a dataset, without the tracker that made them."""
 
 import os
 from collections.abc import Sequence
@@ -33,12 +33,12 @@ class _Job:
 
 
 class TrackReplay(Sequence[TrackFrame]):
-    """The frames of a track, each with its truth and with what a tracker once answered.
+    """The frames of a track, each with its ground truth and with what a tracker once answered.
 
     Files are read when a frame is asked for.
 
     Args:
-        dataset: Data set that was tested.
+        dataset: Dataset that was tested.
         track_id: Number of the track in it.
         results: The tracker's answers.
         masks: Whether to decode the tracker's masks.
@@ -106,18 +106,18 @@ def track_frame(
     image_size: tuple[int, int] | None,
     length: int,
 ) -> TrackFrame:
-    """One frame of a track for a metric, from its data set and a tracker's answer.
+    """One frame of a track for a metric, from its dataset and a tracker's answer.
 
     Args:
         track: The track.
         track_id: Number of the track.
         index: Number of the frame.
-        target: The truth; None where the target is absent or the frame is not annotated.
+        target: The ground truth; None where the target is absent or the frame is not annotated.
         box: The tracker's box, (4,) xyxy, or None where it found nothing.
         score: The tracker's score, NaN where it found nothing.
-        polygon: The tracker's outline, (V, 2), or None.
+        polygon: The tracker's contour, (V, 2), or None.
         mask: The tracker's mask, (H, W) uint8 0/1, or None.
-        image_size: Height and width, where the truth has no mask that tells them.
+        image_size: Height and width, where the ground truth has no mask that tells them.
         length: Number of frames that are scored.
 
     Returns:
@@ -155,7 +155,7 @@ def score_results(
     """Score stored results by metrics, all in one pass over the files.
 
     Args:
-        dataset: Data set that was tested.
+        dataset: Dataset that was tested.
         results: The tracker's answers.
         metrics: What to compute of each sequence.
         masks: Whether to decode the tracker's masks.
@@ -185,13 +185,13 @@ def score_results(
 
 
 def missing_videos(dataset: BaseTrackDataset, results: ResultFolder) -> list[str]:
-    """Names of the tracks of a data set that results lack."""
+    """Names of the tracks of a dataset that results lack."""
     names = (dataset.get_track(index).video_name for index in range(dataset.num_videos))
     return [name for name in names if not results.has(name)]
 
 
 def has_masks(dataset: BaseTrackDataset) -> bool:
-    """Whether the targets of a data set have masks; its first track speaks for all."""
+    """Whether the targets of a dataset have masks; its first track speaks for all."""
     target = dataset.load_target(0, 0)
     return target is not None and target.mask is not None
 

@@ -20,7 +20,7 @@ class StoredTrack:
         boxes: (T, 4) float64 xyxy, pixel centres at integers; NaN where nothing was found.
         scores: (T,) float64; NaN where nothing was found, or no scores were written.
         mask_paths: T mask files; None for a frame without one. None if no mask was written.
-        polygons: T outlines (V, 2) float64; None for a frame without one. None if none was written.
+        polygons: T contours (V, 2) float64; None for a frame without one. None if none was written.
         seconds: (T,) float64, measured time of each frame; NaN where it was not measured.
     """
 
@@ -32,7 +32,7 @@ class StoredTrack:
 
 
 class ResultFolder:
-    """The folder that ``tools/test.py --out`` writes, one tracker's answers on one data set.
+    """The folder that ``tools/test.py --out`` writes, one tracker's answers on one dataset.
 
     Args:
         path: The folder, with ``boxes/`` and perhaps ``masks/`` and ``polygons/`` in it.
@@ -78,7 +78,7 @@ class ResultFolder:
         """Track of one video.
 
         Args:
-            video_name: Name of the track in its data set.
+            video_name: Name of the track in its dataset.
             frames: Paths of the video's images, from whose names those of the masks follow.
 
         Returns:
@@ -92,13 +92,13 @@ class ResultFolder:
         if not file.is_file():
             raise FileNotFoundError(
                 f'results "{self.name}" have no track of video {video_name!r}: {file} does not '
-                'exist; test the same data set, to the end'
+                'exist; test the same dataset, to the end'
             )
         boxes = _read_numbers(file, columns=4)
         if len(boxes) != len(frames):
             raise ValueError(
                 f'{file} has {len(boxes)} lines for the {len(frames)} frames of video '
-                f'{video_name!r}; test the same data set'
+                f'{video_name!r}; test the same dataset'
             )
         scores = _read_column(file.with_name(f'{file.stem}_scores.txt'), len(boxes))
         lost = ~(boxes[:, 2:] > 0).any(axis=1)
@@ -134,7 +134,7 @@ class ResultFolder:
             return None
         polygons = [entry['polygon'] for entry in json.loads(file.read_text(encoding='utf-8'))]
         if len(polygons) != length:
-            raise ValueError(f'{file} has {len(polygons)} outlines for {length} frames')
+            raise ValueError(f'{file} has {len(polygons)} contours for {length} frames')
         return [None if points is None else np.array(points, float) for points in polygons]
 
 

@@ -1,4 +1,4 @@
-"""Figures of sequences as a table for the log, a JSON file and a CSV file."""
+"""Metrics of sequences as a table for the log, a JSON file and a CSV file."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from rich import box as rich_box
 from rich.console import Console
 from rich.table import Table
 
-#: Name of the last row, which has the figures of all sequences together.
+#: Name of the last row, which has the metrics of all sequences together.
 MEAN_ROW = 'mean'
 
 
@@ -76,8 +76,8 @@ def write_report(
     Args:
         path: The JSON file; its folder is made.
         sequences: See :func:`format_table`; all that they hold goes into the JSON file.
-        means: Figures of all sequences together.
-        columns: Figures in the CSV file; its last row has the means.
+        means: Metrics of all sequences together.
+        columns: Metrics in the CSV file; its last row has the means.
         **more: Further entries of the JSON file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

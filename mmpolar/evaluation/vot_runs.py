@@ -31,7 +31,7 @@ class VOTRun:
         frames: (T,) numbers of the frames, in the order in which the tracker saw them.
         states: (T,) a :class:`FrameState` each.
         regions: T answers; None where the tracker was started or did not run.
-        overlaps: (T,) overlap with the truth, 0 where there is no answer.
+        overlaps: (T,) overlap with the ground truth, 0 where there is no answer.
         present: (T,) whether the target is in the frame.
         seconds: (T,) measured time of the tracker in each frame, NaN where it did not run.
     """
@@ -55,7 +55,7 @@ class VOTRun:
         """What ``VOTMetric`` takes in: plain values without the regions.
 
         Args:
-            video_name: Name of the sequence, unique in its data set.
+            video_name: Name of the sequence, unique in its dataset.
             video_length: Frames of the sequence.
             run: Number of this run among those of the sequence, from 0.
             num_runs: How many runs the sequence has.
@@ -84,14 +84,14 @@ def run_with_resets(
 ) -> VOTRun:
     """Run through a sequence; start again after each failure.
 
-    A tracker has failed in a frame in which its region does not overlap the truth. It is started
+    A tracker has failed in a frame in which its region does not overlap the ground truth. It is started
     again ``skip`` frames later.
 
     Args:
         truth: True region of each frame.
         start: Starts the tracker in a frame.
         step: Answers a frame.
-        overlap: Overlap of an answer with the truth; bind the size of the frames, as with
+        overlap: Overlap of an answer with the ground truth; bind the size of the frames, as with
             ``functools.partial(pixel_overlap, size=(height, width))``.
         skip: From a failure to the next start, at least 1.
 

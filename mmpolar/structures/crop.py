@@ -120,13 +120,13 @@ def transform_mask_box(
         return None
     if matrix[0, 1] == 0 and matrix[1, 0] == 0:
         return transform_box((x - 0.5, y - 0.5, x + width - 0.5, y + height - 0.5), matrix)
-    outlines, _ = cv2.findContours(
+    contours, _ = cv2.findContours(
         mask[y : y + height, x : x + width],
         cv2.RETR_EXTERNAL,
         cv2.CHAIN_APPROX_SIMPLE,
         offset=(x, y),
     )
-    centers = transform_points(np.concatenate(outlines)[:, 0], matrix)
+    centers = transform_points(np.concatenate(contours)[:, 0], matrix)
     reach = np.abs(matrix[:, :2]).sum(axis=1) / 2  # half the extent of one mapped pixel square
     return np.concatenate([centers.min(axis=0) - reach, centers.max(axis=0) + reach]).astype(
         np.float32
@@ -261,7 +261,7 @@ def warp_mask(
     """Crop a mask by any affine matrix; 0 outside the frame.
 
     Each crop pixel takes the frame pixel square that its centre falls into, so the result is the
-    mapped outline drawn at crop resolution and its area is unbiased. (Interpolating and cutting
+    mapped contour drawn at crop resolution and its area is unbiased. (Interpolating and cutting
     at one half would round off corners and lose a third of a single pixel.)
 
     Args:

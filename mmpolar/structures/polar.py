@@ -1,9 +1,9 @@
-"""Polar outlines: masks and polygons to radii, radii back to points, polygons and masks.
+"""Polar contours: masks and polygons to radii, radii back to points, polygons and masks.
 
 A pole throws ``n`` rays, ray k at the angle ``2*pi*k/n`` from +x towards +y, and the target is described by
-the distance along each ray to its outline. Coordinates are pixels, x right, y down, an integer is a
-pixel centre: pixel (row i, column j) is the unit square centred at (x=j, y=i). The outline of a mask is
-the outline of the union of its pixel squares, so a mask over columns 20..39 spans x in [19.5, 39.5].
+the distance along each ray to its contour. Coordinates are pixels, x right, y down, an integer is a
+pixel centre: pixel (row i, column j) is the unit square centred at (x=j, y=i). The contour of a mask is
+the contour of the union of its pixel squares, so a mask over columns 20..39 spans x in [19.5, 39.5].
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ CROSSINGS = ('farthest', 'nearest')
 
 # A ray within this distance (px) of an edge's end meets it, so that no ray slips between two edges.
 _TOUCH = 1e-9
-# A pole within this distance (px) of the outline, measured along a ray, lies on it.
-_ON_OUTLINE = 1e-6
+# A pole within this distance (px) of the contour, measured along a ray, lies on it.
+_ON_CONTOUR = 1e-6
 # An edge that deviates from a ray by less than this angle (rad) runs along it.
 _PARALLEL = 1e-6
 # Rays and poles are worked through in blocks of about this many (line, edge) or (line, pole) pairs:
@@ -66,26 +66,26 @@ def encode_radii(
     crossing: str = 'farthest',
     min_radius: float = MIN_RADIUS,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distance from every pole to the target's outline along every ray.
+    """Distance from every pole to the target's contour along every ray.
 
-    The outline is a closed set: a ray that only touches a corner, or runs along an edge, meets it, and a
-    pole on the outline meets it at distance 0 along every ray. Holes and further components are part of
-    the outline, and so is the image border where it cuts a mask. Poles may lie anywhere, also outside the
+    The contour is a closed set: a ray that only touches a corner, or runs along an edge, meets it, and a
+    pole on the contour meets it at distance 0 along every ray. Holes and further components are part of
+    the contour, and so is the image border where it cuts a mask. Poles may lie anywhere, also outside the
     mask or the image.
 
     Args:
         target: Mask of shape (H, W), bool or uint8 (non-zero is inside), or one polygon of shape (V, 2)
-            in pixels (x, y), or a sequence of such polygons. Every edge of every polygon is outline.
+            in pixels (x, y), or a sequence of such polygons. Every edge of every polygon is contour.
             Polygons are told from masks by their dtype, which is neither bool nor uint8.
         poles: Start points of the rays in pixels, shape (P, 2) as (x, y). P may be 0.
         n_rays: Number n of rays, at least 3.
-        crossing: Which point of the outline counts where a ray meets it more than once: ``'farthest'``
+        crossing: Which point of the contour counts where a ray meets it more than once: ``'farthest'``
             or ``'nearest'`` from the pole.
         min_radius: Smallest radius given out, in pixels, above 0.
 
     Returns:
         ``radii``, float32 of shape (P, n) in pixels, at least ``min_radius``, and ``valid``, bool of shape
-        (P, n). A ray that does not meet the outline, hence every ray of an empty mask, has the radius
+        (P, n). A ray that does not meet the contour, hence every ray of an empty mask, has the radius
         ``min_radius`` and is not valid.
 
     Raises:
@@ -225,7 +225,7 @@ def polar_ceiling(
     crossing: str = 'farthest',
     pole: np.ndarray | None = None,
 ) -> float:
-    """IoU that a perfect polar outline reaches with a mask: of the mask and its decoded encoding.
+    """IoU that a perfect polar contour reaches with a mask: of the mask and its decoded encoding.
 
     A pole outside the mask is allowed. Rays that miss the mask then end at the pole (``MIN_RADIUS``), so
     the polygon spans from the pole to the mask and the IoU says what that costs.
@@ -302,7 +302,7 @@ def _check_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _mask_edges(mask: np.ndarray) -> Edges:
-    """Maximal straight runs of a mask's outline, as start and end points of shape (E, 2).
+    """Maximal straight runs of a mask's contour, as start and end points of shape (E, 2).
 
     A lattice point is an end of a horizontal and of a vertical run exactly when an odd number of the four
     pixels around it is inside. Along a row of lattice points these ends pair up in order, and likewise
@@ -465,7 +465,7 @@ def _reduce_crossings(
     """
     distances = np.abs(signed)
     half_line = place + (signed < 0) * n_places
-    at_pole = np.flatnonzero(distances <= _ON_OUTLINE)
+    at_pole = np.flatnonzero(distances <= _ON_CONTOUR)
     if at_pole.size:
         distances[at_pole] = 0
         other = (half_line[at_pole] + n_places) % (2 * n_places)
@@ -480,7 +480,7 @@ def _scanline_toggles(starts: np.ndarray, ends: np.ndarray, height: int, width: 
     """Flat pixel indices from which inside and outside swap, one per edge and row of centres it crosses.
 
     An edge crosses the rows in [min y, max y): of two edges that meet on a row exactly one counts there,
-    or both or none where the outline only touches the row.
+    or both or none where the contour only touches the row.
     """
     falls = starts[:, 1] > ends[:, 1]
     upper = np.where(falls[:, None], ends, starts)

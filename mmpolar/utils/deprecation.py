@@ -162,21 +162,25 @@ class OldItemAccess:
 
     def __contains__(self, name: str) -> bool:
         self._warn_item_access(name)
-        return name in getattr(self, 'extra', {}) or getattr(self, name, None) is not None
+        return self._has(name)
 
     def get(self, name: str, default: Any = None) -> Any:
         """A field, or a default where it is None."""
-        found = name in self
-        return self[name] if found else default
+        value = self[name] if self._has(name) else None
+        return default if value is None else value
 
     def keys(self) -> list[str]:
         """Names of the fields that are not None."""
         names = [*self.__dataclass_fields__, *getattr(self, 'extra', {})]
-        return [name for name in names if name != 'extra' and name in self]
+        return [name for name in names if name != 'extra' and self._has(name)]
+
+    def _has(self, name: str) -> bool:
+        return name in getattr(self, 'extra', {}) or getattr(self, name, None) is not None
 
     def _warn_item_access(self, name: str) -> None:
         owner = type(self).__name__
-        warn_deprecated(f'{owner}[{name!r}]', f'the attribute {owner}.{name}', stacklevel=3)
+        new = f'{owner}.{name}' if name in self.__dataclass_fields__ else f'{owner}.extra[{name!r}]'
+        warn_deprecated(f'{owner}[{name!r}]', new, stacklevel=3)
 
 
 class MovedModuleFinder(MetaPathFinder, Loader):

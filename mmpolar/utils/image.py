@@ -24,7 +24,7 @@ _WHITE = 255
 
 
 class ImageReadError(ValueError):
-    """An image or mask file exists but holds no readable picture."""
+    """An image or mask file exists but holds no readable image."""
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:

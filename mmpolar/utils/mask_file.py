@@ -1,4 +1,4 @@
-"""Writing masks as palette pictures in the colours of DAVIS."""
+"""Writing masks as palette images in the colours of DAVIS."""
 
 import io
 from functools import lru_cache
@@ -36,8 +36,8 @@ def encode_mask(ids: np.ndarray) -> bytes:
     Returns:
         The file.
     """
-    picture = Image.fromarray(ids)
-    picture.putpalette(davis_palette().tobytes())
+    image = Image.fromarray(ids)
+    image.putpalette(davis_palette().tobytes())
     file = io.BytesIO()
-    picture.save(file, format='PNG')
+    image.save(file, format='PNG')
     return file.getvalue()

@@ -54,9 +54,20 @@ MOVED_MODULES: dict[str, NewPlace] = {
         'MaxDetectionScore': 'mmpolar.mining',
         'MaxTrackScore': 'mmpolar.mining',
     },
+    'mmpolar.evaluation.submissions.mask_pictures': {
+        'MaskPictureSubmission': 'mmpolar.evaluation.submissions.mask_images:MaskImageSubmission',
+    },
     'mmpolar.datasets.tours': {'step_of_tour': 'mmpolar.datasets.permutation:permuted_index'},
     'mmpolar.structures.region': 'mmpolar.evaluation.functional.vot_region',
     'mmpolar.structures.search_region': 'mmpolar.mining.pool.negative_region',
+    'mmpolar.utils.findings': {
+        'ERROR': 'mmpolar.utils.issues',
+        'NOTE': 'mmpolar.utils.issues',
+        'Finding': 'mmpolar.utils.issues:Issue',
+        'format_summary': 'mmpolar.utils.issues',
+        'has_errors': 'mmpolar.utils.issues',
+        'list_some': 'mmpolar.utils.abridged:abridged',
+    },
     # Not the new package itself: its modules would be imported a second time by their old names.
     'mmpolar.utils.synthetic': dict.fromkeys(
         (
@@ -76,7 +87,11 @@ MOVED_MODULES: dict[str, NewPlace] = {
     ),
     'mmpolar.utils.synthetic.curves': 'mmpolar.datasets.synthetic.random_curves',
     'mmpolar.utils.synthetic.generate': 'mmpolar.datasets.synthetic.video_generator',
-    'mmpolar.utils.synthetic.outlines': 'mmpolar.datasets.synthetic.random_shapes',
+    'mmpolar.utils.synthetic.outlines': {
+        'bar_outline': 'mmpolar.datasets.synthetic.random_shapes:bar_shape',
+        'outline_radius': 'mmpolar.datasets.synthetic.random_shapes:shape_radius',
+        'random_outline': 'mmpolar.datasets.synthetic.random_shapes:random_shape',
+    },
     'mmpolar.utils.synthetic.photo_objects': 'mmpolar.datasets.synthetic.photo_objects',
     'mmpolar.utils.synthetic.photo_scenes': 'mmpolar.datasets.synthetic.photo_scenes',
     'mmpolar.utils.synthetic.photographs': 'mmpolar.datasets.synthetic.photographs',

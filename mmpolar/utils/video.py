@@ -193,5 +193,5 @@ def _iter_camera(index: int) -> Iterator[np.ndarray]:
     ok, first = capture.read()
     if not ok:
         capture.release()
-        raise VideoReadError(f'camera {index} gives no picture; check that it is connected')
+        raise VideoReadError(f'camera {index} gives no image; check that it is connected')
     return _remaining_frames(Path(f'camera {index}'), capture, first, promised=0)

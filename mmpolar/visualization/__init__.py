@@ -3,13 +3,14 @@
 from importlib import import_module
 from typing import Any
 
+from mmpolar.utils.deprecation import moved_names
 from mmpolar.visualization.draw import (
     GROUND_TRUTH_COLOR,
     PREDICTION_COLOR,
     contact_sheet,
     draw_box,
     draw_mask,
-    draw_mask_outline,
+    draw_mask_contour,
     draw_polygon,
     draw_result,
     draw_results,
@@ -24,7 +25,7 @@ __all__ = [
     'contact_sheet',
     'draw_box',
     'draw_mask',
-    'draw_mask_outline',
+    'draw_mask_contour',
     'draw_polygon',
     'draw_result',
     'draw_results',
@@ -43,9 +44,11 @@ _PLOTS = {
     'read_training_curves': 'curves',
 }
 
+_old_name = moved_names(__name__, {'draw_mask_outline': 'mmpolar.visualization:draw_mask_contour'})
+
 
 def __getattr__(name: str) -> Any:
-    """The functions that plot."""
+    """The functions that plot, and old names."""
     if name not in _PLOTS:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        return _old_name(name)
     return getattr(import_module(f'{__name__}.{_PLOTS[name]}'), name)

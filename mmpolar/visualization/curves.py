@@ -22,7 +22,7 @@ def plot_training_curves(log: str | os.PathLike, out: str | os.PathLike) -> None
 
     Args:
         log: The file ``vis_data/scalars.json`` that MMEngine writes in the work directory.
-        out: Picture to write, .png; its folder is made.
+        out: Image to write, .png; its folder is made.
 
     Raises:
         FileNotFoundError: If there is no such log.

@@ -14,7 +14,7 @@ from mmpolar.structures.track_result import TrackResult
 
 PREDICTION_COLOR = (0, 140, 255)
 GROUND_TRUTH_COLOR = (80, 220, 80)
-#: Orange, blue, green, pink, yellow, violet: told apart on most pictures. BGR.
+#: Orange, blue, green, pink, yellow, violet: told apart on most images. BGR.
 TARGET_COLORS = (
     PREDICTION_COLOR, (255, 160, 40), (80, 220, 80), (220, 100, 255), (0, 230, 240), (240, 90, 130),
 )  # fmt: skip
@@ -35,7 +35,7 @@ Color = tuple[int, int, int]
 def draw_box(
     img: np.ndarray, box: np.ndarray, color: Color = PREDICTION_COLOR, thickness: int = 2
 ) -> np.ndarray:
-    """Draw the outline of a box.
+    """Draw the contour of a box.
 
     Args:
         img: uint8 BGR image (H, W, 3).
@@ -111,10 +111,10 @@ def draw_mask(
     return out
 
 
-def draw_mask_outline(
+def draw_mask_contour(
     img: np.ndarray, mask: np.ndarray, color: Color = GROUND_TRUTH_COLOR, thickness: int = 1
 ) -> np.ndarray:
-    """Draw the outlines of a mask, holes included, along its outermost pixels.
+    """Draw the contours of a mask, holes included, along its outermost pixels.
 
     Args:
         img: uint8 BGR image (H, W, 3).

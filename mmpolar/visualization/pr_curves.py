@@ -26,7 +26,7 @@ def plot_pr_curves(
 
     Args:
         curves: Name of a model to its curve, at least one; an only one may have the name ''.
-        out: Picture to write, .png; its folder is made.
+        out: Image to write, .png; its folder is made.
         marks: Name of a point to the point, each marked in both panels.
 
     Raises:

@@ -57,14 +57,14 @@ class ResultPanel:
 def plot_results(
     panels: Sequence[ResultPanel], out: str | os.PathLike, columns: int = 3, title: str = ''
 ) -> None:
-    """Draw panels into one picture; a tracker has one colour in all of them.
+    """Draw panels into one image; a tracker has one colour in all of them.
 
     Args:
         panels: The plots, at least one, each with at least one curve.
-        out: Picture to write, in a format that Matplotlib knows (.png, .pdf, .svg); its folder is
+        out: Image to write, in a format that Matplotlib knows (.png, .pdf, .svg); its folder is
             made.
         columns: Panels in a row, at least 1.
-        title: Heading of the picture.
+        title: Heading of the image.
 
     Raises:
         ValueError: If there is no panel, or one has no curve.

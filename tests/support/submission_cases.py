@@ -81,8 +81,8 @@ class Case:
     def check(self, path: Path | None = None) -> set[tuple[str, str, str]]:
         """Level, kind and place of everything that is wrong with the archive or a folder."""
         sequences = expected_sequences(self.dataset)
-        findings = check_submission(self.format, sequences, path or self.archive)
-        return {(finding.level, finding.kind, finding.place) for finding in findings}
+        issues = check_submission(self.format, sequences, path or self.archive)
+        return {(issue.level, issue.kind, issue.place) for issue in issues}
 
 
 def true_box(frame: dict) -> np.ndarray:

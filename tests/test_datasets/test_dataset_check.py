@@ -20,7 +20,7 @@ from benchmark_folders import (
 from scripts import load_script
 
 from mmpolar.datasets.dataset_check import check_dataset
-from mmpolar.utils.findings import ERROR
+from mmpolar.utils.issues import ERROR
 
 ROOT = Path(__file__).resolve().parents[2]
 MASKS = [filled(i, 2, i + 9, 11) for i in range(5)]
@@ -42,12 +42,12 @@ def boxes(tmp_path):
 
 def errors(root, kind, **options):
     found = check_dataset(dict(type=kind, data_root=str(root), **options))
-    return [finding for finding in found if finding.level == ERROR]
+    return [issue for issue in found if issue.level == ERROR]
 
 
 def notes(root, kind, **options):
     found = check_dataset(dict(type=kind, data_root=str(root), **options))
-    return [finding for finding in found if finding.level != ERROR]
+    return [issue for issue in found if issue.level != ERROR]
 
 
 def plant_in_masks(root):
@@ -73,13 +73,13 @@ def plant_in_masks(root):
     ]
 
 
-def test_data_without_fault_has_no_findings(davis, boxes):
+def test_data_without_fault_has_no_issues(davis, boxes):
     assert errors(davis, 'DavisDataset') == notes(davis, 'DavisDataset') == []
     assert errors(boxes, 'OTBDataset') == notes(boxes, 'OTBDataset') == []
 
 
-def assert_found(findings, planted):
-    lines = [str(finding) for finding in findings]
+def assert_found(issues, planted):
+    lines = [str(issue) for issue in issues]
     for kind, part in planted:
         assert any(f'{kind}: ' in line and part in line for line in lines), (kind, part, lines)
     assert len(lines) == len(planted), lines
@@ -151,9 +151,9 @@ def test_other_benchmarks_are_checked_through_their_datasets(tmp_path):
     assert_found(errors(data, 'YouTubeVOSDataset'), [('index', '"w": no image of frame 00005')])
 
 
-def test_folder_that_is_not_there_is_one_finding(tmp_path):
-    (finding,) = errors(tmp_path / 'none', 'DavisDataset')
-    assert finding.kind == 'index'
+def test_folder_that_is_not_there_is_one_issue(tmp_path):
+    (issue,) = errors(tmp_path / 'none', 'DavisDataset')
+    assert issue.kind == 'index'
     with pytest.raises(TypeError, match='ImageFolderDataset is not a dataset of tracks'):
         list(check_dataset(dict(type='ImageFolderDataset', data_root=str(tmp_path))))
 
@@ -174,7 +174,7 @@ def test_command_sums_up_and_tells_by_its_exit_code(tool, davis, tmp_path, capsy
     text = capsys.readouterr().out
     assert f'{len(planted)} errors, 0 notes' in text
     assert '2 error undecodable file' in text
-    kinds = [finding['kind'] for finding in json.loads((tmp_path / 'f.json').read_text())]
+    kinds = [issue['kind'] for issue in json.loads((tmp_path / 'f.json').read_text())]
     assert sorted(kinds) == sorted(kind for kind, _ in planted)
 
 

@@ -20,7 +20,7 @@ def scenes():
 
 
 @pytest.mark.parametrize('name', PHOTO_OBJECTS)
-def test_outlines_lie_in_their_photographs(name):
+def test_contours_lie_in_their_photographs(name):
     found = PHOTO_OBJECTS[name]
     height, width = found.read().shape[:2]
     polygon = found.polygon

@@ -27,7 +27,7 @@ from mmpolar.datasets.synthetic.random_curves import (
     knot_period,
     random_curve,
 )
-from mmpolar.datasets.synthetic.random_shapes import outline_radius, random_outline
+from mmpolar.datasets.synthetic.random_shapes import random_shape, shape_radius
 from mmpolar.utils.image import read_image, read_mask
 
 SIZE = (160, 120)
@@ -81,7 +81,7 @@ def test_missing_packages_are_skipped_and_none_at_all_is_an_error(monkeypatch):
         sample_photographs()
 
 
-# --- curves and outlines ---------------------------------------------------------------------
+# --- curves and shapes ---------------------------------------------------------------------
 
 
 def test_curve_passes_through_its_knots_and_reproduces_a_line():
@@ -103,7 +103,7 @@ def test_random_curve_is_smooth_for_any_length(frames):
 
 
 def _silhouette(parts: list[np.ndarray], frame: int, scale: float = 60) -> np.ndarray:
-    half = int(np.ceil(outline_radius(parts) * scale)) + 2
+    half = int(np.ceil(shape_radius(parts) * scale)) + 2
     canvas = np.zeros((2 * half + 1, 2 * half + 1), np.uint8)
     for part in parts:
         for polygon in part[frame]:
@@ -111,11 +111,11 @@ def _silhouette(parts: list[np.ndarray], frame: int, scale: float = 60) -> np.nd
     return canvas
 
 
-def test_outlines_have_unit_area_their_centre_in_the_origin_and_all_kinds_of_shape():
+def test_shapes_have_unit_area_their_centre_in_the_origin_and_all_kinds_of_shape():
     rng = np.random.default_rng(0)
     solidity, part_counts = [], set()
     for _ in range(60):
-        parts = random_outline(rng, FRAMES)
+        parts = random_shape(rng, FRAMES)
         canvas = _silhouette(parts, 0)
         moments = cv2.moments(canvas, binaryImage=True)
         centre = np.array([moments['m10'], moments['m01']]) / moments['m00'] - len(canvas) // 2
@@ -129,11 +129,11 @@ def test_outlines_have_unit_area_their_centre_in_the_origin_and_all_kinds_of_sha
     assert part_counts == {1, 3}  # single and articulated
 
 
-def test_outlines_deform_smoothly():
+def test_shapes_deform_smoothly():
     rng = np.random.default_rng(5)
     steps, changes = [], []
     for _ in range(30):
-        parts = random_outline(rng, 24)
+        parts = random_shape(rng, 24)
         moves = np.concatenate([np.diff(part, axis=0).ravel() for part in parts])
         steps.append(np.abs(moves).max())
         changes.append(np.mean(_silhouette(parts, 0, 30) != _silhouette(parts, 12, 30)))
@@ -148,10 +148,10 @@ def _square(centre: np.ndarray, side: float, colour: int, **kwargs) -> Sprite:
     """A square of one colour; ``centre`` is (F, 2)."""
     frames = len(centre)
     corners = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
-    outline = np.broadcast_to(corners, (frames, 1, 4, 2))
+    polygons = np.broadcast_to(corners, (frames, 1, 4, 2))
     texture = np.full((32, 32, 3), colour, np.uint8)
     pose = dict(angle=np.zeros(frames), scale=np.full((frames, 2), side)) | kwargs
-    return Sprite([Layer(outline, texture, 0.8, 0.0)], centre, **pose)
+    return Sprite([Layer(polygons, texture, 0.8, 0.0)], centre, **pose)
 
 
 def _plain_scene(sprites: list[Sprite], target: int = 0, size: tuple[int, int] = (64, 48)) -> Scene:
@@ -164,7 +164,7 @@ def _plain_scene(sprites: list[Sprite], target: int = 0, size: tuple[int, int] =
     return Scene(size, camera, sprites, target, light)
 
 
-def test_mask_is_the_pixels_whose_squares_the_outline_covers():
+def test_mask_is_the_pixels_whose_squares_the_contour_covers():
     centre = np.array([[19.5, 24.5]])  # spans x in [9.5, 29.5], y in [14.5, 34.5]
     scene = _plain_scene([_square(centre, 20, 200)])
     image, mask = scene.render(0)
@@ -215,7 +215,7 @@ def test_what_lies_in_front_is_cut_out_of_the_mask_and_what_lies_behind_is_not()
 def test_target_made_of_parts_is_covered_by_their_union():
     centre = np.array([[24.0, 24.0]])
     left, right = _square(centre, 20, 90), _square(centre, 20, 160)
-    right.layers[0].outline = right.layers[0].outline + np.array([0.5, 0])
+    right.layers[0].polygons = right.layers[0].polygons + np.array([0.5, 0])
     both = _plain_scene([Sprite(left.layers + right.layers, centre, left.angle, left.scale)])
     union = _plain_scene([left]).full_mask(0) | _plain_scene([right]).full_mask(0)
     np.testing.assert_array_equal(both.full_mask(0), union)

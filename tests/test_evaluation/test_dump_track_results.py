@@ -18,7 +18,7 @@ def target_mask(size=(60, 80), left=10):
 
 @pytest.fixture
 def video(make_sample):
-    """Three frames: given target, found target with outline, nothing found."""
+    """Three frames: given target, found target with contour, nothing found."""
 
     def make(name='a', video_id=0, **options):
         box, mask = [9.5, 19.5, 29.5, 39.5], target_mask()

@@ -112,7 +112,7 @@ def test_boundary_f_matches_all_distances_on_hand_made_masks(tolerance):
 
 @pytest.mark.parametrize('seed', range(3))
 def test_j_and_f_match_slow_ones_on_what_a_tracker_draws(seed):
-    """A ragged target with holes and thin limbs, and a smooth outline of it that is a little off."""
+    """A ragged target with holes and thin limbs, and a smooth contour of it that is a little off."""
     rng = np.random.default_rng(seed)
     size = (240, 427)
     rows, columns = np.indices(size)

@@ -74,7 +74,7 @@ def test_scores_are_those_of_the_metrics(davis, results, workers):
     boxes, masks = score_results(
         davis, results, [OPEMetric(), DavisMetric()], workers=workers, progress=False
     )
-    assert [one.video_name for one in boxes] == ['bear', 'camel']
+    assert [one['video_name'] for one in boxes] == ['bear', 'camel']
     assert [one['n_frames'] for one in masks] == [5, 5]
     # A box of 12 px that is 2 px off covers 10/14; the fifth frame of five is lost.
     ious = np.array([1, 10 / 14, 10 / 14, 10 / 14, 0])
@@ -110,7 +110,7 @@ def test_masks_of_a_data_set_are_noticed(davis, results):
 def test_missing_tracks_are_named(davis, tmp_path):
     results = ResultFolder(store_results(davis, tmp_path / 'part', shifted(0), tracks=[0]))
     assert missing_videos(davis, results) == ['camel']
-    with pytest.raises(FileNotFoundError, match=r"have no track of video 'camel'.*same data set"):
+    with pytest.raises(FileNotFoundError, match=r"have no track of video 'camel'.*same dataset"):
         TrackReplay(davis, 1, results)
 
 

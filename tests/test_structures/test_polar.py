@@ -328,7 +328,7 @@ def test_encode_follows_scale_translation_and_quarter_turn(seed, crossing):
 
 
 @pytest.mark.parametrize('seed', range(3))
-def test_encode_every_ray_from_inside_meets_the_outline_and_nearest_is_not_farther(seed):
+def test_encode_every_ray_from_inside_meets_the_contour_and_nearest_is_not_farther(seed):
     mask = blob_mask(seed)
     poles = np.argwhere(mask)[::17, ::-1]
     far, far_valid = encode_radii(mask, poles, 36, 'farthest')
@@ -376,7 +376,7 @@ def test_encode_full_image_and_one_pixel_image():
     assert radii[0].tolist() == [0.5, 0.5, 0.5, 0.5]
 
 
-def test_encode_hole_and_second_component_count_as_outline():
+def test_encode_hole_and_second_component_count_as_contour():
     mask = np.zeros((9, 30), dtype=np.uint8)
     mask[1:8, 2:12] = 1
     mask[4, 6:8] = 0  # hole over x in [5.5, 7.5]
@@ -390,7 +390,7 @@ def test_encode_hole_and_second_component_count_as_outline():
     assert far[:, 2].tolist() == [1.5, 5.5]
 
 
-def test_encode_pole_on_the_outline_is_at_distance_zero_and_valid():
+def test_encode_pole_on_the_contour_is_at_distance_zero_and_valid():
     poles = np.array([[39.5, 14.5], [39.5, 9.5], [30.0, 9.5]])
     near, valid = encode_radii(box_mask(), poles, 36, 'nearest')
     assert valid.all()

@@ -125,7 +125,7 @@ def test_the_check_lists_everything_and_says_so_in_its_exit_code(check, lasot, t
     printed = capsys.readouterr().out
     assert 'ERROR number of lines: boat-1.txt: 4 lines for 5 frames' in printed
     assert '3 errors, 0 notes' in printed
-    kinds = [finding['kind'] for finding in json.loads(report.read_text())]
+    kinds = [issue['kind'] for issue in json.loads(report.read_text())]
     assert sorted(kinds) == ['extra file', 'not finite', 'number of lines']
 
 

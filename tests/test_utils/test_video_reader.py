@@ -122,7 +122,7 @@ def test_broken_image_of_a_folder_is_named(tmp_path):
 
 @pytest.mark.parametrize('source', [991, '991'])
 def test_camera_that_is_not_there_is_named(source):
-    with pytest.raises(VideoReadError, match='camera 991 gives no picture'):
+    with pytest.raises(VideoReadError, match='camera 991 gives no image'):
         iter_frames(source)
     assert count_frames(source) is None
     assert frame_rate(source) is None

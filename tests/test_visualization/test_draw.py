@@ -6,7 +6,7 @@ from mmpolar.visualization import (
     contact_sheet,
     draw_box,
     draw_mask,
-    draw_mask_outline,
+    draw_mask_contour,
     draw_polygon,
     draw_result,
     draw_results,
@@ -40,7 +40,7 @@ DRAWINGS = {
     'box': lambda img: draw_box(img, [10, 10, 50, 40]),
     'polygon': lambda img: draw_polygon(img, [[10, 10], [50, 12], [30, 40]], RED),
     'mask': lambda img: draw_mask(img, disc(), RED, 0.5),
-    'outline': lambda img: draw_mask_outline(img, disc()),
+    'contour': lambda img: draw_mask_contour(img, disc()),
     'result': lambda img: draw_result(
         img, [10, 10, 50, 40], [[10, 10], [50, 12], [30, 40]], disc(), 0.876, 'cat'
     ),
@@ -125,7 +125,7 @@ def test_empty_mask_changes_nothing():
     img = grey()
     nothing = np.zeros((60, 80), bool)
     assert not changed(img, draw_mask(img, nothing)).any()
-    assert not changed(img, draw_mask_outline(img, nothing)).any()
+    assert not changed(img, draw_mask_contour(img, nothing)).any()
 
 
 def test_mask_of_another_size_is_refused():
@@ -133,12 +133,12 @@ def test_mask_of_another_size_is_refused():
         draw_mask(grey(), np.zeros((60, 79), bool))
 
 
-def test_outline_follows_border_and_hole():
+def test_contour_follows_border_and_hole():
     mask = np.zeros((60, 80), np.uint8)
     mask[10:50, 20:60] = 255
     mask[25:35, 35:45] = 0
     img = grey()
-    marked = changed(img, draw_mask_outline(img, mask, RED, thickness=1))
+    marked = changed(img, draw_mask_contour(img, mask, RED, thickness=1))
     assert marked[10, 20:60].all()
     assert marked[10:50, 59].all()
     assert marked[24, 36:44].all()

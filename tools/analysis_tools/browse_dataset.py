@@ -31,7 +31,7 @@ from mmpolar.visualization.draw import (
     contact_sheet,
     draw_box,
     draw_mask,
-    draw_mask_outline,
+    draw_mask_contour,
     draw_polygon,
 )
 
@@ -217,7 +217,7 @@ def draw_target(
         mask = instances.masks.masks[0]
         mask = cv2.resize(mask, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
         img = draw_mask(img, mask, GROUND_TRUTH_COLOR, alpha=0.15)
-        img = draw_mask_outline(img, mask, GROUND_TRUTH_COLOR)
+        img = draw_mask_contour(img, mask, GROUND_TRUTH_COLOR)
     return draw_box(img, on_screen(instances.bboxes.numpy()[0], zoom), color)
 
 

@@ -33,7 +33,7 @@ from mmpolar.visualization import (
     contact_sheet,
     draw_box,
     draw_mask,
-    draw_mask_outline,
+    draw_mask_contour,
     draw_polygon,
 )
 from mmpolar.visualization.draw import SHEET_BACKGROUND, SHEET_TEXT_COLOR
@@ -338,7 +338,7 @@ def draw_cell(frame: TrackFrame, width: int, true_box: bool = False) -> NDArray[
     if frame.mask is not None:
         cell = draw_mask(cell, shown_mask(frame.mask), PREDICTION_COLOR, alpha=0.3)
     if frame.gt_mask is not None:
-        cell = draw_mask_outline(cell, shown_mask(frame.gt_mask), GROUND_TRUTH_COLOR)
+        cell = draw_mask_contour(cell, shown_mask(frame.gt_mask), GROUND_TRUTH_COLOR)
     if frame.gt_box is not None and (true_box or frame.gt_mask is None):
         cell = draw_box(cell, shown(frame.gt_box), GROUND_TRUTH_COLOR, thickness=2)
     if frame.polygon is not None:

@@ -11,7 +11,7 @@ from mmengine.config import Config, DictAction
 
 from mmpolar.datasets.dataset_check import check_dataset
 from mmpolar.registry import DATASETS
-from mmpolar.utils.findings import ERROR, Finding, format_summary, has_errors
+from mmpolar.utils.issues import ERROR, Issue, format_summary, has_errors
 
 DESCRIPTION = """\
 List everything that is broken in a dataset, without stopping at the first mistake: files that are
@@ -52,7 +52,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--fast', action='store_true', help='read only the heads of images instead of decoding them'
     )
-    parser.add_argument('--json', type=Path, help='also write all findings to this file')
+    parser.add_argument('--json', type=Path, help='also write all issues to this file')
     args = parser.parse_args(argv)
     if args.what.endswith('.py') == (args.data_root is not None):
         parser.error('give a config (*.py) alone, or the class of a dataset and its folder')
@@ -64,23 +64,23 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Check, print the findings and a summary.
+    """Check, print the issues and a summary.
 
     Returns:
         The exit code.
     """
     args = parse_args(argv)
-    findings: list[Finding] = []
+    issues: list[Issue] = []
     for config in find_configs(args):
         print(f'{config["type"]} {config.get("data_root", "")}')
-        for finding in check_dataset(config, decode=not args.fast):
-            findings.append(finding)
-            if finding.level == ERROR or args.notes:
-                print(f'  {finding}', flush=True)
+        for issue in check_dataset(config, decode=not args.fast):
+            issues.append(issue)
+            if issue.level == ERROR or args.notes:
+                print(f'  {issue}', flush=True)
     if args.json:
-        args.json.write_text(json.dumps([asdict(finding) for finding in findings], indent=1))
-    print(f'\n{format_summary(findings)}')
-    return int(has_errors(findings))
+        args.json.write_text(json.dumps([asdict(issue) for issue in issues], indent=1))
+    print(f'\n{format_summary(issues)}')
+    return int(has_errors(issues))
 
 
 def find_configs(args: argparse.Namespace) -> Iterator[Mapping[str, Any]]:

@@ -11,11 +11,11 @@ from mmpolar.cli.submissions import (
     DATA_HELP,
     add_data_arguments,
     build_submission,
-    print_findings,
+    print_issues,
     read_expected,
 )
 from mmpolar.evaluation.submissions import BENCHMARKS, check_submission
-from mmpolar.utils.findings import Finding
+from mmpolar.utils.issues import Issue
 
 DESCRIPTION = """\
 List everything that is wrong with a submission, without stopping at the first mistake: sequences, files
@@ -47,14 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f'there is no submission at {args.submission}')
     submission = build_submission(args, parser)
     sequences = read_expected(submission, args, parser)
-    kept: list[Finding] = []
-    findings = check_submission(submission, sequences, args.submission, progress=True)
+    kept: list[Issue] = []
+    issues = check_submission(submission, sequences, args.submission, progress=True)
     try:
-        failed = print_findings(_keep(findings, kept), args.notes)
+        failed = print_issues(_keep(issues, kept), args.notes)
     except ValueError as error:
         return report_error(error)
     if args.json:
-        args.json.write_text(json.dumps([asdict(finding) for finding in kept], indent=1))
+        args.json.write_text(json.dumps([asdict(issue) for issue in kept], indent=1))
     return int(failed)
 
 
@@ -65,14 +65,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('benchmark', choices=BENCHMARKS, help='whose rules hold')
     parser.add_argument('submission', type=Path, help='its zip file or folder')
     add_data_arguments(parser)
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write all findings to FILE')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write all issues to FILE')
     return parser
 
 
-def _keep(findings: Iterator[Finding], kept: list[Finding]) -> Iterator[Finding]:
-    for finding in findings:
-        kept.append(finding)
-        yield finding
+def _keep(issues: Iterator[Issue], kept: list[Issue]) -> Iterator[Issue]:
+    for issue in issues:
+        kept.append(issue)
+        yield issue
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ from mmpolar.cli.submissions import (
     DATA_HELP,
     add_data_arguments,
     build_submission,
-    print_findings,
+    print_issues,
     read_expected,
 )
 from mmpolar.evaluation.result_folder import ResultFolder
@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         make_submission(submission, sequences, results, args.out, progress=True)
     except (OSError, ValueError) as error:
         return report_error(error)
-    findings = check_submission(submission, sequences, args.out, progress=True)
-    failed = print_findings(findings, args.notes)
+    issues = check_submission(submission, sequences, args.out, progress=True)
+    failed = print_issues(issues, args.notes)
     print(f'wrote {args.out}')
     return int(failed)
 

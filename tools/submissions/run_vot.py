@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from mmpolar.apis import init_tracker
 from mmpolar.cli.errors import report_error
-from mmpolar.cli.submissions import print_findings
+from mmpolar.cli.submissions import print_issues
 from mmpolar.datasets import VOTDataset
 from mmpolar.evaluation.functional import EAO_INTERVALS, eao_interval, pixel_overlap
 from mmpolar.evaluation.functional.vot_region import Region, parse_region, region_box, result_region
@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_run(job, run_job(job, tracker, args.region, submission))
     if args.year is not None:
         score(jobs, submission, args.year)
-    return int(print_findings(check_submission(submission, sequences, args.out), notes=True))
+    return int(print_issues(check_submission(submission, sequences, args.out), notes=True))
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -150,7 +150,7 @@ def list_jobs(
         ValueError: If the protocol wants anchors and a sequence has none.
     """
     for number, sequence in enumerate(sequences):
-        path = Path(dataset.get_track(number).region_file)
+        path = Path(dataset.get_track(number).extra['region_file'])
         truth = [parse_region(line) for line in path.read_text().splitlines() if line.strip()]
         for stem, frames in submission.runs(sequence).items():
             yield Job(sequence, truth, out / stem, frames)

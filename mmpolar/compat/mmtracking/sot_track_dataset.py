@@ -60,7 +60,9 @@ class SOTTrackDataset(BaseTrackDataset):
         annotations = self.source.get_ann_infos_from_video(video)
         name = self._video_name(video, images['img_paths'])
         return Track(
-            video_name=name, frames=images['img_paths'], boxes=self._present_boxes(name, annotations)
+            video_name=name,
+            frames=images['img_paths'],
+            boxes=self._present_boxes(name, annotations),
         )
 
     def _video_name(self, video: int, frames: list[str]) -> str:

@@ -26,7 +26,7 @@ def read_labelme(folder: Path, skipped: Counter | None = None) -> Iterator[Clip]
 
     Polygons, rectangles, circles and masks are read. Shapes of a clip with the same ``group_id``
     are one object; without one, those with the same label are. The image is the file that
-    ``imagePath`` names beside the JSON file; pictures inside the JSON file are not used.
+    ``imagePath`` names beside the JSON file; images inside the JSON file are not used.
 
     Args:
         folder: Folder with ``*.json`` and images, which is one clip; or a folder of such folders.
@@ -78,8 +78,8 @@ def _mask(shape: dict, size: tuple[int, int]) -> np.ndarray | None:
     if kind == 'circle':
         return circle_mask(*points[0], math.dist(points[0], points[1]), size)
     if kind == 'mask':
-        with Image.open(io.BytesIO(base64.b64decode(shape['mask']))) as picture:
-            mask = (np.asarray(picture) != 0).astype(np.uint8)
+        with Image.open(io.BytesIO(base64.b64decode(shape['mask']))) as opened:
+            mask = (np.asarray(opened) != 0).astype(np.uint8)
         x, y = points.min(axis=0).round().astype(int).tolist()
         return region_mask(MaskRegion(x, y, mask), size)
     return None

@@ -1,4 +1,4 @@
-"""Folders of mask pictures beside folders of frames."""
+"""Folders of mask images beside folders of frames."""
 
 from collections.abc import Hashable, Iterator
 from pathlib import Path
@@ -77,7 +77,7 @@ def _frames(
 
 
 def _objects(path: Path, part: str, colors: bool) -> list[tuple[Hashable, np.ndarray]]:
-    """Objects of a mask picture; all of it is one where the clip has a folder an object."""
+    """Objects of a mask image; all of it is one where the clip has a folder an object."""
     values = _color_codes(path) if colors else read_mask(path)
     if part:
         chosen = (values != 0) & ((values != VOID_ID) | colors)
@@ -88,6 +88,6 @@ def _objects(path: Path, part: str, colors: bool) -> list[tuple[Hashable, np.nda
 
 def _color_codes(path: Path) -> np.ndarray:
     """A number for each colour, (H, W) int64; 0 is black."""
-    with Image.open(path) as picture:
-        red, green, blue = np.moveaxis(np.asarray(picture.convert('RGB'), dtype=np.int64), -1, 0)
+    with Image.open(path) as opened:
+        red, green, blue = np.moveaxis(np.asarray(opened.convert('RGB'), dtype=np.int64), -1, 0)
     return (red << 16) | (green << 8) | blue

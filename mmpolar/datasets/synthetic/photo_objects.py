@@ -1,4 +1,4 @@
-"""Objects in photographs of installed packages, outlined by hand: what a tracker meets is real."""
+"""Objects in photographs of installed packages, contours drawn by hand: what a tracker meets is real."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,16 @@ class PhotoObject:
 
     Attributes:
         photograph: Name of the photograph.
-        outline: Corners of its outline, ``x,y`` in pixels of the photograph, separated by blanks.
+        contour: Corners of its contour, ``x,y`` in pixels of the photograph, separated by blanks.
     """
 
     photograph: str
-    outline: str
+    contour: str
 
     @property
     def polygon(self) -> np.ndarray:
-        """Corners of the outline, (V, 2) float64."""
-        return np.array([corner.split(',') for corner in self.outline.split()], np.float64)
+        """Corners of the contour, (V, 2) float64."""
+        return np.array([corner.split(',') for corner in self.contour.split()], np.float64)
 
     def read(self) -> np.ndarray:
         """The photograph, uint8 BGR (H, W, 3), read-only.
@@ -51,7 +51,7 @@ def read_named_photograph(name: str) -> np.ndarray:
 PHOTO_OBJECTS = {
     'coffee': PhotoObject(
         photograph='coffee',
-        outline="""
+        contour="""
     269,18 299,18 325,23 342,29 419,70 423,75 465,169 476,199 479,218 479,238 472,270
     464,290 447,316 429,335 398,358 373,374 186,369 145,344 114,315 95,287 77,248 75,232
     78,186 88,152 104,127 135,95 205,44 223,32 239,25
@@ -59,7 +59,7 @@ PHOTO_OBJECTS = {
     ),
     'coin': PhotoObject(
         photograph='coins',
-        outline="""
+        contour="""
     234,193 234,198 232,203 230,207 226,211 222,214 217,215 212,216 207,215 202,214 198,211
     194,207 192,203 190,198 190,193 190,188 192,183 194,179 198,175 202,172 207,171 212,170
     217,171 222,172 226,175 230,179 232,183 234,188
@@ -67,7 +67,7 @@ PHOTO_OBJECTS = {
     ),
     'head': PhotoObject(
         photograph='astronaut',
-        outline="""
+        contour="""
     153,72 155,62 163,52 172,44 188,35 196,28 205,23 220,18 232,15 245,17 258,21 272,29
     285,37 293,50 297,62 300,76 302,88 297,103 290,113 282,121 277,131 271,137 267,136
     265,150 260,160 257,172 254,184 245,189 236,191 225,190 210,186 196,185 188,180 186,165
@@ -76,7 +76,7 @@ PHOTO_OBJECTS = {
     ),
     'motorcycle': PhotoObject(
         photograph='motorcycle_left',
-        outline="""
+        contour="""
     93,202 102,196 125,202 145,205 142,170 139,149 155,145 167,160 210,167 246,167 265,185
     300,195 337,189 357,192 390,177 386,160 362,176 355,167 385,147 410,130 425,122 437,135
     465,142 467,125 492,115 495,80 507,77 525,92 542,100 535,107 537,122 555,127 565,119
@@ -90,7 +90,7 @@ PHOTO_OBJECTS = {
     ),
     'flower': PhotoObject(
         photograph='flower',
-        outline="""
+        contour="""
     324,86 304,87 299,91 291,92 283,98 261,96 249,99 229,114 215,116 207,124 205,134 196,138
     191,143 188,150 188,169 180,170 177,174 178,194 170,201 169,208 170,232 173,236 171,247
     173,263 178,268 179,276 184,282 187,295 197,304 202,316 212,324 227,325 233,337 245,349

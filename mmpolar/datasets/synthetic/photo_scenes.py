@@ -1,6 +1,6 @@
 """Scenes of real things: a camera that moves over a photograph, a cut-out that crosses another one.
 
-The masks are as exact as the outlines of :mod:`mmpolar.datasets.synthetic.photo_objects`; those of a
+The masks are as exact as the contours of :mod:`mmpolar.datasets.synthetic.photo_objects`; those of a
 cut-out are exact, since nothing else of its photograph is seen.
 """
 
@@ -119,8 +119,8 @@ def _cut_out(thing: str, frames: int) -> Layer:
         (side, side),
         borderMode=cv2.BORDER_REFLECT_101,
     )
-    outline = np.broadcast_to(polygon - middle, (frames, 1, *polygon.shape))
-    return Layer(outline=outline, texture=texture, extent=extent, rim=0.0)
+    polygons = np.broadcast_to(polygon - middle, (frames, 1, *polygon.shape))
+    return Layer(polygons=polygons, texture=texture, extent=extent, rim=0.0)
 
 
 def _covering(photo: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -100,8 +100,8 @@ def read_photograph(photo: Photograph) -> np.ndarray:
     """
     path = _file_of(photo)
     try:
-        with Image.open(path) as picture:
-            image = np.ascontiguousarray(np.asarray(picture.convert('RGB'))[..., ::-1])
+        with Image.open(path) as opened:
+            image = np.ascontiguousarray(np.asarray(opened.convert('RGB'))[..., ::-1])
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(
             f'photograph {path} cannot be decoded; reinstall it with: '

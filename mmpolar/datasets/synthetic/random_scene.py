@@ -4,7 +4,7 @@ import numpy as np
 
 from mmpolar.datasets.synthetic.photographs import Photograph
 from mmpolar.datasets.synthetic.random_curves import curve_through, knot_count, random_curve
-from mmpolar.datasets.synthetic.random_shapes import bar_outline, outline_radius, random_outline
+from mmpolar.datasets.synthetic.random_shapes import bar_shape, random_shape, shape_radius
 from mmpolar.datasets.synthetic.scene import Camera, Layer, Light, Scene, Sprite
 from mmpolar.datasets.synthetic.textures import random_background, random_texture, recolour
 
@@ -174,7 +174,7 @@ def _draw_walker(
     leaves: bool,
 ) -> Sprite:
     """A sprite that starts inside the frame and wanders; it may leave and come back."""
-    parts = random_outline(rng, frames)
+    parts = random_shape(rng, frames)
     side = _draw_side(rng, parts, size)
     layers = _dress(rng, photos, parts, side)
     return _set_moving(rng, layers, side, frames, size, leaves)
@@ -236,7 +236,7 @@ def _draw_twin(
     """
     side = float(target.scale[0, 0]) * rng.uniform(0.85, 1.15)
     layers = [
-        Layer(layer.outline[::-1], recolour(rng, layer.texture, 0.2), layer.extent, layer.rim)
+        Layer(layer.polygons[::-1], recolour(rng, layer.texture, 0.2), layer.extent, layer.rim)
         for layer in target.layers
     ]
     for _ in range(_MAX_PLACEMENTS):
@@ -257,7 +257,7 @@ def _draw_occluder(
     Returns:
         One sprite that is clear of the target in frame 0, or none where there is no way.
     """
-    parts = random_outline(rng, frames)
+    parts = random_shape(rng, frames)
     side = float(target.scale[0, 0]) * _log_uniform(rng, 0.7, 2.2)
     layers = _dress(rng, photos, parts, side)
     reach = layers[0].extent * side + target.layers[0].extent * float(target.scale.max())
@@ -291,7 +291,7 @@ def _draw_clutter(
     """Things that stand still in the scene, behind the target."""
     clutter = []
     for _ in range(_draw_count(rng, _CLUTTER_COUNTS, difficulty)):
-        parts = [np.repeat(part[:1], frames, axis=0) for part in random_outline(rng, frames)]
+        parts = [np.repeat(part[:1], frames, axis=0) for part in random_shape(rng, frames)]
         side = _draw_side(rng, parts, size) * rng.uniform(0.6, 1.4)
         layers = _dress(rng, photos, parts, side)
         point = rng.uniform(0, np.array(size))
@@ -316,7 +316,7 @@ def _draw_bar(
     width = float(target.scale[0, 0]) * rng.uniform(0.25, 0.8)
     pixels = int(np.clip(np.ceil(2 * _BAR_EXTENT * width), 32, 256))
     texture = random_texture(rng, photos, pixels)
-    layers = [Layer(bar_outline(frames), texture, _BAR_EXTENT, rng.uniform(0, 0.5))]
+    layers = [Layer(bar_shape(frames), texture, _BAR_EXTENT, rng.uniform(0, 0.5))]
     reach = width / 2 + target.layers[0].extent * float(target.scale[0].max())
     for _ in range(_MAX_PLACEMENTS):
         meeting = int(rng.integers(max(1, frames // 4), frames))
@@ -373,14 +373,14 @@ def _draw_light(rng: np.random.Generator, frames: int) -> Light:
 def _draw_side(rng: np.random.Generator, parts: list[np.ndarray], size: tuple[int, int]) -> float:
     """Square root of a sprite's area in pixels, such that the sprite fits into the frame."""
     wanted = min(size) * _log_uniform(rng, 0.12, 0.36)
-    return max(_MIN_SIDE, min(wanted, 0.42 * min(size) / outline_radius(parts)))
+    return max(_MIN_SIDE, min(wanted, 0.42 * min(size) / shape_radius(parts)))
 
 
 def _dress(
     rng: np.random.Generator, photos: list[Photograph], parts: list[np.ndarray], side: float
 ) -> list[Layer]:
     """Give each part a texture; further parts mostly wear a variant of the first one's."""
-    extent = outline_radius(parts)
+    extent = shape_radius(parts)
     pixels = int(np.clip(np.ceil(2 * extent * side), 32, 256))
     rim = rng.uniform(0.1, 0.7) if rng.random() < 0.7 else 0.0
     first = random_texture(rng, photos, pixels)

@@ -1,6 +1,6 @@
-"""Random outlines that deform with time: star-convex, concave, letter-like and articulated.
+"""Random shapes that deform with time: star-convex, concave, letter-like and articulated.
 
-An outline is an array of shape (F, P, V, 2): for each of F frames the V vertices of P polygons. The
+A shape is an array of shape (F, P, V, 2): for each of F frames the V vertices of P polygons. The
 thing drawn is the *union* of its polygons. Units are chosen so that the area is 1 in frame 0, and
 the origin is the centre of mass of frame 0.
 """
@@ -57,7 +57,7 @@ _GLYPHS = {
 }
 
 
-def random_outline(rng: np.random.Generator, frames: int) -> list[np.ndarray]:
+def random_shape(rng: np.random.Generator, frames: int) -> list[np.ndarray]:
     """Draw a shape from a random family and let it deform.
 
     Args:
@@ -65,7 +65,7 @@ def random_outline(rng: np.random.Generator, frames: int) -> list[np.ndarray]:
         frames: Number of frames F.
 
     Returns:
-        One outline (F, P, V, 2) for each part, to be painted in this order. The parts together
+        One shape (F, P, V, 2) for each part, to be painted in this order. The parts together
         have the area 1 and their centre of mass in the origin in frame 0.
     """
     family = _FAMILIES[rng.choice(len(_FAMILIES), p=_FAMILY_SHARES)]
@@ -75,13 +75,13 @@ def random_outline(rng: np.random.Generator, frames: int) -> list[np.ndarray]:
     return _normalise(parts)
 
 
-def bar_outline(frames: int) -> np.ndarray:
-    """A rigid upright bar, 1 wide and 40 long: one outline (F, 1, 4, 2), not of area 1."""
+def bar_shape(frames: int) -> np.ndarray:
+    """A rigid upright bar, 1 wide and 40 long: one shape (F, 1, 4, 2), not of area 1."""
     corners = np.array([(-0.5, -20), (0.5, -20), (0.5, 20), (-0.5, 20)], np.float64)
     return np.broadcast_to(corners, (frames, 1, 4, 2))
 
 
-def outline_radius(parts: list[np.ndarray]) -> float:
+def shape_radius(parts: list[np.ndarray]) -> float:
     """Largest distance of any vertex from the origin over all frames."""
     return float(np.sqrt(max((np.square(part).sum(-1)).max() for part in parts)))
 
@@ -137,11 +137,11 @@ def _crescent(rng: np.random.Generator, frames: int) -> list[np.ndarray]:
     thickness = rng.uniform(0.35, 0.6)
     taper = rng.uniform(0, 0.8)
     inner = 1 - thickness * (1 - taper * across**2)
-    outline = np.concatenate(
+    shape = np.concatenate(
         [_unit(angle), (inner[:, None] * _unit(angle))[:, ::-1]],
         axis=1,
     )
-    return [_stretch(rng, outline)[:, None]]
+    return [_stretch(rng, shape)[:, None]]
 
 
 def _articulated(rng: np.random.Generator, frames: int) -> list[np.ndarray]:
@@ -210,7 +210,7 @@ def _bend(parts: list[np.ndarray], curvature: np.ndarray) -> list[np.ndarray]:
 
 def _normalise(parts: list[np.ndarray]) -> list[np.ndarray]:
     """Shift and scale so that frame 0 has its centre of mass in the origin and the area 1."""
-    scale = _NORMALISE_PIXELS / outline_radius(parts)
+    scale = _NORMALISE_PIXELS / shape_radius(parts)
     canvas = np.zeros((2 * _NORMALISE_PIXELS + 1,) * 2, np.uint8)
     for part in parts:
         for polygon in part[0]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from mmpolar.utils.deprecation import renamed_keywords
+
 _SUPERSAMPLING = 4
 _SUBPIXEL_BITS = 4
 _MAX_BLUR = 14.0
@@ -19,16 +21,19 @@ class Layer:
     """One painted part of a sprite.
 
     Attributes:
-        outline: Polygons (F, P, V, 2) in sprite units; the part is their union.
+        polygons: Polygons (F, P, V, 2) in sprite units; the part is their union.
         texture: uint8 BGR of shape (S, S, 3), spread over [-extent, extent]^2 of sprite units.
         extent: Half the side of the textured square, sprite units.
         rim: How much darker the edge is than the middle, 0 to 1.
     """
 
-    outline: np.ndarray
+    polygons: np.ndarray
     texture: np.ndarray
     extent: float
     rim: float
+
+
+Layer.__init__ = renamed_keywords(outline='polygons')(Layer.__init__)
 
 
 @dataclass
@@ -208,7 +213,7 @@ def _paint(
 ) -> None:
     """Blend one layer into the image and update the target's coverage, both in place."""
     matrix = sprite.matrix(frame)
-    points = layer.outline[frame] @ matrix[:, :2].T + matrix[:, 2]
+    points = layer.polygons[frame] @ matrix[:, :2].T + matrix[:, 2]
     kernel = _line_kernel(sprite.blur_vector(frame))
     margin = 2 if kernel is None else 2 + len(kernel) // 2
     height, width = image.shape[:2]

@@ -66,7 +66,7 @@ def generate_dataset(
     The folders are those of DAVIS: ``JPEGImages/480p/<sequence>/00000.jpg``,
     ``Annotations/480p/<sequence>/00000.png`` (palette images; 1 is the target) and lists
     in ``ImageSets/2016`` (two paths a line) and ``ImageSets/2017`` (a name a line). A
-    sequence depends on the seed, its split and its number alone, so a data set can be continued: what
+    sequence depends on the seed, its split and its number alone, so a dataset can be continued: what
     is complete is kept, what an interrupted run left half-written is made anew. Validation
     sequences show other photographs than training sequences.
 
@@ -127,7 +127,7 @@ def make_scene(
     """The scene of one sequence, from which frames, masks and layers can be had without files.
 
     Args:
-        seed: Seed of the data set.
+        seed: Seed of the dataset.
         split: 'train' or 'val'.
         index: Number of the sequence in its split.
         frames: Number of frames.
@@ -241,7 +241,7 @@ def write_scene(scene: Scene, root: str | os.PathLike, name: str) -> None:
 
     Args:
         scene: The scene.
-        root: Root folder of the data set; it is made.
+        root: Root folder of the dataset; it is made.
         name: Name of the sequence.
     """
     root, frames = Path(root), len(scene)

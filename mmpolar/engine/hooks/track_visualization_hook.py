@@ -20,7 +20,7 @@ from mmpolar.visualization import (
     VideoWriter,
     contact_sheet,
     draw_box,
-    draw_mask_outline,
+    draw_mask_contour,
     draw_result,
     fit_to_size,
 )
@@ -179,7 +179,7 @@ def _overlay(frame: TrackFrame, draw_ground_truth: bool) -> np.ndarray:
     if not draw_ground_truth or frame.gt_box is None:
         return picture
     if frame.gt_mask is not None:
-        return draw_mask_outline(picture, frame.gt_mask, GROUND_TRUTH_COLOR)
+        return draw_mask_contour(picture, frame.gt_mask, GROUND_TRUTH_COLOR)
     return draw_box(picture, frame.gt_box, GROUND_TRUTH_COLOR, thickness=1)
 
 

@@ -14,7 +14,7 @@ _TINY = np.finfo(np.float64).eps
 
 @dataclass(frozen=True)
 class GOT10kScores:
-    """The figures of GOT-10k.
+    """The metrics of GOT-10k.
 
     Attributes:
         ao: Average overlap over the frames that count, in [0, 1]; NaN if none does.
@@ -65,14 +65,14 @@ def got10k_ious(
 
 
 def got10k_scores(ious: np.ndarray | Sequence[np.ndarray]) -> GOT10kScores:
-    """Figures of one sequence, or of a data set.
+    """Metrics of one sequence, or of a dataset.
 
     Args:
         ious: (N,) overlaps of :func:`got10k_ious`, or a list of such arrays, one a sequence. Every
             frame weighs the same, so that a long sequence weighs more than a short one.
 
     Returns:
-        The figures.
+        The metrics.
     """
     if not isinstance(ious, np.ndarray):
         ious = np.concatenate([np.zeros(0), *ious])

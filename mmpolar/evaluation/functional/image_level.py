@@ -2,7 +2,7 @@
 
 Recall is the share of images with a target that are flagged, precision the share of flagged images
 that do hold a target, and the false alarms are counted per 10,000 images without one. Images of
-equal score are flagged together, so that no figure depends on the order of the images.
+equal score are flagged together, so that no metric depends on the order of the images.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Figures of mask scores over the frames of videos: DAVIS and YouTube-VOS.
+"""Metrics of mask scores over the frames of videos: DAVIS and YouTube-VOS.
 
 Perazzi et al., "A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation", CVPR
 2016; Pont-Tuset et al., "The 2017 DAVIS Challenge on Video Object Segmentation", 2017; Xu et al.,
@@ -32,7 +32,7 @@ class ScoreStatistics:
 
 @dataclass(frozen=True)
 class YouTubeVOSScores:
-    """The figures of YouTube-VOS; NaN where no object belongs to a figure.
+    """The metrics of YouTube-VOS; NaN where no object belongs to a metric.
 
     Attributes:
         overall: G, the mean of the other four.
@@ -92,7 +92,7 @@ def score_statistics(scores: np.ndarray) -> ScoreStatistics:
 def youtube_vos_scores(
     j: Sequence[float], f: Sequence[float], seen: Sequence[bool]
 ) -> YouTubeVOSScores:
-    """Figures of YouTube-VOS from those of its objects.
+    """Metrics of YouTube-VOS from those of its objects.
 
     Args:
         j: (N,) mean J of each object.
@@ -100,7 +100,7 @@ def youtube_vos_scores(
         seen: (N,) whether the object's category is in the training set.
 
     Returns:
-        The figures; ``overall`` is the mean of those that exist.
+        The metrics; ``overall`` is the mean of those that exist.
 
     Raises:
         ValueError: If the three differ in length.

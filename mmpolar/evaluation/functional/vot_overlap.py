@@ -40,7 +40,7 @@ def pixel_overlap(pred: Region, gt: Region, size: tuple[int, int] | None = None)
 
 
 def exact_overlap(pred: Region, gt: Region, size: tuple[int, int] | None = None) -> float:
-    """Overlap of two outlines by their areas in the plane, without any rounding.
+    """Overlap of two contours by their areas in the plane, without any rounding.
 
     Args:
         pred: Predicted rectangle or simple polygon.
@@ -51,7 +51,7 @@ def exact_overlap(pred: Region, gt: Region, size: tuple[int, int] | None = None)
         Intersection over union in [0, 1]; 0 where either is missing or empty, 1 where both are.
 
     Raises:
-        TypeError: If one is a mask, which has no outline; use :func:`pixel_overlap`.
+        TypeError: If one is a mask, which has no contour; use :func:`pixel_overlap`.
     """
     first, second = _corners(pred), _corners(gt)
     if size is not None:
@@ -171,7 +171,7 @@ def _row_crossings(points: np.ndarray, height: int) -> tuple[np.ndarray, np.ndar
 
 def _corners(region: Region) -> np.ndarray:
     if isinstance(region, MaskRegion):
-        raise TypeError('a mask has no outline to clip; use pixel_overlap for masks')
+        raise TypeError('a mask has no contour to clip; use pixel_overlap for masks')
     if isinstance(region, Rectangle):
         (x1, y1), (x2, y2) = (
             (region.x, region.y),

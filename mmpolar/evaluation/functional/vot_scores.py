@@ -52,7 +52,7 @@ class ResetRun:
     """One reset-based run over a whole sequence.
 
     Attributes:
-        overlaps: (T,) overlap with the truth; ignored where the frame was not tracked.
+        overlaps: (T,) overlap with the ground truth; ignored where the frame was not tracked.
         states: (T,) a :class:`FrameState` each.
     """
 
@@ -70,7 +70,7 @@ class AnchorRun:
     """One run from an anchor to the end or, backwards, to the beginning of a sequence.
 
     Attributes:
-        overlaps: (T,) overlap with the truth; that of the first frame, where the tracker starts,
+        overlaps: (T,) overlap with the ground truth; that of the first frame, where the tracker starts,
             is ignored.
         present: (T,) whether the target is in the frame; its absence is no failure.
     """
@@ -84,11 +84,11 @@ class AnchorRun:
 
 @dataclass(frozen=True)
 class ResetScores:
-    """Figures of the reset-based protocol.
+    """Metrics of the reset-based protocol.
 
     Attributes:
         accuracy: Mean overlap while tracking, burn-in left out; sequences weigh by length.
-        robustness: Failures of a sequence, sequences weighing by length: the toolkit's figure.
+        robustness: Failures of a sequence, sequences weighing by length: the toolkit's metric.
         failures: Failures of all sequences together; several runs of a sequence are averaged.
         failures_per_100: Failures per 100 frames: the robustness that PySOT reports.
         reliability: exp(-30 * robustness / mean length), the axis of the toolkit's AR plot.
@@ -103,7 +103,7 @@ class ResetScores:
 
 @dataclass(frozen=True)
 class AnchorScores:
-    """Figures of the anchor-based protocol.
+    """Metrics of the anchor-based protocol.
 
     Attributes:
         accuracy: Mean overlap before the failure; sequences weigh by these frames.
@@ -123,7 +123,7 @@ def reset_scores(sequences: Sequence[Sequence[ResetRun]], burn_in: int = BURN_IN
         burn_in: Frames after each start, itself included, that do not count for the accuracy.
 
     Returns:
-        The figures. A sequence without a frame that counts has accuracy 0, as in the toolkit.
+        The metrics. A sequence without a frame that counts has accuracy 0, as in the toolkit.
 
     Raises:
         ValueError: If there is no sequence, or one has no run.
@@ -202,7 +202,7 @@ def anchor_scores(
         grace: See :func:`anchor_progress`.
 
     Returns:
-        The figures. Where no frame is tracked the accuracy is 0.
+        The metrics. Where no frame is tracked the accuracy is 0.
 
     Raises:
         ValueError: If there is no sequence, one has no run, or a length lacks.

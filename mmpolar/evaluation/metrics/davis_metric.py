@@ -29,20 +29,20 @@ class _Scores:
 class DavisMetric(SequenceMetric):
     """Mean, recall and decay of J and F, the first mask given.
 
-    A sequence is one object of one video. The figures of an object are averaged over all objects,
+    A sequence is one object of one video. The metrics of an object are averaged over all objects,
     whichever video they are in, as in DAVIS 2017: ``J_and_F``, ``J_mean``, ``J_recall``,
     ``J_decay``, ``F_mean``, ``F_recall``, ``F_decay``. Frame 0, where the mask is given, does not
     count, nor does a frame without an annotation. Where an object is absent, an empty mask scores 1
     and any other 0.
 
-    With ``seen_categories`` the figures of YouTube-VOS are added: ``G``, ``J_seen``, ``F_seen``,
+    With ``seen_categories`` the metrics of YouTube-VOS are added: ``G``, ``J_seen``, ``F_seen``,
     ``J_unseen`` and ``F_unseen``, means over the objects of these categories and of the others.
 
     Args:
         skip_last: Whether the last frame is left out too, as in the toolkits of DAVIS 2016 and
-            2017. Say False for data sets of which only some frames are annotated, as YouTube-VOS.
+            2017. Say False for datasets of which only some frames are annotated, as YouTube-VOS.
         resolve_overlaps: Whether each pixel goes to one target, that with the highest score, as in
-            the pictures that DAVIS 2017 and YouTube-VOS want. Only targets that are tracked
+            the images that DAVIS 2017 and YouTube-VOS want. Only targets that are tracked
             together, with ``MultiTargetDataset``, can be told to overlap.
         seen_categories: Names of the categories that the training set has, or the path of its
             ``meta.json`` as YouTube-VOS writes it, which names them.
@@ -114,7 +114,7 @@ class DavisMetric(SequenceMetric):
         state.f.append(f)
 
     def summarize(self, state: _Scores) -> dict[str, Any]:
-        """Figures of an object, and those of its frames."""
+        """Metrics of an object, and those of its frames."""
         counted = scored_frames(len(state.j), self.skip_last)
         values = {}
         for name, scores in (('J', state.j), ('F', state.f)):
@@ -124,7 +124,7 @@ class DavisMetric(SequenceMetric):
         return dict(values=values, seen=state.seen, frames=dict(J=state.j, F=state.f))
 
     def average(self, sequences: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """Means over the objects, and the figures of YouTube-VOS where they are wanted."""
+        """Means over the objects, and the metrics of YouTube-VOS where they are wanted."""
         means = super().average(sequences)
         if self.seen_categories is None:
             return means

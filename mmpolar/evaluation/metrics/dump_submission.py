@@ -20,12 +20,12 @@ from mmpolar.evaluation.submissions import (
 )
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.registry import METRICS
-from mmpolar.utils.findings import format_summary, has_errors
+from mmpolar.utils.issues import format_summary, has_errors
 
 
 @dataclass
 class _SubmittedVideo(DumpedVideo):
-    """Results of a video, and what the data set says about it."""
+    """Results of a video, and what the dataset says about it."""
 
     sequence: str = ''
     object_id: int | None = None
@@ -53,7 +53,7 @@ class _SubmittedVideo(DumpedVideo):
         super().append(frame)
 
     def describe(self) -> dict[str, Any]:
-        """The video as a track of a data set, beside its name."""
+        """The video as a track of a dataset, beside its name."""
         flags = {name: np.array([f[name] for f in self.flags]) for name in self.flags[0]}
         track = Track(
             video_name=self.name,
@@ -123,8 +123,8 @@ class DumpSubmission(DumpTrackResults):
             )
         sequences = group_tracks(tracks.values())
         make_submission(self.format, sequences, ResultFolder(self.out_dir), self.path)
-        findings = list(check_submission(self.format, sequences, self.path))
-        level = logging.ERROR if has_errors(findings) else logging.INFO
-        report = '\n'.join([*map(str, findings), format_summary(findings)])
+        issues = list(check_submission(self.format, sequences, self.path))
+        level = logging.ERROR if has_errors(issues) else logging.INFO
+        report = '\n'.join([*map(str, issues), format_summary(issues)])
         print_log(f'submission {self.path}: {report}', logger='current', level=level)
         return {}

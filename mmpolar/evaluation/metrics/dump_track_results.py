@@ -116,7 +116,7 @@ class DumpTrackResults(GatheredMetric):
             size: Number of frames of the dataset. Results are videos here, so it is not used.
 
         Returns:
-            No figures.
+            No metrics.
         """
         self.results.extend(
             dict(name=video.name, complete=False) for video in self._videos.values()

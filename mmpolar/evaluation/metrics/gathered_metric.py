@@ -15,7 +15,7 @@ class GatheredMetric(BaseMetric):
         collect_device: How the processes exchange results, in MMEngine's words: 'gpu' through the
             process group, of CPUs too, so that they need share no disk; 'cpu' through files. By
             default 'gpu', or 'cpu' where a ``collect_dir`` is given.
-        prefix: Put before the names of the figures; each metric has a default.
+        prefix: Put before the names of the metrics; each metric has a default.
         collect_dir: Folder on a shared disk through which processes exchange results on 'cpu'.
     """
 
@@ -29,12 +29,12 @@ class GatheredMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Collect the results of all processes and compute the figures.
+        """Collect the results of all processes and compute the metrics.
 
         Args:
             size: Number of samples of the dataset, which is not that of the results and not used.
 
         Returns:
-            Figure name, with the prefix, to value.
+            Metric name, with the prefix, to value.
         """
         return super().evaluate(sys.maxsize)

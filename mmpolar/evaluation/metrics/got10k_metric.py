@@ -62,14 +62,14 @@ class GOT10kMetric(SequenceMetric):
         state.visible.append(visible)
 
     def summarize(self, state: _Boxes) -> dict[str, Any]:
-        """Figures of a sequence, and the overlaps of the frames that count."""
+        """Metrics of a sequence, and the overlaps of the frames that count."""
         ious = got10k_ious(
             np.array(state.boxes), np.array(state.gt_boxes), state.size, np.array(state.visible)
         )
         return dict(values=asdict(got10k_scores(ious)), ious=ious.tolist())
 
     def average(self, sequences: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """Figures over all frames of all sequences."""
+        """Metrics over all frames of all sequences."""
         return asdict(got10k_scores([np.array(sequence['ious']) for sequence in sequences]))
 
 

@@ -51,7 +51,7 @@ class ImageLevelMetric(GatheredMetric):
 
     An image holds a target if its ``gt_instances`` have one, and is flagged when its score, by
     default that of its best detection, reaches a threshold. An image whose only targets are ignored
-    ones (crowds) is neither hit nor false alarm and is left out. Figures:
+    ones (crowds) is neither hit nor false alarm and is left out. Metrics:
 
     - ``recall``, ``precision``, ``false_alarms_per_10k`` at ``score_thr``, and
       ``average_precision``;
@@ -61,28 +61,28 @@ class ImageLevelMetric(GatheredMetric):
     - for each wanted recall r ``threshold_at_recall_r``, ``precision_at_recall_r`` and
       ``false_alarms_per_10k_at_recall_r``: the highest threshold that reaches r.
 
-    Without images of one kind, as in a dataset of negatives alone, the figures that need them are
+    Without images of one kind, as in a dataset of negatives alone, the metrics that need them are
     left out. Samples that a distributed sampler repeats count once.
 
     Args:
         score_thr: Threshold at which an image is flagged, above 0.
         precision: Wanted precision or precisions, above 0 and at most 1.
         recall: Wanted recall or recalls, above 0 and at most 1.
-        labels: Class labels that count as targets, in the truth and in the detections. None: all.
+        labels: Class labels that count as targets, in the ground truth and in the detections. None: all.
         scorer: Component of TASK_UTILS that scores samples. By default the highest detection score
             of the ``labels``; another one must respect them by itself.
         unannotated_as_negative: Whether images without annotations, loaded by a pipeline without
             ``LoadAnnotations``, count as negatives. Otherwise they are an error.
-        out_file: Report to write, ``*.json``: figures, counts and the whole PR curve. Beside it go
+        out_file: Report to write, ``*.json``: metrics, counts and the whole PR curve. Beside it go
             the score of each image, highest first, as ``.csv`` and the curve as ``.png``.
         collect_device: How the processes exchange results, in MMEngine's words: 'gpu' through the
             process group, of CPUs too, so that they need share no disk; 'cpu' through files. By
             default 'gpu', or 'cpu' where a ``collect_dir`` is given.
-        prefix: Put before the names of the figures; by default ``image``.
+        prefix: Put before the names of the metrics; by default ``image``.
         collect_dir: Folder on a shared disk through which processes exchange results on 'cpu'.
 
     Raises:
-        ValueError: If a threshold or a wanted figure is out of range, ``labels`` is empty or
+        ValueError: If a threshold or a wanted metric is out of range, ``labels`` is empty or
             ``out_file`` does not end in .json.
     """
 
@@ -120,7 +120,7 @@ class ImageLevelMetric(GatheredMetric):
         self._dataset_size = sys.maxsize
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Take in the scores and the truth of one batch.
+        """Take in the scores and the ground truth of one batch.
 
         Args:
             data_batch: Not used.
@@ -147,25 +147,25 @@ class ImageLevelMetric(GatheredMetric):
             )
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Collect the images of all processes and compute the figures.
+        """Collect the images of all processes and compute the metrics.
 
         Args:
             size: Number of images of the dataset; what was processed beyond it is repetition.
 
         Returns:
-            Figure name, with the prefix, to value.
+            Metric name, with the prefix, to value.
         """
         self._dataset_size = size
         return super().evaluate(size)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Compute and log the figures and write the report.
+        """Compute and log the metrics and write the report.
 
         Args:
             results: One plain dict for each image that a process saw.
 
         Returns:
-            Figure name to value, without the figures that the images do not allow.
+            Metric name to value, without the metrics that the images do not allow.
         """
         results = _without_repetitions(results, self._dataset_size)
         counted = [result for result in results if result['has_target'] is not None]

@@ -44,7 +44,7 @@ class _Boxes:
 class OPEMetric(SequenceMetric):
     """Success and precision of OTB, LaSOT, TrackingNet and UAV123.
 
-    Each figure is computed for a sequence, then averaged over the sequences:
+    Each metric is computed for a sequence, then averaged over the sequences:
 
     - ``success``: area under the success plot, the mean over 21 thresholds of the share of frames
       with an overlap above the threshold; ``success_50`` and ``success_75``: that share at 0.5
@@ -108,7 +108,7 @@ class OPEMetric(SequenceMetric):
         state.gt_boxes.append(_NO_BOX if frame.gt_box is None else frame.gt_box)
 
     def summarize(self, state: _Boxes) -> dict[str, Any]:
-        """Figures and curves of a sequence, and the overlap and distance in each frame."""
+        """Metrics and curves of a sequence, and the overlap and distance in each frame."""
         boxes = np.array(state.boxes).reshape(-1, 4)
         gt_boxes = np.array(state.gt_boxes).reshape(-1, 4)
         ious, distances = box_iou(boxes, gt_boxes), center_distance(boxes, gt_boxes)

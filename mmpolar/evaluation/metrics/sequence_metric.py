@@ -36,27 +36,27 @@ class _Track:
 
 
 class SequenceMetric(GatheredMetric, metaclass=ABCMeta):
-    """A metric whose unit is a sequence: figures of each, then of all together.
+    """A metric whose unit is a sequence: metrics of each, then of all together.
 
     A sequence is complete once frames 0 to ``video_length - 1`` came in order from one process; the
     others are named in a warning and left out. A sequence evaluated twice, as padding of
-    distributed samplers does, counts once. A figure that no sequence has is left out.
+    distributed samplers does, counts once. A metric that no sequence has is left out.
 
     Args:
-        outfile: Report to write, ``*.json``: figures of all sequences, of each and of their
+        outfile: Report to write, ``*.json``: metrics of all sequences, of each and of their
             frames. The table goes into the ``.csv`` beside it, the means in its last row. None
             writes nothing.
         collect_device: How the processes exchange results, in MMEngine's words: 'gpu' through the
             process group, of CPUs too, so that they need share no disk; 'cpu' through files. By
             default 'gpu', or 'cpu' where a ``collect_dir`` is given.
-        prefix: Put before the names of the figures; each metric has a default.
+        prefix: Put before the names of the metrics; each metric has a default.
         collect_dir: Folder on a shared disk through which processes exchange results on 'cpu'.
 
     Raises:
         ValueError: If ``outfile`` does not end in .json.
     """
 
-    #: Figures of a sequence, in the order of the table.
+    #: Metrics of a sequence, in the order of the table.
     columns: tuple[str, ...] = ()
     #: Whether every frame must carry ground truth.
     needs_annotation = True
@@ -93,13 +93,13 @@ class SequenceMetric(GatheredMetric, metaclass=ABCMeta):
         """
 
     def average(self, sequences: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """Figures of all sequences together: by default the means of those that have one.
+        """Metrics of all sequences together: by default the means of those that have one.
 
         Args:
             sequences: What :meth:`summarize` gave, with ``video_name``, ``n_frames`` and so on.
 
         Returns:
-            Figure by name; those that are NaN are left out later.
+            Metric by name; those that are NaN are left out later.
         """
         return {
             name: mean_of_known([sequence['values'][name] for sequence in sequences])
@@ -131,14 +131,14 @@ class SequenceMetric(GatheredMetric, metaclass=ABCMeta):
             self._take(frame)
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Collect the sequences of all processes and compute the figures.
+        """Collect the sequences of all processes and compute the metrics.
 
         Args:
             size: Number of frames of the dataset. It says nothing about the number of results,
                 which are sequences here, and is not used.
 
         Returns:
-            Figure name, with the prefix, to value.
+            Metric name, with the prefix, to value.
         """
         self.results.extend(self._summary(track) for track in self._tracks.values())
         self._tracks.clear()
@@ -151,7 +151,7 @@ class SequenceMetric(GatheredMetric, metaclass=ABCMeta):
             results: One plain dict for each sequence that a process saw.
 
         Returns:
-            Figure name to value, without the figures that no sequence has.
+            Metric name to value, without the metrics that no sequence has.
         """
         complete, incomplete = _sort_out(results)
         for track in incomplete:
@@ -191,7 +191,7 @@ class SequenceMetric(GatheredMetric, metaclass=ABCMeta):
             self.results.append(self._summary(self._tracks.pop(frame.video_key)))
 
     def _summary(self, track: _Track) -> dict[str, Any]:
-        """The figures of a sequence, ready to be sent between processes."""
+        """The metrics of a sequence, ready to be sent between processes."""
         summary = dict(
             video_id=track.video_id,
             video_name=track.name,

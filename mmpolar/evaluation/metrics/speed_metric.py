@@ -20,7 +20,7 @@ class SpeedMetric(SequenceMetric):
     network and decoding, without reading the image. ``fps`` is the number of a sequence's frames
     after the first by their time, ``ms`` its reciprocal; ``init_ms`` is the time of the first
     frame. All three are averaged over the sequences. A sequence whose frames carry no time has no
-    figure.
+    metric.
 
     Args:
         **kwargs: See :class:`SequenceMetric`. The default prefix is ``speed``. The report has the
@@ -40,7 +40,7 @@ class SpeedMetric(SequenceMetric):
         state.append(frame.seconds)
 
     def summarize(self, state: list[float]) -> dict[str, Any]:
-        """Figures of a sequence, and the seconds of its frames."""
+        """Metrics of a sequence, and the seconds of its frames."""
         fps = frames_per_second(state)
         values = dict(fps=fps, ms=1e3 / fps, init_ms=1e3 * state[0])
         return dict(values=values, frames=dict(seconds=state))

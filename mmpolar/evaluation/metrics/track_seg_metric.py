@@ -46,9 +46,9 @@ class _Scores:
 
 @METRICS.register_module()
 class TrackSegMetric(SequenceMetric):
-    """Boxes as in OTB, masks as in DAVIS, with the bounds that put the figures into proportion.
+    """Boxes as in OTB, masks as in DAVIS, with the bounds that put the metrics into proportion.
 
-    Frame 0, where the target is given, counts nowhere. Every figure is the mean over a sequence's
+    Frame 0, where the target is given, counts nowhere. Every metric is the mean over a sequence's
     other frames, then the mean over the sequences that have it:
 
     - ``success`` (area under the success plot), ``precision`` (20 px), ``norm_precision`` (area up
@@ -61,11 +61,11 @@ class TrackSegMetric(SequenceMetric):
       ``n_rays`` rays reaches on the true masks.
     - ``static_iou``, ``static_J_box``: what the first frame's box scores if it never moves.
 
-    ``OPEMetric`` and ``DavisMetric`` give the figures of the benchmarks' tables.
+    ``OPEMetric`` and ``DavisMetric`` give the metrics of the benchmarks' tables.
 
     Args:
         n_rays: Rays of the contour whose ceiling is measured, at least 3.
-        skip_last: Whether the last frame is left out of the figures of masks, as DAVIS's toolkits
+        skip_last: Whether the last frame is left out of the metrics of masks, as DAVIS's toolkits
             do.
         crossing: ``'farthest'`` or ``'nearest'``, which crossing of the boundary ends its rays.
         **kwargs: See :class:`SequenceMetric`. The default prefix is ``track``.
@@ -116,7 +116,7 @@ class TrackSegMetric(SequenceMetric):
             state.mask_values.append(self._mask_values(frame, state.first_box))
 
     def summarize(self, state: _Scores) -> dict[str, Any]:
-        """Figures of a sequence, and those of its frames."""
+        """Metrics of a sequence, and those of its frames."""
         boxes = np.array(state.boxes).reshape(-1, 4)
         gt_boxes = np.array(state.gt_boxes).reshape(-1, 4)
         ious = box_iou(boxes, gt_boxes)

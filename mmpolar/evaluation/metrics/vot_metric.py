@@ -53,10 +53,10 @@ class VOTMetric(GatheredMetric):
         protocol: 'reset' for VOT2013 to VOT2019, 'anchor' for VOT2020 to VOT2022.
         year: Year of the challenge, which fixes the interval of lengths of the EAO.
         interval: First and last length, for other data; without a year.
-        outfile: Report to write, ``*.json``, with the figures, the curve and the runs' overlaps. A
+        outfile: Report to write, ``*.json``, with the metrics, the curve and the runs' overlaps. A
             table of the sequences goes into the ``.csv`` beside it. None writes nothing.
         collect_device: See :class:`SequenceMetric`.
-        prefix: Put before the names of the figures; by default ``vot``.
+        prefix: Put before the names of the metrics; by default ``vot``.
         collect_dir: See :class:`SequenceMetric`.
 
     Raises:
@@ -112,7 +112,7 @@ class VOTMetric(GatheredMetric):
             results: The runs.
 
         Returns:
-            Figure name to value; empty if no sequence is complete.
+            Metric name to value; empty if no sequence is complete.
         """
         runs, incomplete = _group(results)
         for name, (found, wanted) in incomplete.items():
@@ -141,7 +141,7 @@ class VOTMetric(GatheredMetric):
         return means
 
     def _sequence(self, name: str, samples: list[dict]) -> dict[str, Any]:
-        """A row of the report; the EAO makes sense for the whole data set only."""
+        """A row of the report; the EAO makes sense for the whole dataset only."""
         values = {key: v for key, v in self._means([samples]).items() if key != 'eao'}
         kept = ('run', 'states', 'overlaps', 'seconds')
         return dict(

@@ -19,7 +19,7 @@ from mmpolar.evaluation.submissions.vot_submission import VOTSubmission
 from mmpolar.evaluation.submissions.youtube_vos_submission import YouTubeVOSSubmission
 from mmpolar.registry import DATASETS
 from mmpolar.utils.abridged import abridged
-from mmpolar.utils.findings import ERROR, Finding
+from mmpolar.utils.issues import ERROR, Issue
 
 #: Benchmarks whose submissions are made from the results of one-pass runs.
 TRACK_BENCHMARKS: dict[str, type[TrackSubmission]] = dict(
@@ -58,14 +58,14 @@ def make_submission(
         FileExistsError: If the folder holds something.
         FileNotFoundError: If the results lack a video.
         ValueError: If the results lack something that the benchmark wants, or belong to another
-            data set.
+            dataset.
     """
     names = [target.video_name for sequence in sequences for target in sequence.objects]
     missing = [name for name in names if not results.has(name)]
     if missing:
         raise FileNotFoundError(
             f'results {results.path} lack {len(missing)} of {len(names)} videos: '
-            f'{abridged(missing)}; test the whole data set, all processes writing to one disk'
+            f'{abridged(missing)}; test the whole dataset, all processes writing to one disk'
         )
     with create_submission(out) as writer:
         for sequence in tqdm(sequences, desc='writing', unit='video', disable=not progress):
@@ -81,7 +81,7 @@ def check_submission(
     sequences: Sequence[ExpectedSequence],
     path: str | os.PathLike,
     progress: bool = False,
-) -> Iterator[Finding]:
+) -> Iterator[Issue]:
     """Look for everything that is wrong in a submission, without stopping at the first mistake.
 
     Args:
@@ -95,13 +95,13 @@ def check_submission(
 
     Raises:
         FileNotFoundError: If there is no submission.
-        ValueError: If the data set lacks what the benchmark's protocol needs.
+        ValueError: If the dataset lacks what the benchmark's protocol needs.
     """
     with ExitStack() as stack:
         try:
             files = stack.enter_context(open_submission(path))
         except ValueError as error:
-            yield Finding(ERROR, 'no archive', str(path), str(error))
+            yield Issue(ERROR, 'no archive', str(path), str(error))
             return
         yield from submission.check(files, sequences, progress)
 
@@ -109,16 +109,16 @@ def check_submission(
 def build_expected_dataset(
     submission: Submission, data_root: str, options: Mapping[str, Any] | None = None
 ) -> BaseTrackDataset:
-    """The data set of which a benchmark expects results.
+    """The dataset of which a benchmark expects results.
 
     Args:
-        submission: How the benchmark wants its submissions; it knows the data set.
-        data_root: Folder of the data set.
-        options: Further options of the data set, and other values for those that are known.
+        submission: How the benchmark wants its submissions; it knows the dataset.
+        data_root: Folder of the dataset.
+        options: Further options of the dataset, and other values for those that are known.
 
     Raises:
-        FileNotFoundError: If a file or folder of the data set does not exist.
-        ValueError: If the data set is not what it should be.
+        FileNotFoundError: If a file or folder of the dataset does not exist.
+        ValueError: If the dataset is not what it should be.
     """
     config = dict(submission.dataset) | dict(options or {}) | dict(data_root=data_root)
     return DATASETS.build(config)

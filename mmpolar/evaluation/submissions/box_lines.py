@@ -9,7 +9,7 @@ from mmpolar.evaluation.functional import box_iou
 from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.utils.abridged import abridged
-from mmpolar.utils.findings import ERROR, NOTE, Finding
+from mmpolar.utils.issues import ERROR, NOTE, Issue
 
 #: A first box that overlaps the given one less than this is another box, or written otherwise.
 _SAME_BOX = 0.5
@@ -36,12 +36,12 @@ def number_lines(rows: np.ndarray, form: str) -> bytes:
 
 def check_box_lines(
     content: bytes, place: str, length: int, first_box: np.ndarray | None = None
-) -> Iterator[Finding]:
+) -> Iterator[Issue]:
     """Look for everything that is wrong in a file of boxes.
 
     Args:
         content: The file.
-        place: Its name, for the findings.
+        place: Its name, for the issues.
         length: Number T of frames.
         first_box: Box that was given in the first frame, (4,) xyxy, pixel centres at integers.
 
@@ -56,19 +56,19 @@ def check_box_lines(
     negative, empty = (sizes < 0).any(axis=1), (sizes == 0).any(axis=1)
     if negative.any():
         message = f'width or height below 0 in lines {_line_numbers(negative)}'
-        yield Finding(ERROR, 'negative size', place, message)
+        yield Issue(ERROR, 'negative size', place, message)
     if (empty & ~negative).any():
         message = f'boxes without area in lines {_line_numbers(empty)}'
-        yield Finding(NOTE, 'empty box', place, message)
+        yield Issue(NOTE, 'empty box', place, message)
     yield from _check_first_box(boxes[0] if len(boxes) else None, place, first_box)
 
 
-def check_time_lines(content: bytes, place: str, length: int, columns: int) -> Iterator[Finding]:
+def check_time_lines(content: bytes, place: str, length: int, columns: int) -> Iterator[Issue]:
     """Look for everything that is wrong in a file of measured times.
 
     Args:
         content: The file.
-        place: Its name, for the findings.
+        place: Its name, for the issues.
         length: Number T of frames.
         columns: Number of runs, each of which has a column.
 
@@ -83,28 +83,28 @@ def check_time_lines(content: bytes, place: str, length: int, columns: int) -> I
     wrong = (times <= 0).any(axis=1)
     if wrong.any():
         message = f'times that are not above 0 in lines {_line_numbers(wrong)}'
-        yield Finding(ERROR, 'impossible time', place, message)
+        yield Issue(ERROR, 'impossible time', place, message)
     elif len(times) > 2 and (times == times[0, 0]).all():
         message = f'every frame took {times[0, 0]:g} s: this was not measured'
-        yield Finding(NOTE, 'constant time', place, message)
+        yield Issue(NOTE, 'constant time', place, message)
 
 
 def _check_numbers(
     content: bytes, place: str, length: int, columns: int, what: str
-) -> Iterator[Finding]:
+) -> Iterator[Issue]:
     """Yields what is wrong and returns the numbers (T, columns), NaN-free, or None if any lacks."""
     try:
         lines = content.decode().splitlines()
     except UnicodeDecodeError as error:
-        yield Finding(ERROR, 'no text', place, f'cannot be read as text ({error})')
+        yield Issue(ERROR, 'no text', place, f'cannot be read as text ({error})')
         return None
     if len(lines) != length:
         message = f'{len(lines)} lines for {length} frames'
-        yield Finding(ERROR, 'number of lines', place, message)
+        yield Issue(ERROR, 'number of lines', place, message)
     rows, wrong = _parse(lines, columns)
     for kind, numbers in wrong.items():
         message = f'expected {what}, separated by commas, in lines {abridged(numbers)}'
-        yield Finding(ERROR, kind, place, message)
+        yield Issue(ERROR, kind, place, message)
     return None if wrong else np.array(rows, dtype=np.float64).reshape(-1, columns)
 
 
@@ -127,7 +127,7 @@ def _parse(lines: Sequence[str], columns: int) -> tuple[list[list[float]], dict[
 
 def _check_first_box(
     box: np.ndarray | None, place: str, given: np.ndarray | None
-) -> Iterator[Finding]:
+) -> Iterator[Issue]:
     if box is None or given is None:
         return
     start = box[:2] - HALF_PIXEL
@@ -138,7 +138,7 @@ def _check_first_box(
             f'the first box overlaps the given one, {numbers}, by {overlap:.2f} only; a line is '
             'x,y,width,height, and the first is that of the frame in which the target is given'
         )
-        yield Finding(ERROR, 'first box', place, message)
+        yield Issue(ERROR, 'first box', place, message)
 
 
 def _line_numbers(chosen: np.ndarray) -> str:

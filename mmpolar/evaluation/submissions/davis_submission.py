@@ -1,10 +1,10 @@
-"""DAVIS 2016 and 2017: a palette picture for every frame, a folder a sequence."""
+"""DAVIS 2016 and 2017: a palette image for every frame, a folder a sequence."""
 
 from mmpolar.evaluation.submissions.expected import ExpectedSequence
-from mmpolar.evaluation.submissions.mask_pictures import MaskPictureSubmission
+from mmpolar.evaluation.submissions.mask_images import MaskImageSubmission
 
 
-class _DavisSubmission(MaskPictureSubmission):
+class _DavisSubmission(MaskImageSubmission):
     """``<sequence>/<frame>.png`` for every frame, in the colours of DAVIS."""
 
     def wanted_frames(self, sequence: ExpectedSequence) -> list[int]:

@@ -1,4 +1,4 @@
-"""What a benchmark expects, read from its data set."""
+"""What a benchmark expects, read from its dataset."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,10 +51,10 @@ class ExpectedSequence:
 
 
 def expected_sequences(dataset: BaseTrackDataset) -> list[ExpectedSequence]:
-    """The videos of a data set with their targets.
+    """The videos of a dataset with their targets.
 
     Args:
-        dataset: The data set; tracks of one sequence end in the same frame.
+        dataset: The dataset; tracks of one sequence end in the same frame.
 
     Returns:
         The sequences, in the order of their first tracks.

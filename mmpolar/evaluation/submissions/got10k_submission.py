@@ -14,7 +14,7 @@ from mmpolar.evaluation.submissions.box_lines import (
 from mmpolar.evaluation.submissions.expected import ExpectedSequence
 from mmpolar.evaluation.submissions.files import SubmissionWriter
 from mmpolar.evaluation.submissions.submission import Contents, TrackSubmission
-from mmpolar.utils.findings import ERROR, Finding
+from mmpolar.utils.issues import ERROR, Issue
 
 #: Trackers that are not deterministic run so often.
 _MAX_RUNS = 3
@@ -40,7 +40,7 @@ class GOT10kSubmission(TrackSubmission):
         """The boxes of further runs."""
         return [_run_file(sequence.name, run) for run in range(2, _MAX_RUNS + 1)]
 
-    def check_sequence(self, sequence: ExpectedSequence, contents: Contents) -> Iterator[Finding]:
+    def check_sequence(self, sequence: ExpectedSequence, contents: Contents) -> Iterator[Issue]:
         """Check the boxes of all runs, and the times."""
         length, time_file = len(sequence.frames), _time_file(sequence.name)
         runs = [name for name in contents if name != time_file]
@@ -50,7 +50,7 @@ class GOT10kSubmission(TrackSubmission):
             content = contents[time_file]
             yield from check_time_lines(content, time_file, length, max(len(runs), 1))
         if _run_file(sequence.name, 3) in contents and _run_file(sequence.name, 2) not in contents:
-            yield Finding(ERROR, 'missing file', sequence.name, _run_file(sequence.name, 2))
+            yield Issue(ERROR, 'missing file', sequence.name, _run_file(sequence.name, 2))
 
     def write_sequence(
         self, sequence: ExpectedSequence, tracks: Sequence[StoredTrack], writer: SubmissionWriter

@@ -7,7 +7,7 @@ from mmpolar.evaluation.submissions.box_lines import box_lines, check_box_lines
 from mmpolar.evaluation.submissions.expected import ExpectedSequence
 from mmpolar.evaluation.submissions.files import SubmissionWriter
 from mmpolar.evaluation.submissions.submission import Contents, TrackSubmission
-from mmpolar.utils.findings import Finding
+from mmpolar.utils.issues import Issue
 
 
 class OneBoxFileSubmission(TrackSubmission):
@@ -17,7 +17,7 @@ class OneBoxFileSubmission(TrackSubmission):
         """The one file."""
         return [f'{sequence.name}.txt']
 
-    def check_sequence(self, sequence: ExpectedSequence, contents: Contents) -> Iterator[Finding]:
+    def check_sequence(self, sequence: ExpectedSequence, contents: Contents) -> Iterator[Issue]:
         """Check the boxes."""
         for name, content in contents.items():
             yield from check_box_lines(

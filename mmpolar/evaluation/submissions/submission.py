@@ -11,7 +11,7 @@ from mmpolar.evaluation.result_folder import StoredTrack
 from mmpolar.evaluation.submissions.expected import ExpectedSequence
 from mmpolar.evaluation.submissions.files import SubmissionFiles, SubmissionWriter
 from mmpolar.utils.abridged import abridged
-from mmpolar.utils.findings import ERROR, Finding
+from mmpolar.utils.issues import ERROR, Issue
 
 #: Content of the files of one sequence by name; those that are missing or unreadable are left out.
 Contents = Mapping[str, bytes]
@@ -24,7 +24,7 @@ class Submission(metaclass=ABCMeta):
     benchmarks, that nothing is missing and nothing is in the way, is checked here.
     """
 
-    #: Config of the benchmark's own data set, without ``data_root``.
+    #: Config of the benchmark's own dataset, without ``data_root``.
     dataset: ClassVar[Mapping[str, Any]]
     #: Whether only the benchmark's server knows where the targets are.
     withholds_truth: ClassVar[bool] = False
@@ -38,7 +38,7 @@ class Submission(metaclass=ABCMeta):
         return []
 
     @abstractmethod
-    def check_sequence(self, sequence: ExpectedSequence, contents: Contents) -> Iterator[Finding]:
+    def check_sequence(self, sequence: ExpectedSequence, contents: Contents) -> Iterator[Issue]:
         """Look for everything that is wrong in the files of one sequence.
 
         Args:
@@ -54,7 +54,7 @@ class Submission(metaclass=ABCMeta):
         files: SubmissionFiles,
         sequences: Sequence[ExpectedSequence],
         progress: bool = False,
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Issue]:
         """Look for everything that is wrong, without stopping at the first mistake.
 
         Args:
@@ -67,28 +67,28 @@ class Submission(metaclass=ABCMeta):
         """
         wanted = {name for sequence in sequences for name in self.file_names(sequence)}
         shift = _find_shift(files.names, wanted)
-        yield from shift.findings()
+        yield from shift.issues()
         actual = {shift.apply(name): name for name in files.names}
         for name in files.repeated:
-            yield Finding(ERROR, 'repeated file', name, 'is in the archive more than once')
+            yield Issue(ERROR, 'repeated file', name, 'is in the archive more than once')
         unknown = set(actual) - wanted
         for sequence in tqdm(sequences, desc='checking', unit='video', disable=not progress):
             unknown -= set(self.optional_names(sequence))
             yield from self._check_files(sequence, files, actual)
         for name in sorted(unknown):
-            yield Finding(ERROR, 'extra file', actual[name], 'does not belong here; take it out')
+            yield Issue(ERROR, 'extra file', actual[name], 'does not belong here; take it out')
 
     def _check_files(
         self, sequence: ExpectedSequence, files: SubmissionFiles, actual: Mapping[str, str]
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Issue]:
         names = self.file_names(sequence)
         missing = [name for name in names if name not in actual]
         if len(missing) == len(names):
             message = f'no result: {abridged(missing)}'
-            yield Finding(ERROR, 'missing sequence', sequence.name, message)
+            yield Issue(ERROR, 'missing sequence', sequence.name, message)
             return
         if missing:
-            yield Finding(ERROR, 'missing file', sequence.name, abridged(missing))
+            yield Issue(ERROR, 'missing file', sequence.name, abridged(missing))
         contents: dict[str, bytes] = {}
         for name in [*names, *self.optional_names(sequence)]:
             if name not in actual:
@@ -96,7 +96,7 @@ class Submission(metaclass=ABCMeta):
             try:
                 contents[name] = files.read(actual[name])
             except OSError as error:
-                yield Finding(ERROR, 'unreadable file', actual[name], str(error))
+                yield Issue(ERROR, 'unreadable file', actual[name], str(error))
         yield from self.check_sequence(sequence, contents)
 
 
@@ -130,13 +130,13 @@ class _Shift:
         """A file's name as if it lay in its place."""
         return self.added + name.removeprefix(self.removed)
 
-    def findings(self) -> Iterator[Finding]:
+    def issues(self) -> Iterator[Issue]:
         if self.removed:
             message = 'the files must lie outside of this folder: pack what is in it'
-            yield Finding(ERROR, 'wrong folder', self.removed, message)
+            yield Issue(ERROR, 'wrong folder', self.removed, message)
         if self.added:
             message = 'the files must lie in a folder of this name: pack it with them'
-            yield Finding(ERROR, 'wrong folder', self.added, message)
+            yield Issue(ERROR, 'wrong folder', self.added, message)
 
 
 def _find_shift(names: Sequence[str], wanted: Collection[str]) -> _Shift:

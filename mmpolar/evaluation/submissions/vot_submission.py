@@ -23,7 +23,7 @@ from mmpolar.evaluation.vot_runs import (
     is_empty,
 )
 from mmpolar.utils.abridged import abridged
-from mmpolar.utils.findings import ERROR, Finding
+from mmpolar.utils.issues import ERROR, Issue
 
 #: The toolkit's stacks of 2015 to 2019 repeat a run so often, or stop after three that are equal.
 MAX_REPETITIONS, ENOUGH_EQUAL_RUNS = 15, 3
@@ -65,7 +65,7 @@ def read_run(
         trajectory: What :func:`trajectory_lines` or the toolkit wrote.
         times: What :func:`time_lines` or the toolkit wrote.
         truth: True region of each frame of the sequence.
-        overlap: Overlap of an answer with the truth, see ``run_with_resets``.
+        overlap: Overlap of an answer with the ground truth, see ``run_with_resets``.
         frames: The frames of the run in their order; all frames of the sequence by default.
 
     Returns:
@@ -141,7 +141,7 @@ class VOTSubmission(Submission):
         repetitions = range(ENOUGH_EQUAL_RUNS + 1, MAX_REPETITIONS + 1)
         return [name for run in repetitions for name in _files(f'{stem}_{run:03d}')]
 
-    def check_sequence(self, sequence: ExpectedSequence, contents: Contents) -> Iterator[Finding]:
+    def check_sequence(self, sequence: ExpectedSequence, contents: Contents) -> Iterator[Issue]:
         """Check the lines of every run, and whether there are enough runs."""
         lengths = {stem: len(frames) for stem, frames in self.runs(sequence).items()}
         stems = [name.removesuffix('.txt') for name in contents if name.endswith('.txt')]
@@ -152,29 +152,29 @@ class VOTSubmission(Submission):
             if times in contents:
                 yield from _check_times(contents[regions], contents[times], times, length)
             elif stem not in lengths:
-                yield Finding(ERROR, 'missing file', sequence.name, times)
+                yield Issue(ERROR, 'missing file', sequence.name, times)
         runs = {contents[f'{stem}.txt'] for stem in stems}
         if not self.anchored and len(runs) > 1 and len(stems) < MAX_REPETITIONS:
             message = f'{len(stems)} runs that differ; the toolkit wants {MAX_REPETITIONS} then'
-            yield Finding(ERROR, 'number of runs', sequence.name, message)
+            yield Issue(ERROR, 'number of runs', sequence.name, message)
 
-    def _check_trajectory(self, content: bytes, place: str, length: int) -> Iterator[Finding]:
+    def _check_trajectory(self, content: bytes, place: str, length: int) -> Iterator[Issue]:
         lines = content.decode(errors='replace').splitlines()
         if len(lines) != length:
             message = f'{len(lines)} lines for {length} frames'
-            yield Finding(ERROR, 'number of lines', place, message)
+            yield Issue(ERROR, 'number of lines', place, message)
         regions = [_parse_or_none(line) for line in lines]
         malformed = [number for number, region in enumerate(regions, 1) if region is None]
         if malformed:
-            yield Finding(ERROR, 'malformed line', place, f'lines {abridged(malformed)}')
+            yield Issue(ERROR, 'malformed line', place, f'lines {abridged(malformed)}')
         unknown = [number for number, region in enumerate(regions, 1) if not _is_finite(region)]
         if unknown:
-            yield Finding(ERROR, 'not finite', place, f'lines {abridged(unknown)}')
+            yield Issue(ERROR, 'not finite', place, f'lines {abridged(unknown)}')
         codes = [region.code if isinstance(region, Special) else None for region in regions]
         wrong = self._wrong_codes(codes)
         if wrong:
             message = f'lines {abridged(wrong)}: {self._explain_codes()}'
-            yield Finding(ERROR, 'state', place, message)
+            yield Issue(ERROR, 'state', place, message)
 
     def _explain_codes(self) -> str:
         if self.anchored:
@@ -220,10 +220,10 @@ def _is_finite(region: Region | None) -> bool:
     return bool(np.isfinite([region.x, region.y, region.width, region.height]).all())
 
 
-def _check_times(regions: bytes, content: bytes, place: str, length: int) -> Iterator[Finding]:
+def _check_times(regions: bytes, content: bytes, place: str, length: int) -> Iterator[Issue]:
     lines = content.decode(errors='replace').splitlines()
     if len(lines) != length:
-        yield Finding(ERROR, 'number of lines', place, f'{len(lines)} lines for {length} frames')
+        yield Issue(ERROR, 'number of lines', place, f'{len(lines)} lines for {length} frames')
     states = regions.decode(errors='replace').splitlines()
     skipped = str(int(FrameState.SKIPPED))
     wrong = [
@@ -233,7 +233,7 @@ def _check_times(regions: bytes, content: bytes, place: str, length: int) -> Ite
     ]
     if wrong:
         message = f'lines {abridged(wrong)} hold no time in seconds above 0'
-        yield Finding(ERROR, 'impossible time', place, message)
+        yield Issue(ERROR, 'impossible time', place, message)
 
 
 def _is_time(line: str) -> bool:

@@ -1,12 +1,12 @@
-"""YouTube-VOS: a palette picture for each frame that the benchmark names."""
+"""YouTube-VOS: a palette image for each frame that the benchmark names."""
 
 import numpy as np
 
 from mmpolar.evaluation.submissions.expected import ExpectedSequence
-from mmpolar.evaluation.submissions.mask_pictures import MaskPictureSubmission
+from mmpolar.evaluation.submissions.mask_images import MaskImageSubmission
 
 
-class YouTubeVOSSubmission(MaskPictureSubmission):
+class YouTubeVOSSubmission(MaskImageSubmission):
     """``Annotations/<video>/<frame>.png`` for the frames that ``meta.json`` names.
 
     An object has the value that ``meta.json`` gives it and appears in the first frame that is named
@@ -15,7 +15,7 @@ class YouTubeVOSSubmission(MaskPictureSubmission):
 
     dataset = dict(type='YouTubeVOSDataset', split='valid')
     withholds_truth = True
-    #: The server reads values; the data set's own masks have other colours than DAVIS's.
+    #: The server reads values; the dataset's own masks have other colours than DAVIS's.
     has_fixed_palette = False
 
     def __init__(self) -> None:
@@ -25,11 +25,11 @@ class YouTubeVOSSubmission(MaskPictureSubmission):
         """Those that are named for any object of the video.
 
         Raises:
-            ValueError: If the data set does not say which they are.
+            ValueError: If the dataset does not say which they are.
         """
         if 'evaluated' not in sequence.flags:
             raise ValueError(
-                f'the data set of {sequence.name} does not say which frames are sent in; use '
+                f'the dataset of {sequence.name} does not say which frames are sent in; use '
                 'YouTubeVOSDataset'
             )
         return np.flatnonzero(sequence.flags['evaluated']).tolist()

@@ -1,4 +1,4 @@
-"""docs/submissions.md names every benchmark and every finding, and its commands can be read."""
+"""docs/submissions.md names every benchmark and every issue, and its commands can be read."""
 
 import re
 import shlex
@@ -21,7 +21,7 @@ def test_every_benchmark_is_in_the_table():
 
 def test_every_finding_is_explained():
     source = '\n'.join(path.read_text() for path in SOURCES)
-    kinds = set(re.findall(r"Finding\(\s*(?:ERROR|NOTE), '([a-z ]+)'", source))
+    kinds = set(re.findall(r"Issue\(\s*(?:ERROR|NOTE), '([a-z ]+)'", source))
     kinds |= set(re.findall(r"wrong\['([a-z ]+)'\]", source))
     kinds |= set(re.findall(r"^    '([a-z ]+)': '", source, re.M))
     assert len(kinds) > 20

@@ -166,7 +166,7 @@ def test_a_fault_in_a_run_with_resets_is_found(reset, fault):
     # All runs alike, so that it is no longer the run that differs from the others.
     for run in (1, 3):
         shutil.copy(folder / place, folder / f'ants/ants_{run:03d}.txt')
-    found = {finding for finding in case.check(folder) if 'value' not in finding[2]}
+    found = {issue for issue in case.check(folder) if 'value' not in issue[2]}
     assert found == {('error', kind, f'ants/ants_{run:03d}.txt') for run in (1, 2, 3)}
 
 
@@ -174,7 +174,7 @@ def test_a_fault_in_a_run_with_resets_is_found(reset, fault):
 def test_an_anchor_run_has_no_codes_but_the_first(anchored, code):
     case, folder = anchored
     spoil(folder / 'ball/ball_00000005.txt', lambda rows: [*rows[:3], code, *rows[4:]])
-    found = {finding for finding in case.check(folder) if 'value' not in finding[2]}
+    found = {issue for issue in case.check(folder) if 'value' not in issue[2]}
     assert found == {('error', 'state', 'ball/ball_00000005.txt')}
 
 

@@ -1,4 +1,4 @@
-"""One palette picture a frame with the masks of all objects, as the mask benchmarks want them."""
+"""One palette image a frame with the masks of all objects, as the mask benchmarks want them."""
 
 import io
 from abc import abstractmethod
@@ -14,14 +14,14 @@ from mmpolar.evaluation.submissions.files import SubmissionWriter
 from mmpolar.evaluation.submissions.submission import Contents, TrackSubmission
 from mmpolar.structures.combine_objects import combine_objects
 from mmpolar.utils.abridged import abridged
-from mmpolar.utils.findings import ERROR, NOTE, Finding
 from mmpolar.utils.image import read_image_size, read_mask
+from mmpolar.utils.issues import ERROR, NOTE, Issue
 from mmpolar.utils.mask_file import davis_palette, encode_mask
 
-#: What a fault of a picture means, by its kind.
+#: What an issue of an image means, by its kind.
 _MEANINGS = {
     'undecodable file': 'not a PNG file that can be decoded',
-    'not indexed': 'not pictures of one 8-bit channel with a palette (mode P)',
+    'not indexed': 'not images of one 8-bit channel with a palette (mode P)',
     'palette': 'other colours than those of the benchmark',
     'size': 'not of the size of their images',
     'unknown object': 'values that no object of the video has',
@@ -29,7 +29,7 @@ _MEANINGS = {
 }
 
 
-class MaskPictureSubmission(TrackSubmission):
+class MaskImageSubmission(TrackSubmission):
     """A PNG file for each frame that counts: a value is an object, 0 the background.
 
     Where objects overlap, the one with the highest score in the frame is seen.
@@ -58,34 +58,34 @@ class MaskPictureSubmission(TrackSubmission):
         """The files of all wanted frames."""
         return list(self._files(sequence))
 
-    def check_sequence(self, sequence: ExpectedSequence, contents: Contents) -> Iterator[Finding]:
-        """Check the pictures; what several of them have in common is one finding."""
+    def check_sequence(self, sequence: ExpectedSequence, contents: Contents) -> Iterator[Issue]:
+        """Check the images; what several of them have in common is one issue."""
         faults: dict[str, list[str]] = defaultdict(list)
         starts = {self._value(target): target.start for target in sequence.objects}
         seen: set[int] = set()
         for name, frame in self._files(sequence).items():
             if name not in contents:
                 continue
-            picture = _Picture.decode(contents[name])
+            decoded = _DecodedImage.decode(contents[name])
             stem = sequence.stems[frame]
-            if picture is None:
+            if decoded is None:
                 faults['undecodable file'].append(stem)
                 continue
-            for kind, detail in self._faults(picture, sequence.frames[frame], frame, starts):
+            for kind, detail in self._faults(decoded, sequence.frames[frame], frame, starts):
                 faults[kind].append(f'{stem} ({detail})')
-            seen.update(picture.values)
+            seen.update(decoded.values)
         for kind, places in faults.items():
             message = f'{_MEANINGS[kind]}: {abridged(places)}'
-            yield Finding(ERROR, kind, sequence.name, message)
+            yield Issue(ERROR, kind, sequence.name, message)
         lost = sorted(set(starts) - seen)
         if lost and not faults:
             message = f'objects {abridged(lost)} are in no frame'
-            yield Finding(NOTE, 'object never seen', sequence.name, message)
+            yield Issue(NOTE, 'object never seen', sequence.name, message)
 
     def write_sequence(
         self, sequence: ExpectedSequence, tracks: Sequence[StoredTrack], writer: SubmissionWriter
     ) -> None:
-        """Combine the masks of the objects and write the pictures.
+        """Combine the masks of the objects and write the images.
 
         Raises:
             ValueError: If a track has no mask in a frame, or masks of one frame differ in size.
@@ -123,30 +123,30 @@ class MaskPictureSubmission(TrackSubmission):
         return self.foreground if target.object_id is None else target.object_id
 
     def _faults(
-        self, picture: '_Picture', image: str, frame: int, starts: Mapping[int, int]
+        self, decoded: '_DecodedImage', image: str, frame: int, starts: Mapping[int, int]
     ) -> Iterator[tuple[str, str]]:
-        """Kind and details of what is wrong with a picture."""
+        """Kind and details of what is wrong with an image."""
         size = read_image_size(image)
-        if picture.size != size:
-            yield 'size', f'{_size(picture.size)} instead of {_size(size)}'
-        if picture.palette is None:
-            yield 'not indexed', f'mode {picture.mode}'
+        if decoded.size != size:
+            yield 'size', f'{_size(decoded.size)} instead of {_size(size)}'
+        if decoded.palette is None:
+            yield 'not indexed', f'mode {decoded.mode}'
             return
         shown = [*starts, 0]
         if self.has_fixed_palette and not np.array_equal(
-            picture.palette[shown], davis_palette()[shown]
+            decoded.palette[shown], davis_palette()[shown]
         ):
-            yield 'palette', f'value {max(shown)} is {picture.palette[max(shown)].tolist()}'
-        unknown = picture.values - set(starts) - {0}
+            yield 'palette', f'value {max(shown)} is {decoded.palette[max(shown)].tolist()}'
+        unknown = decoded.values - set(starts) - {0}
         if unknown:
             yield 'unknown object', abridged(sorted(unknown))
-        early = [value for value in picture.values if starts.get(value, 0) > frame]
+        early = [value for value in decoded.values if starts.get(value, 0) > frame]
         if early:
             yield 'early object', abridged(sorted(early))
 
 
-class _Picture:
-    """A decoded picture, and the values that it has if it has a palette."""
+class _DecodedImage:
+    """A decoded image, and the values that it has if it has a palette."""
 
     def __init__(self, image: Image.Image) -> None:
         self.mode = image.mode
@@ -160,8 +160,8 @@ class _Picture:
             self.values = set(np.flatnonzero(image.histogram()).tolist())
 
     @classmethod
-    def decode(cls, content: bytes) -> '_Picture | None':
-        """The picture of a PNG file; None if it is none."""
+    def decode(cls, content: bytes) -> '_DecodedImage | None':
+        """The image of a PNG file; None if it is none."""
         try:
             with Image.open(io.BytesIO(content), formats=['PNG']) as image:
                 image.load()

@@ -8,12 +8,12 @@ ERROR, NOTE = 'error', 'note'
 
 
 @dataclass(frozen=True)
-class Finding:
+class Issue:
     """Something that a check found.
 
     Attributes:
         level: ``error``, which must be put right, or ``note``, which may be meant so.
-        kind: What it is, in a word or two: the findings of a summary are counted by it.
+        kind: What it is, in a word or two: the issues of a summary are counted by it.
         place: Where it is: a track, a sequence, a file.
         message: What is wrong.
     """
@@ -28,15 +28,15 @@ class Finding:
         return f'{self.level.upper():5s} {self.kind}: {self.place}: {self.message}'
 
 
-def format_summary(findings: Sequence[Finding]) -> str:
+def format_summary(issues: Sequence[Issue]) -> str:
     """How often each kind was found, a line each below the totals."""
-    counts = Counter((finding.level, finding.kind) for finding in findings)
+    counts = Counter((issue.level, issue.kind) for issue in issues)
     errors = sum(count for (level, _), count in counts.items() if level == ERROR)
-    lines = [f'{errors} errors, {len(findings) - errors} notes']
+    lines = [f'{errors} errors, {len(issues) - errors} notes']
     lines += [f'  {count:6d} {level:5s} {kind}' for (level, kind), count in sorted(counts.items())]
     return '\n'.join(lines)
 
 
-def has_errors(findings: Iterable[Finding]) -> bool:
+def has_errors(issues: Iterable[Issue]) -> bool:
     """Whether anything must be put right."""
-    return any(finding.level == ERROR for finding in findings)
+    return any(issue.level == ERROR for issue in issues)
