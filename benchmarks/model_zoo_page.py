@@ -94,7 +94,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         nargs='+',
         default=[],
         metavar='NAME=FILE',
-        help='report of TrackSegMetric (its outfile) for a model, on the validation data',
+        help='report of TrackSegMetric (its out_file) for a model, on the validation data',
     )
     parser.add_argument(
         '--speed', nargs='+', default=[], metavar='FILE', help='result of benchmarks.speed --json'
@@ -182,7 +182,7 @@ def read_report(path: str) -> dict[str, Any]:
     """
     report = read_json(path, required=True)
     if 'n_rays' not in report or 'sequences' not in report:
-        raise ValueError(f'{path} is no report of TrackSegMetric; test with its outfile set')
+        raise ValueError(f'{path} is no report of TrackSegMetric; test with its out_file set')
     if report.get('incomplete'):
         raise ValueError(f'{path} lacks frames of {", ".join(report["incomplete"])}; test again')
     return dict(
@@ -288,7 +288,7 @@ def _calibration(model: ReleaseCheckpoint) -> str:
 def _validation(name: str, config: str, figures: Mapping[str, Any] | None) -> list[str]:
     command = (
         f'python tools/test.py {config} mmpolar/model_zoo/{name}.pth \\\n'
-        f'    --cfg-options test_evaluator.outfile=work_dirs/model_zoo/{name}.json'
+        f'    --cfg-options test_evaluator.out_file=work_dirs/model_zoo/{name}.json'
     )
     shown = [_code(command, 'gives the figures below, on the validation data of the config')]
     if figures is None:

@@ -144,9 +144,9 @@ def track(
     Returns:
         The report of :class:`TrackSegMetric`, and the frames a second.
     """
-    outfile = folder / 'figures.json'
+    out_file = folder / 'figures.json'
     n_rays = model.mask_head.n_rays
-    evaluator = Evaluator([TrackSegMetric(n_rays, outfile=str(outfile)), SpeedMetric()])
+    evaluator = Evaluator([TrackSegMetric(n_rays, out_file=str(out_file)), SpeedMetric()])
     drawing = TrackVisualizationHook(out_dir=str(folder))
     for index in tqdm(range(len(dataset)), desc=title, unit='frame'):
         batch = pseudo_collate([dataset[index]])
@@ -154,7 +154,7 @@ def track(
         evaluator.process(samples, batch)
         drawing.after_test_iter(None, index, batch, samples)
     figures = evaluator.evaluate(len(dataset))
-    return json.loads(outfile.read_text()), figures['speed/fps']
+    return json.loads(out_file.read_text()), figures['speed/fps']
 
 
 def print_figures(title: str, report: Mapping[str, Any], speed: float) -> None:

@@ -90,7 +90,7 @@ def test(config: str, work_dir: Path, checkpoint: Path | None, draw: bool) -> di
     cfg = read_config(config, work_dir)
     if draw:
         cfg.test_evaluator = [
-            dict(cfg.test_evaluator, outfile=str(work_dir / 'figures.json')),
+            dict(cfg.test_evaluator, out_file=str(work_dir / 'figures.json')),
             dict(type='DumpTrackResults', out_dir=str(work_dir / 'results')),
         ]
         cfg.custom_hooks = [dict(type='TrackVisualizationHook', out_dir=str(work_dir / 'overlays'))]

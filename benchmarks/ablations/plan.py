@@ -152,7 +152,7 @@ def place_stages(stages: Sequence[Config], folder: Path) -> None:
         if cfg.get('visualizer'):
             cfg.visualizer.name = cfg.experiment_name
         for metric in nodes_of_type(cfg.get('test_evaluator'), 'TrackSegMetric'):
-            metric.outfile = str(folder / 'test.json')
+            metric.out_file = str(folder / 'test.json')
         cfg.dump(place / 'config.py')
 
 

@@ -17,19 +17,18 @@ from rich.table import Table
 MEAN_ROW = 'mean'
 
 
-def check_outfile(outfile: str | Path | None, option: str = 'outfile') -> Path | None:
+def check_out_file(out_file: str | Path | None) -> Path | None:
     """The path of a report.
 
     Args:
-        outfile: What was given for it.
-        option: Name of the option that gave it, for the message.
+        out_file: What was given for it.
 
     Raises:
         ValueError: If it does not end in .json.
     """
-    if outfile is not None and not str(outfile).endswith('.json'):
-        raise ValueError(f'{option} must end in .json, got {str(outfile)!r}')
-    return None if outfile is None else Path(outfile)
+    if out_file is not None and not str(out_file).endswith('.json'):
+        raise ValueError(f'out_file must end in .json, got {str(out_file)!r}')
+    return None if out_file is None else Path(out_file)
 
 
 def mean_of_known(values: Sequence[float]) -> float:

@@ -144,7 +144,7 @@ def test_unknown_categories_are_refused(video):
 
 def test_report_has_objects_frames_and_means(seen_and_unseen, tmp_path):
     file = tmp_path / 'davis.json'
-    figures = evaluate(seen_and_unseen, seen_categories=['cat'], outfile=str(file))
+    figures = evaluate(seen_and_unseen, seen_categories=['cat'], out_file=str(file))
     report = json.loads(file.read_text())
     assert report['skip_last'] is True
     assert report['sequences'][0]['frames']['J'] == [None, 1, 1]

@@ -50,7 +50,7 @@ def test_figures_are_those_of_the_function_over_all_frames(video, tmp_path):
         samples += video(pairs, f'v{number}', number, covers)
         ious.append(got10k_ious(files(pred), files(gt), SIZE, np.array(covers) > 0))
     expected = got10k_scores(ious)
-    figures = evaluate(samples, outfile=str(tmp_path / 'got10k.json'))
+    figures = evaluate(samples, out_file=str(tmp_path / 'got10k.json'))
     assert figures['got10k/ao'] == pytest.approx(expected.ao, abs=1e-9)
     assert figures['got10k/sr50'] == pytest.approx(expected.sr50)
     assert figures['got10k/sr75'] == pytest.approx(expected.sr75)

@@ -85,7 +85,7 @@ def test_report_has_curves_and_means(video, tmp_path):
     file = tmp_path / 'ope.json'
     samples = video([(BOX, BOX), (BOX, None), (None, BOX)], 'lost', 0)
     samples += video([(BOX, BOX), (BOX, shifted(10))], 'late', 1)
-    figures = evaluate(samples, outfile=str(file))
+    figures = evaluate(samples, out_file=str(file))
     report = json.loads(file.read_text())
     assert {f'ope/{name}': value for name, value in report['mean'].items()} == figures
     assert (report['absent'], report['first_frame']) == ('skip', 'hit')

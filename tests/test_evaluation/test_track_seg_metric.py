@@ -261,7 +261,7 @@ def test_table_lists_every_sequence_beside_its_ceiling(mask_video, logged):
 def test_report_reads_back(mask_video, tmp_path):
     file = tmp_path / 'new' / 'report.json'
     samples = mask_video('masks', 0, lag=5) + mask_video('boxes', 1, with_masks=False)
-    figures = evaluate(samples + mask_video('cut', 2)[:2], outfile=str(file))
+    figures = evaluate(samples + mask_video('cut', 2)[:2], out_file=str(file))
     report = json.loads(file.read_text())
     assert {f'track/{name}': value for name, value in report['mean'].items()} == figures
     assert report['incomplete'] == ['cut']
@@ -306,7 +306,7 @@ def test_a_video_must_start_with_its_target(make_sample):
 
 def test_options_out_of_range_are_refused():
     with pytest.raises(ValueError, match='must end in .json'):
-        TrackSegMetric(outfile='report.csv')
+        TrackSegMetric(out_file='report.csv')
     with pytest.raises(ValueError, match='n_rays=2'):
         TrackSegMetric(n_rays=2)
     with pytest.raises(ValueError, match="got 'first'"):

@@ -109,7 +109,7 @@ def test_sequences_that_lack_a_run_are_named_and_left_out(reset_runs, tmp_path):
 def test_report_reads_back(reset_runs, tmp_path):
     file = tmp_path / 'vot.json'
     _, samples = reset_runs
-    figures = evaluate(samples, protocol='reset', interval=INTERVAL, outfile=str(file))
+    figures = evaluate(samples, protocol='reset', interval=INTERVAL, out_file=str(file))
     report = json.loads(file.read_text())
     assert {f'vot/{name}': value for name, value in report['mean'].items()} == figures
     assert np.mean(report['curve'][5:31]) == pytest.approx(figures['vot/eao'])
@@ -136,4 +136,4 @@ def test_options_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match='anchor-based protocol must be one of'):
         VOTMetric('anchor', year=2018)
     with pytest.raises(ValueError, match=r'must end in \.json'):
-        VOTMetric('reset', year=2018, outfile='vot.csv')
+        VOTMetric('reset', year=2018, out_file='vot.csv')

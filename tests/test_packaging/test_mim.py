@@ -116,7 +116,7 @@ def test_mim_trains_tests_and_browses_by_the_name_of_a_config(editable, plain, t
 
     config = plain.package / '.mim' / 'configs' / 'ocean_polar' / CONFIG
     plain.mim(
-        'run', 'mmpolar', 'browse_dataset', str(config), '--num', '2', '--out-dir', 'pairs', *OPTIONS,
+        'run', 'mmpolar', 'browse_dataset', str(config), '--num', '2', '--out', 'pairs', *OPTIONS,
         cwd=tmp_path,
     )  # fmt: skip
     assert len(list((tmp_path / 'pairs').glob('pair_*.png'))) == 2

@@ -97,7 +97,7 @@ def test_runner_scores_each_object(data, tmp_path, monkeypatch):
     cfg.work_dir = str(tmp_path / 'work')
     cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
     cfg.test_evaluator = [
-        dict(cfg.test_evaluator, skip_last=False, outfile=str(tmp_path / 'davis.json')),
+        dict(cfg.test_evaluator, skip_last=False, out_file=str(tmp_path / 'davis.json')),
         dict(type='DumpTrackResults', out_dir=str(tmp_path / 'results')),
     ]
     figures = Runner.from_cfg(cfg).test()

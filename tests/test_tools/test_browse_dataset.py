@@ -85,7 +85,7 @@ def config(tmp_path_factory):
 
 def run(tool, config, folder, *options):
     """Pictures of the pairs by file name, the contact sheet apart."""
-    tool.main([str(config), '--out-dir', str(folder), *options])
+    tool.main([str(config), '--out', str(folder), *options])
     pictures = {path.name: cv2.imread(str(path)) for path in sorted(folder.glob('*.png'))}
     sheet = pictures.pop('contact_sheet.png')
     return pictures, sheet
@@ -182,7 +182,7 @@ def test_browse_refuses_configs_without_pairs(tool, tmp_path, capsys, text, mess
     path = tmp_path / 'other.py'
     path.write_text(text)
     with pytest.raises(SystemExit) as error:
-        tool.main([str(path), '--out-dir', str(tmp_path / 'out')])
+        tool.main([str(path), '--out', str(tmp_path / 'out')])
     assert error.value.code == 2
     assert message in capsys.readouterr().err
 
@@ -190,7 +190,7 @@ def test_browse_refuses_configs_without_pairs(tool, tmp_path, capsys, text, mess
 def test_browse_says_when_all_pairs_are_negative(tool, config, tmp_path, capsys):
     with pytest.raises(SystemExit):
         tool.main(
-            [str(config), '--out-dir', str(tmp_path), '--cfg-options']
+            [str(config), '--out', str(tmp_path), '--cfg-options']
             + ['train_dataloader.dataset.negative_prob=1.0']
         )
     assert '--show-negatives' in capsys.readouterr().err

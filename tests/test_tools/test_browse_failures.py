@@ -25,7 +25,7 @@ def tracked(tmp_path_factory):
 
 def run(tool, folder, *arguments):
     """Sheet, and rows of the table."""
-    tool.main([*arguments, '--out-dir', str(folder), '--cell', '200'])
+    tool.main([*arguments, '--out', str(folder), '--cell', '200'])
     with (folder / 'failures.csv').open() as file:
         return cv2.imread(str(folder / 'failures.png')), list(csv.DictReader(file))
 
@@ -136,6 +136,6 @@ def test_unknown_sequences_and_arguments_are_refused(tool, tracked, tmp_path, ca
         (['--gap', '0'], 'must be at least 1'),
     ):
         with pytest.raises(SystemExit) as error:
-            tool.main([tracked.config, tracked.near, '--out-dir', str(tmp_path), *options])
+            tool.main([tracked.config, tracked.near, '--out', str(tmp_path), *options])
         assert error.value.code == 2
         assert message in capsys.readouterr().err

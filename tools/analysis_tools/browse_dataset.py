@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from mmpolar.cli.arguments import add_old_option
 from mmpolar.cli.errors import usage_error
 from mmpolar.cli.training import (
     ConfigOptions,
@@ -73,11 +74,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='training config; its train_dataloader.dataset is drawn')
-    parser.add_argument(
-        '--out-dir',
+    out = parser.add_argument(
+        '--out',
+        metavar='DIR',
         default='work_dirs/browse_dataset',
         help='folder for pair_*.png and contact_sheet.png (default: %(default)s)',
     )
+    add_old_option(parser, '--out-dir', out)
     parser.add_argument('--num', type=int, default=16, help='pairs to draw (default: %(default)s)')
     parser.add_argument(
         '--seed', type=int, help="seed of the pairs, to see others (default: the config's)"
@@ -103,19 +106,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     dataset = build_dataset(args)
     locations = find_locations(dataset)
-    os.makedirs(args.out_dir, exist_ok=True)
+    os.makedirs(args.out, exist_ok=True)
     pictures, captions = [], []
     for sample in tqdm(samples(dataset, args.show_negatives, args.num), total=args.num):
         index = sample['data_samples'].sample_idx
         pictures.append(draw_pair(sample, locations))
         captions.append(f'{index}: {sample["data_samples"].dataset_name}')
-        save(pictures[-1], os.path.join(args.out_dir, f'pair_{index:06d}.png'))
+        save(pictures[-1], os.path.join(args.out, f'pair_{index:06d}.png'))
     if not pictures:
         usage_error('all pairs are negative; add --show-negatives, or lower negative_prob')
     height, width = pictures[0].shape[:2]
     sheet = contact_sheet(pictures, SHEET_COLUMNS, captions, cell=(width // 3, height // 3))
-    save(sheet, os.path.join(args.out_dir, 'contact_sheet.png'))
-    print(f'{len(pictures)} pairs and contact_sheet.png are in {args.out_dir}')
+    save(sheet, os.path.join(args.out, 'contact_sheet.png'))
+    print(f'{len(pictures)} pairs and contact_sheet.png are in {args.out}')
 
 
 def build_dataset(args: argparse.Namespace) -> Any:

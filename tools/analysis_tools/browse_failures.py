@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mmpolar.cli.arguments import add_old_option
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import (
     add_input_arguments,
@@ -126,11 +127,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--single', action='store_true', help='also write a picture for each sequence'
     )
-    parser.add_argument(
-        '--out-dir',
+    out = parser.add_argument(
+        '--out',
+        metavar='DIR',
         default='work_dirs/browse_failures',
         help='folder for failures.png and failures.csv (default: %(default)s)',
     )
+    add_old_option(parser, '--out-dir', out)
     args = parser.parse_args(argv)
     if min(args.sequences, args.frames, args.gap) < 1 or args.cell < 64:
         parser.error('--sequences, --frames and --gap must be at least 1, --cell at least 64')
@@ -240,7 +243,7 @@ def write(
     args: argparse.Namespace,
 ) -> None:
     """The sheet, the table and, if wanted, a picture a sequence."""
-    out_dir = Path(args.out_dir)
+    out_dir = Path(args.out)
     out_dir.mkdir(parents=True, exist_ok=True)
     rows = []
     for number, failure in enumerate(tqdm(failures, desc='drawing', unit='video'), start=1):

@@ -25,7 +25,7 @@ from mmpolar.evaluation.functional import (
 )
 from mmpolar.evaluation.image_level_report import ImageLevelReport
 from mmpolar.evaluation.metrics.gathered_metric import GatheredMetric
-from mmpolar.evaluation.sequence_report import check_outfile
+from mmpolar.evaluation.sequence_report import check_out_file
 from mmpolar.registry import METRICS, TASK_UTILS
 
 # What tells one sample of a dataset from another, as far as a pipeline packs it.
@@ -116,7 +116,7 @@ class ImageLevelMetric(GatheredMetric):
             scorer or dict(type='mmpolar.MaxDetectionScore', labels=self.labels)
         )
         self.unannotated_as_negative = unannotated_as_negative
-        self.out_file = check_outfile(out_file, 'out_file')
+        self.out_file = check_out_file(out_file)
         self._dataset_size = sys.maxsize
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:

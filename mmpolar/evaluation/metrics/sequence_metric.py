@@ -11,12 +11,13 @@ from mmengine.logging import print_log
 
 from mmpolar.evaluation.metrics.gathered_metric import GatheredMetric
 from mmpolar.evaluation.sequence_report import (
-    check_outfile,
+    check_out_file,
     format_table,
     mean_of_known,
     write_report,
 )
 from mmpolar.evaluation.track_frame import TrackFrame
+from mmpolar.utils.deprecation import renamed_keywords
 
 
 @dataclass
@@ -43,7 +44,7 @@ class SequenceMetric(GatheredMetric, metaclass=ABCMeta):
     distributed samplers does, counts once. A metric that no sequence has is left out.
 
     Args:
-        outfile: Report to write, ``*.json``: metrics of all sequences, of each and of their
+        out_file: Report to write, ``*.json``: metrics of all sequences, of each and of their
             frames. The table goes into the ``.csv`` beside it, the means in its last row. None
             writes nothing.
         collect_device: How the processes exchange results, in MMEngine's words: 'gpu' through the
@@ -53,7 +54,7 @@ class SequenceMetric(GatheredMetric, metaclass=ABCMeta):
         collect_dir: Folder on a shared disk through which processes exchange results on 'cpu'.
 
     Raises:
-        ValueError: If ``outfile`` does not end in .json.
+        ValueError: If ``out_file`` does not end in .json.
     """
 
     #: Metrics of a sequence, in the order of the table.
@@ -61,15 +62,16 @@ class SequenceMetric(GatheredMetric, metaclass=ABCMeta):
     #: Whether every frame must carry ground truth.
     needs_annotation = True
 
+    @renamed_keywords(outfile='out_file')
     def __init__(
         self,
-        outfile: str | None = None,
+        out_file: str | None = None,
         collect_device: str | None = None,
         prefix: str | None = None,
         collect_dir: str | None = None,
     ) -> None:
         super().__init__(collect_device, prefix, collect_dir)
-        self.outfile = check_outfile(outfile)
+        self.out_file = check_out_file(out_file)
         self._tracks: dict[Hashable, _Track] = {}
 
     @abstractmethod
@@ -166,9 +168,9 @@ class SequenceMetric(GatheredMetric, metaclass=ABCMeta):
         means = {name: value for name, value in means.items() if not math.isnan(value)}
         if complete:
             print_log('\n' + format_table(complete, means), logger='current')
-        if self.outfile is not None:
+        if self.out_file is not None:
             write_report(
-                self.outfile,
+                self.out_file,
                 complete,
                 means,
                 list(dict.fromkeys([*self.columns, *means])),

@@ -71,7 +71,7 @@ class TrackSegMetric(SequenceMetric):
         **kwargs: See :class:`SequenceMetric`. The default prefix is ``track``.
 
     Raises:
-        ValueError: If ``outfile`` does not end in .json, ``n_rays`` is below 3 or ``crossing`` is
+        ValueError: If ``out_file`` does not end in .json, ``n_rays`` is below 3 or ``crossing`` is
             neither of the two.
     """
 

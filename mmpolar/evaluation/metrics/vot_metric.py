@@ -21,12 +21,13 @@ from mmpolar.evaluation.functional import (
 )
 from mmpolar.evaluation.metrics.gathered_metric import GatheredMetric
 from mmpolar.evaluation.sequence_report import (
-    check_outfile,
+    check_out_file,
     format_table,
     mean_of_known,
     write_report,
 )
 from mmpolar.registry import METRICS
+from mmpolar.utils.deprecation import renamed_keywords
 
 _PROTOCOLS = ('reset', 'anchor')
 _COLUMNS = dict(
@@ -53,7 +54,7 @@ class VOTMetric(GatheredMetric):
         protocol: 'reset' for VOT2013 to VOT2019, 'anchor' for VOT2020 to VOT2022.
         year: Year of the challenge, which fixes the interval of lengths of the EAO.
         interval: First and last length, for other data; without a year.
-        outfile: Report to write, ``*.json``, with the metrics, the curve and the runs' overlaps. A
+        out_file: Report to write, ``*.json``, with the metrics, the curve and the runs' overlaps. A
             table of the sequences goes into the ``.csv`` beside it. None writes nothing.
         collect_device: See :class:`SequenceMetric`.
         prefix: Put before the names of the metrics; by default ``vot``.
@@ -61,17 +62,18 @@ class VOTMetric(GatheredMetric):
 
     Raises:
         ValueError: If the protocol is unknown, not exactly one of ``year`` and ``interval`` is
-            given, or ``outfile`` does not end in .json.
+            given, or ``out_file`` does not end in .json.
     """
 
     default_prefix = 'vot'
 
+    @renamed_keywords(outfile='out_file')
     def __init__(
         self,
         protocol: str,
         year: int | None = None,
         interval: tuple[int, int] | None = None,
-        outfile: str | None = None,
+        out_file: str | None = None,
         collect_device: str | None = None,
         prefix: str | None = None,
         collect_dir: str | None = None,
@@ -83,7 +85,7 @@ class VOTMetric(GatheredMetric):
             raise ValueError(f'give either year or interval, got {year} and {interval}')
         self.protocol = protocol
         self.interval = tuple(interval) if year is None else eao_interval(protocol, year)
-        self.outfile = check_outfile(outfile)
+        self.out_file = check_out_file(out_file)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Take in runs.
@@ -126,10 +128,10 @@ class VOTMetric(GatheredMetric):
         means = {name: value for name, value in means.items() if not math.isnan(value)}
         if runs:
             print_log('\n' + format_table(sequences, means), logger='current')
-        if self.outfile is not None:
+        if self.out_file is not None:
             curve = self._curve(list(runs.values())).tolist() if runs else None
             write_report(
-                self.outfile,
+                self.out_file,
                 sequences,
                 means,
                 _COLUMNS[self.protocol],
