@@ -45,6 +45,13 @@ def box_center(box: np.ndarray) -> np.ndarray:
     return (box[:2] + box[2:]) / 2
 
 
+def box_overlap(box: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two boxes (4,) xyxy with area, in [0, 1]."""
+    sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
+    shared = np.prod(np.maximum(sides, 0))
+    return float(shared / (np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - shared))
+
+
 def to_corner_xywh(boxes: np.ndarray) -> np.ndarray:
     """Boxes as the files of the box benchmarks have them.
 

@@ -28,8 +28,10 @@ class MaskParams:
         crop_size: Side X of its crops in pixels.
         context: Side of a crop in units of the longer side of the target's box.
         key_channels: Channels K of the keys that its network compares.
-        memory_quality: A mask whose expected IoU is at least this becomes the recent reference, and
-            its box counts.
+        memory_quality: A mask whose expected IoU, and whose target's score, are at least this
+            becomes the recent reference, and its box may count.
+        box_agreement: The box of a mask counts if its IoU with the tracker's is at least this. Of a
+            target that something hides, the visible part is no measure.
         box_share: The box of a result is a mean of the tracker's and of the mask's; this is the
             share of the second, in [0, 1].
         search_share: The same share in the box around which the next frame is searched.
@@ -48,6 +50,7 @@ class MaskParams:
     context: float = 1.75
     key_channels: int = 48
     memory_quality: float = 0.6
+    box_agreement: float = 0.7
     box_share: float = 0.0
     search_share: float = 0.0
 
@@ -56,7 +59,7 @@ class MaskParams:
             raise ValueError(f'crop_size must be a multiple of 32, got {self.crop_size}')
         if not self.context >= 1:
             raise ValueError(f'context must be at least 1, got {self.context}')
-        for name in ('memory_quality', 'box_share', 'search_share'):
+        for name in ('memory_quality', 'box_agreement', 'box_share', 'search_share'):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f'{name} must lie in [0, 1], got {getattr(self, name)}')
 

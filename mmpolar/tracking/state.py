@@ -1,10 +1,11 @@
 """What a tracker keeps of a target from frame to frame."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import numpy as np
 
+from mmpolar.structures.boxes import box_overlap
 from mmpolar.structures.crop import Border
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
@@ -93,30 +94,34 @@ class TargetState(Generic[Code]):
     def take_mask(
         self,
         found: FoundMask,
-        box: np.ndarray,
+        result: TrackResult,
         frame_size: tuple[int, int],
         params: TrackParams,
         mask_params: MaskParams,
-    ) -> np.ndarray:
+    ) -> TrackResult:
         """Remember a confident mask, and let its box correct the target's.
 
         Args:
             found: What the mask stage found.
-            box: The box of the result so far, (4,) xyxy in pixels.
+            result: The result so far.
             frame_size: Height and width of the frame in pixels.
             params: Hyper-parameters of tracking.
             mask_params: How the mask stage is used.
 
         Returns:
-            The box of the result, (4,) float32.
+            The result with the mask, and with a box that the mask agrees to.
         """
-        around = mask_to_box(found.mask)
-        if around is None or found.quality < mask_params.memory_quality:
-            return box
+        result = replace(result, mask=found.mask)
+        if min(found.quality, result.score) < mask_params.memory_quality or not found.mask.any():
+            return result
         self.mask_memory.recent = found.reference
+        around = mask_to_box(found.mask)
+        if box_overlap(result.box, around) < mask_params.box_agreement:
+            return result
         share = mask_params.search_share
         if share > 0:
             moved = (1 - share) * self.box + share * around
             self.box = clamp_box(moved, frame_size, params.min_size)
         share = mask_params.box_share
-        return np.asarray((1 - share) * box + share * around, np.float32)
+        box = (1 - share) * result.box + share * around
+        return replace(result, box=np.asarray(box, np.float32))

@@ -320,8 +320,7 @@ class Tracker(Generic[Code]):
             [states[i] for i in shown],
         )
         for index, one in zip(shown, found, strict=True):
-            box = states[index].take_mask(one, results[index].box, size, self.params, params)
-            answers[index] = replace(results[index], box=box, mask=one.mask)
+            answers[index] = states[index].take_mask(one, results[index], size, self.params, params)
         return answers
 
     def _find_masks(

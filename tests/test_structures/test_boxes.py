@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmpolar.structures.boxes import check_box
+from mmpolar.structures.boxes import box_overlap, check_box
 
 
 def test_a_box_inside_the_frame_is_kept():
@@ -29,3 +29,12 @@ def test_a_box_larger_than_the_frame_is_cut_to_the_frame():
 def test_an_unusable_box_is_named(box, message):
     with pytest.raises(ValueError, match=message):
         check_box(box, (100, 200))
+
+
+@pytest.mark.parametrize(
+    ('other', 'expected'),
+    [([0, 0, 10, 10], 1), ([5, 0, 15, 10], 1 / 3), ([10, 10, 20, 20], 0), ([2, 2, 6, 6], 0.16)],
+)
+def test_box_overlap_is_intersection_over_union(other, expected):
+    box = np.array([0.0, 0, 10, 10])
+    assert box_overlap(box, np.array(other, float)) == pytest.approx(expected)

@@ -117,7 +117,7 @@ def test_an_unsure_mask_is_no_reference_and_moves_no_box():
 
 @pytest.mark.parametrize(('share', 'expected'), [(0.0, 0), (0.5, 5), (1.0, 10)])
 def test_the_box_is_a_mean_of_the_trackers_and_the_masks(share, expected):
-    tracker = Tracker(BrightEngine(box_share=share))
+    tracker = Tracker(BrightEngine(box_share=share, box_agreement=0.2))
     tracker.init(scene(), [BOX])
     [result] = tracker.step(scene(70, 40))
     np.testing.assert_allclose(result.box[0] - BOX[0], expected, atol=1.2)
@@ -126,8 +126,16 @@ def test_the_box_is_a_mean_of_the_trackers_and_the_masks(share, expected):
     np.testing.assert_allclose(result.box[0] - BOX[0], share * 20, atol=2)
 
 
+def test_a_mask_that_covers_another_box_does_not_count():
+    tracker = Tracker(BrightEngine(box_share=1.0, search_share=1.0, box_agreement=0.5))
+    tracker.init(scene(), [BOX])
+    [result] = tracker.step(scene(60, 40, 40, 10))
+    np.testing.assert_allclose(result.box, BOX, atol=1)
+    assert iou(result.mask, scene(60, 40, 40, 10)) > 0.8
+
+
 def test_the_search_follows_the_mask_where_it_may():
-    tracker = Tracker(BrightEngine(box_share=1.0, search_share=1.0))
+    tracker = Tracker(BrightEngine(box_share=1.0, search_share=1.0, box_agreement=0.5))
     tracker.init(scene(), [BOX])
     for shift in (10, 20, 30, 40):
         [result] = tracker.step(scene(60 + shift, 40))
