@@ -21,7 +21,6 @@ from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.table import Table
-from tqdm import tqdm
 
 from mmpolar.apis import available_models, init_tracker
 from mmpolar.datasets import BaseTrackDataset
@@ -31,6 +30,7 @@ from mmpolar.evaluation.metrics import SpeedMetric, TrackSegMetric
 from mmpolar.model_zoo import DEFAULT_MODEL, ModelNotFoundError
 from mmpolar.models.trackers import Ocean
 from mmpolar.registry import DATASETS
+from mmpolar.utils.progress import progress_bar
 from mmpolar.utils.video import iter_frames
 from mmpolar.visualization import contact_sheet
 
@@ -122,7 +122,7 @@ def show(args: argparse.Namespace) -> None:
 def make_videos(args: argparse.Namespace, root: Path) -> dict[str, BaseTrackDataset]:
     """The two kinds of videos; what is there from an earlier run is kept."""
     photographs = root / f'photographs_{args.frames}'
-    for name in tqdm(PHOTO_SCENES, desc='real things', unit='video'):
+    for name in progress_bar(PHOTO_SCENES, desc='real things', unit='video'):
         write_scene(photo_scene(name, args.frames), photographs, name)
     common = dict(pipeline=PIPELINE, test_mode=True)
     generated = dict(type='SyntheticDataset', split='val', num_val=args.generated)
@@ -148,7 +148,7 @@ def track(
     n_rays = model.mask_head.n_rays
     evaluator = Evaluator([TrackSegMetric(n_rays, out_file=str(out_file)), SpeedMetric()])
     drawing = TrackVisualizationHook(out_dir=str(folder))
-    for index in tqdm(range(len(dataset)), desc=title, unit='frame'):
+    for index in progress_bar(range(len(dataset)), desc=title, unit='frame'):
         batch = pseudo_collate([dataset[index]])
         samples = model.test_step(batch)
         evaluator.process(samples, batch)

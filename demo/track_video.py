@@ -7,7 +7,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from mmpolar.apis import init_engine, track_targets
 from mmpolar.model_zoo import DEFAULT_MODEL
@@ -16,6 +15,7 @@ from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import Tracker
 from mmpolar.utils.image import read_mask
 from mmpolar.utils.mask_file import encode_mask
+from mmpolar.utils.progress import progress_bar
 from mmpolar.utils.video import count_frames, iter_frames
 from mmpolar.visualization import VideoWriter, draw_results
 
@@ -89,7 +89,7 @@ def track(args: argparse.Namespace) -> None:
     first = next(frames)
     targets = read_targets(args, first)
     answers = track_targets(tracker, itertools.chain([first], frames), targets)
-    answers = tqdm(answers, total=count_frames(args.source), unit='frame')
+    answers = progress_bar(answers, total=count_frames(args.source), unit='frame')
     writer = None
     try:
         for number, (frame, results) in enumerate(answers):

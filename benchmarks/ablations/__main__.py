@@ -40,6 +40,7 @@ from mmpolar.cli.training import (
     ConfigOptions,
     require_sections,
 )
+from mmpolar.utils.progress import progress_bar
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/ablation/ocean-polar_effnet-lite0_ablation.py'
@@ -293,7 +294,7 @@ def do_job(run: Run, job: Job) -> int:
     total = count_updates(job.stages)
     command = [*python_module('benchmarks.ablations'), '--worker', str(job.folder)]
     command += ['--updates', str(total)]
-    with tqdm(total=total, leave=False) as bar:
+    with progress_bar(total=total, leave=False) as bar:
         return call_logged(command, job.folder / 'log.txt', take=partial(show, bar, run.name))
 
 

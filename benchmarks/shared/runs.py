@@ -10,9 +10,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from tqdm import tqdm
-
 from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.progress import progress_bar
 
 ROOT = Path(__file__).resolve().parents[2]
 _LOG_LINES = 15
@@ -81,7 +80,7 @@ def do_runs(
     failed = []
     with (
         ThreadPoolExecutor(jobs) as pool,
-        tqdm(total=len(todo), unit='run', disable=not todo) as bar,
+        progress_bar(total=len(todo), unit='run', shown=bool(todo)) as bar,
     ):
         running = {pool.submit(work, run, job): run for run, job in todo.items()}
         try:

@@ -22,6 +22,7 @@ from benchmarks.speed.videos import FRAME_SIZES, make_video
 from mmpolar.cli.errors import usage_error
 from mmpolar.cli.inputs import tool_parser
 from mmpolar.datasets.synthetic import generate_dataset
+from mmpolar.utils.progress import shows_progress
 
 PARTS = ('tracking', 'data', 'geometry', 'growth', 'gpu')
 #: Generated training videos, and frames of each.
@@ -179,7 +180,7 @@ def check_args(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Non
 def report(part: Part, parts: list[Part], args: argparse.Namespace) -> None:
     """Print a part and save all so far, so that a run that breaks off loses nothing."""
     parts.append(part)
-    if sys.stderr.isatty():
+    if shows_progress():
         print(_CLEAR_LINE, end='', file=sys.stderr, flush=True)
     print(format_part(part), flush=True)
     if part.curves and args.plot:
@@ -260,7 +261,7 @@ def training_videos(
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """Gives a function that shows on a terminal what is measured at the moment."""
-    shown = sys.stderr.isatty()
+    shown = shows_progress()
     begin = time.perf_counter()
 
     def tick(name: str) -> None:

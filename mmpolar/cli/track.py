@@ -13,6 +13,7 @@ from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.runtime.onnx_engine import OnnxEngine
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import Tracker
+from mmpolar.utils.progress import shows_progress
 from mmpolar.utils.video import count_frames, iter_frames
 from mmpolar.visualization.draw import draw_results
 from mmpolar.visualization.video_writer import VideoWriter
@@ -94,15 +95,15 @@ def track(args: argparse.Namespace) -> int:
     boxes[:, 2:] += boxes[:, :2]
     tracks: list[list[TrackResult]] = []
     writer = None
-    shows_progress = sys.stderr.isatty()
-    total = count_frames(args.source) if shows_progress else None
+    show = shows_progress()
+    total = count_frames(args.source) if show else None
     try:
         for frame in iter_frames(args.source):
             tracks.append(tracker.step(frame) if tracks else tracker.init(frame, boxes))
             if args.out:
                 writer = writer or VideoWriter.like(args.out, args.source, frame)
                 writer.write(draw_results(frame, tracks[-1]))
-            if shows_progress and len(tracks) % PROGRESS_STEP == 0:
+            if show and len(tracks) % PROGRESS_STEP == 0:
                 _show_progress(len(tracks), total)
     finally:
         if writer is not None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.datasets.track import Track
@@ -18,6 +17,7 @@ from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.structures.target import Target
 from mmpolar.utils.image import read_image_size, read_mask
+from mmpolar.utils.progress import progress_bar
 
 Summary = dict[str, Any]
 
@@ -174,13 +174,13 @@ def score_results(
     """
     tracks = range(dataset.num_videos) if tracks is None else tracks
     job = _Job(dataset, results, tuple(metrics), masks)
-    bar = dict(desc=results.name, total=len(tracks), unit='video', disable=not progress)
+    bar = dict(desc=results.name, total=len(tracks), unit='video', shown=progress)
     if not workers or len(tracks) < 2:
-        scored = [_score_track(job, track) for track in tqdm(tracks, **bar)]
+        scored = [_score_track(job, track) for track in progress_bar(tracks, **bar)]
     else:
         context = get_context('spawn')
         with ProcessPoolExecutor(min(workers, len(tracks)), context, _start_worker, (job,)) as pool:
-            scored = list(tqdm(pool.map(_score_in_worker, tracks), **bar))
+            scored = list(progress_bar(pool.map(_score_in_worker, tracks), **bar))
     return [list(of_metric) for of_metric in zip(*scored, strict=True)]
 
 

@@ -5,8 +5,6 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import (
     add_input_arguments,
@@ -22,6 +20,7 @@ from mmpolar.datasets.attributes import LONG_NAMES, Attributes, read_attributes
 from mmpolar.evaluation.metrics import OPEMetric
 from mmpolar.evaluation.replay import TrackReplay, score_results
 from mmpolar.evaluation.result_folder import ResultFolder
+from mmpolar.utils.progress import progress_bar
 
 #: Row with the figures of all sequences.
 ALL = 'all'
@@ -148,7 +147,7 @@ def score_frames(
     """Figures of one tracker over the frames of each attribute, pooled over the sequences."""
     replays = [TrackReplay(dataset, index, folder, masks=False) for index in tracks]
     states = {attribute: metric.start(replays[0][0]) for attribute in (*attributes, ALL)}
-    for frames in tqdm(replays, desc=folder.name, unit='video'):
+    for frames in progress_bar(replays, desc=folder.name, unit='video'):
         members = {name: of.get(frames.name) for name, of in attributes.items()}
         for number, frame in enumerate(frames):
             metric.add(states[ALL], frame)

@@ -15,7 +15,6 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from mmpolar.cli.arguments import add_old_option
 from mmpolar.cli.errors import usage_error
@@ -26,6 +25,7 @@ from mmpolar.cli.training import (
 from mmpolar.datasets.transforms import GeneratePolarTarget
 from mmpolar.registry import DATASETS
 from mmpolar.structures.polar import decode_points
+from mmpolar.utils.progress import progress_bar
 from mmpolar.utils.shared_values import load_config
 from mmpolar.visualization.draw import (
     GROUND_TRUTH_COLOR,
@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     locations = find_locations(dataset)
     os.makedirs(args.out, exist_ok=True)
     pictures, captions = [], []
-    for sample in tqdm(samples(dataset, args.show_negatives, args.num), total=args.num):
+    for sample in progress_bar(samples(dataset, args.show_negatives, args.num), total=args.num):
         index = sample['data_samples'].sample_idx
         pictures.append(draw_pair(sample, locations))
         captions.append(f'{index}: {sample["data_samples"].dataset_name}')

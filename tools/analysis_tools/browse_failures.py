@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mmpolar.cli.arguments import add_old_option
 from mmpolar.cli.errors import run_or_explain
@@ -28,6 +27,7 @@ from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.evaluation.sequence_report import mean_of_known
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.utils.image import read_image
+from mmpolar.utils.progress import progress_bar
 from mmpolar.visualization import (
     GROUND_TRUTH_COLOR,
     PREDICTION_COLOR,
@@ -246,7 +246,7 @@ def write(
     out_dir = Path(args.out)
     out_dir.mkdir(parents=True, exist_ok=True)
     rows = []
-    for number, failure in enumerate(tqdm(failures, desc='drawing', unit='video'), start=1):
+    for number, failure in enumerate(progress_bar(failures, desc='drawing', unit='video'), start=1):
         replay = TrackReplay(dataset, failure.track_id, folder)
         pictures, captions = draw_row(failure, replay, by, args)
         row = contact_sheet(pictures, args.frames + 2, captions)

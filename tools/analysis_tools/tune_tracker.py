@@ -10,7 +10,6 @@ from typing import Any
 import optuna
 import torch
 from mmengine.config import Config
-from tqdm import tqdm
 
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import (
@@ -37,6 +36,7 @@ from mmpolar.cli.tuning.validation_data import ValidationData, scratch_folder
 from mmpolar.cli.tuning.workers import Job, build_metric, build_objective, run_trials
 from mmpolar.evaluation.metrics import SequenceMetric
 from mmpolar.runtime.model_folder import file_sha256
+from mmpolar.utils.progress import progress_bar
 
 _GIB = 2**30
 
@@ -235,7 +235,7 @@ def run_missing(job: Job, study: optuna.Study, args: argparse.Namespace) -> None
         share = job.data.decode(folder, int(args.cache_gb * _GIB))
         if share < 1:
             print(f'{1 - share:.0%} of the frames do not fit --cache-gb; each trial decodes them')
-        bar = tqdm(total=args.trials, initial=finished, desc='trials', unit='trial')
+        bar = progress_bar(total=args.trials, initial=finished, desc='trials', unit='trial')
         try:
             for _ in run_trials(job, missing, args.workers):
                 best = read_result(study).value

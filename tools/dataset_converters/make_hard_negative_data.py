@@ -12,12 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mmpolar.cli.errors import usage_error
 from mmpolar.datasets.synthetic import make_scene
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.image import read_image
+from mmpolar.utils.progress import progress_bar
 
 DESCRIPTION = """\
 Make a dataset to study false alarms on: some images with a target, and a large pool of images
@@ -281,7 +281,7 @@ def read_photographs(args: argparse.Namespace) -> Iterator[Picture]:
     """All photographs of all sets: first those with a target, so that duplicates of them go."""
     entries = [entry for folder in find_sets(args) for entry in read_set(folder, args.target)]
     entries.sort(key=lambda entry: not len(entry[1]))
-    for path, boxes in tqdm(entries, desc='photographs', unit='image'):
+    for path, boxes in progress_bar(entries, desc='photographs', unit='image'):
         yield Picture(path.parents[1].name, path.stem, read_image(path), boxes)
 
 
@@ -335,7 +335,9 @@ def generate_negatives(count: int, fold: int, figures: bool) -> Iterator[Picture
         figures: Whether anything may be in them. Otherwise most show a background alone, and
             one in ``SHAPES_EVERY`` things that are no figures.
     """
-    for split, index in tqdm(numbered(count, fold), desc='generated negatives', unit='image'):
+    for split, index in progress_bar(
+        numbered(count, fold), desc='generated negatives', unit='image'
+    ):
         name = f'{split}-{index:05d}'
         scene = make_scene(
             SCENE_SEEDS['negatives'], SCENE_SPLIT[split], index, 2, GENERATED_SIZE, DIFFICULTY
@@ -354,7 +356,9 @@ def has_shapes(index: int) -> bool:
 
 def generate_figures(count: int, fold: int) -> Iterator[Picture]:
     """Scenes whose target is a figure of body, head and limbs, and the only one."""
-    for split, index in tqdm(numbered(count, fold), desc='generated positives', unit='image'):
+    for split, index in progress_bar(
+        numbered(count, fold), desc='generated positives', unit='image'
+    ):
         for attempt in range(1000):
             scene = make_scene(
                 SCENE_SEEDS['positives'] + 1000 * index,

@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from mmpolar.apis import available_models, init_tracker
 from mmpolar.cli.errors import usage_error
@@ -19,6 +18,7 @@ from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.checkpoints import ReleaseCheckpoint, read_release_checkpoint
+from mmpolar.utils.progress import progress_bar
 
 NOTICE = 'NOTICE.txt'
 #: Generated video that the graphs are compared on.
@@ -108,7 +108,7 @@ def check_same_results(expected: Path, got: Path) -> None:
     rendered = [scene.render(number) for number in range(_FRAMES)]
     box = mask_to_box(rendered[0][1])
     trackers = [SingleTargetTracker(OnnxEngine(folder)) for folder in (expected, got)]
-    for number, (frame, _) in enumerate(tqdm(rendered, 'comparing', leave=False)):
+    for number, (frame, _) in enumerate(progress_bar(rendered, desc='comparing', leave=False)):
         one, other = (t.step(frame) if number else t.init(frame, box) for t in trackers)
         if not same(one, other):
             raise UnequalGraphsError(

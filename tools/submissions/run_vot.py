@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from mmpolar.apis import init_tracker
 from mmpolar.cli.errors import report_error
@@ -30,6 +29,7 @@ from mmpolar.evaluation.vot_runs import Overlap, VOTRun, run_from_anchor, run_wi
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.image import read_image, read_image_size
+from mmpolar.utils.progress import progress_bar
 
 DESCRIPTION = """\
 Run a tracker through a short-term set of the VOT challenge and write what it answers as VOT's toolkit
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError('this model draws no contour: say --region box')
     except (OSError, ValueError) as error:
         return report_error(error)
-    for job in tqdm(jobs, desc='tracking', unit='run'):
+    for job in progress_bar(jobs, desc='tracking', unit='run'):
         if not all(path.is_file() for path in job.files):
             write_run(job, run_job(job, tracker, args.region, submission))
     if args.year is not None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mmpolar.cli.tuning.processes import process_is_gone, this_process
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.structures.target import Target
 from mmpolar.utils.image import read_image
+from mmpolar.utils.progress import progress_bar
 
 _FILE = 'frames.raw'
 _PREFIX = '.frames'
@@ -82,8 +82,8 @@ class ValidationData:
         self._path = Path(folder) / _FILE
         kept = 0
         with self._path.open('wb') as file:
-            for track, frame in tqdm(
-                list(self._frames()), desc='decoding', unit='frame', disable=not progress
+            for track, frame in progress_bar(
+                list(self._frames()), desc='decoding', unit='frame', shown=progress
             ):
                 image, target = self._read(track, frame)
                 path = self._image_path(track, frame)

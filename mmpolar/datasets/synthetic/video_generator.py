@@ -13,13 +13,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from mmpolar.datasets.synthetic.photographs import find_photographs
 from mmpolar.datasets.synthetic.random_scene import random_scene
 from mmpolar.datasets.synthetic.scene import Scene
 from mmpolar.utils.atomic_write import atomic_path
 from mmpolar.utils.mask_file import encode_mask
+from mmpolar.utils.progress import progress_bar
 
 SPLITS = ('train', 'val')
 MANIFEST_NAME = 'manifest.json'
@@ -207,11 +207,11 @@ def _remove_stale(root: Path) -> None:
 
 def _write_all(jobs: list[_Job], progress: bool, workers: int) -> None:
     bar = partial(
-        tqdm,
+        progress_bar,
         total=len(jobs),
         unit='video',
         desc='synthetic videos',
-        disable=not progress,
+        shown=progress,
     )
     if not workers or len(jobs) < 2:
         for job in bar(jobs):

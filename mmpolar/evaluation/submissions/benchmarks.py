@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from tqdm import tqdm
-
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.evaluation.submissions.davis_submission import Davis2016Submission, Davis2017Submission
@@ -20,6 +18,7 @@ from mmpolar.evaluation.submissions.youtube_vos_submission import YouTubeVOSSubm
 from mmpolar.registry import DATASETS
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.issues import ERROR, Issue
+from mmpolar.utils.progress import progress_bar
 
 #: Benchmarks whose submissions are made from the results of one-pass runs.
 TRACK_BENCHMARKS: dict[str, type[TrackSubmission]] = dict(
@@ -68,7 +67,7 @@ def make_submission(
             f'{abridged(missing)}; test the whole dataset, all processes writing to one disk'
         )
     with create_submission(out) as writer:
-        for sequence in tqdm(sequences, desc='writing', unit='video', disable=not progress):
+        for sequence in progress_bar(sequences, desc='writing', unit='video', shown=progress):
             tracks = [
                 results.read(target.video_name, sequence.frames[target.start :])
                 for target in sequence.objects

@@ -5,13 +5,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tqdm import tqdm
-
 from mmpolar.evaluation.result_folder import StoredTrack
 from mmpolar.evaluation.submissions.expected import ExpectedSequence
 from mmpolar.evaluation.submissions.files import SubmissionFiles, SubmissionWriter
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.issues import ERROR, Issue
+from mmpolar.utils.progress import progress_bar
 
 #: Content of the files of one sequence by name; those that are missing or unreadable are left out.
 Contents = Mapping[str, bytes]
@@ -72,7 +71,7 @@ class Submission(metaclass=ABCMeta):
         for name in files.repeated:
             yield Issue(ERROR, 'repeated file', name, 'is in the archive more than once')
         unknown = set(actual) - wanted
-        for sequence in tqdm(sequences, desc='checking', unit='video', disable=not progress):
+        for sequence in progress_bar(sequences, desc='checking', unit='video', shown=progress):
             unknown -= set(self.optional_names(sequence))
             yield from self._check_files(sequence, files, actual)
         for name in sorted(unknown):

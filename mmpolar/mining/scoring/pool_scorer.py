@@ -11,7 +11,6 @@ from mmengine.registry import FUNCTIONS
 from mmengine.runner import Runner
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from mmpolar.mining.all_ranks import on_all_ranks
 from mmpolar.mining.pool.negative_pool import NegativePool
@@ -26,6 +25,7 @@ from mmpolar.mining.scoring.score_pool import PoolScores, Scorer, build_pool_loa
 from mmpolar.registry import TASK_UTILS
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.checks import check_at_least
+from mmpolar.utils.progress import progress_bar
 from mmpolar.utils.random_state import kept_random_state
 
 
@@ -120,11 +120,11 @@ class PoolScorer:
         if self._loader is None:
             self._loader = self._build_loader(runner, pool)
         hardest = HardestSamples(self._num_detailed, tie_ranks)
-        with tqdm(
+        with progress_bar(
             total=len(self._loader.sampler),
             desc='mining',
             leave=False,
-            disable=None if is_main_process() else True,
+            shown=is_main_process(),
         ) as bar:
             return score_pool(
                 runner.model, self._loader, self._scorer, pool.keys, hardest, bar.update
