@@ -15,7 +15,7 @@ RAYED = ('PolarContourHead', 'ContourRefineHead', 'GeneratePolarTarget', 'TrackS
 #: What knows which crossing ends a ray; the model learns it from its targets.
 CROSSED = ('GeneratePolarTarget', 'TrackSegMetric')
 #: Parts of the model that draw the contour of the target, and those that find it.
-OUTLINE_HEADS = ('mask_head', 'refine_head')
+CONTOUR_HEADS = ('mask_head', 'refine_head')
 TRACKER_PARTS = ('backbone', 'neck', 'head')
 MINING_HOOK = 'HardNegativeMiningHook'
 #: Ways in which PairComposite shows cut-outs, and pairs that it leaves as they were taken.
@@ -55,7 +55,7 @@ def put(*types: str, **options: object) -> Change:
 
 def track_only(cfg: Config) -> None:
     """Take the heads away that draw the contour of the target."""
-    cfg.model.update(dict.fromkeys(OUTLINE_HEADS))
+    cfg.model.update(dict.fromkeys(CONTOUR_HEADS))
 
 
 def contours_only(cfg: Config) -> None:

@@ -20,7 +20,7 @@ without any target, lines that cannot be read, numbers of boxes and images that 
 outside of the image or with NaN in parts. Nothing is changed.
 
 Errors are what training or testing stumbles over, or learns wrongly from; notes are what may be
-meant so, such as frames in which the target is out of sight."""
+meant so, such as frames in which the target is not visible."""
 
 EPILOG = """\
 examples:

@@ -39,7 +39,7 @@ then train on it with
 _PREVIEW_VIDEOS = 12
 _PREVIEW_FRAMES = 6
 _PREVIEW_WIDTH = 240
-_OUTLINE = (0, 255, 0)
+_CONTOUR = (0, 255, 0)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -124,7 +124,7 @@ def _preview_row(root: Path, folder: Path) -> np.ndarray:
         image = read_image(path)
         mask = read_mask(root / 'Annotations' / '480p' / folder.name / f'{path.stem}.png')
         contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(image, contours, -1, _OUTLINE, 1)
+        cv2.drawContours(image, contours, -1, _CONTOUR, 1)
         height = round(_PREVIEW_WIDTH * image.shape[0] / image.shape[1])
         tiles.append(cv2.resize(image, (_PREVIEW_WIDTH, height), interpolation=cv2.INTER_AREA))
     cv2.putText(tiles[0], folder.name, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1)

@@ -27,7 +27,7 @@ def read_mask_folders(
     Args:
         images: Folder of the frames.
         masks: Folder of the masks.
-        missing: What a frame without a mask means: 'error'; 'empty', the objects are out of sight;
+        missing: What a frame without a mask means: 'error'; 'empty', the objects are not visible;
             or 'skip', the frame is left out.
         colors: Whether each colour but black is an object of its own; for masks drawn in colours.
 

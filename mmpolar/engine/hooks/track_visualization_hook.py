@@ -51,10 +51,10 @@ class TrackVisualizationHook(Hook):
 
     Args:
         out_dir: Output folder; by default ``track_vis`` in the folder of the run's logs.
-        interval: Draws every so manieth frame of a video, counted from frame 0, at least 1.
+        interval: Draws every ``interval``-th frame of a video, counted from frame 0, at least 1.
         fps: Frames per second of the videos, above 0.
         sheet_frames: Pictures on a contact sheet, evenly spaced in the video, at least 1.
-        draw_ground_truth: Whether to draw the true outline, or box where there is no mask, in green.
+        draw_ground_truth: Whether to draw the true contour, or box where there is no mask, in green.
 
     Raises:
         ValueError: If a number is out of its range.

@@ -34,7 +34,7 @@ BURN_IN = 10
 SENSITIVITY = 30
 #: VOT2020: a tracker has failed once its overlap is at most this ...
 FAILURE_OVERLAP = 0.1
-#: ... in so many frames on end.
+#: ... for this many consecutive frames.
 GRACE = 10
 
 
@@ -230,7 +230,7 @@ def anchor_progress(run: AnchorRun, threshold: float = FAILURE_OVERLAP, grace: i
     Args:
         run: The run.
         threshold: A frame in which the target is present fails unless its overlap is above this.
-        grace: So many failed frames on end are a failure.
+        grace: Number of consecutive failed frames that are a failure.
 
     Returns:
         Number of the frame that starts the failure; the length of the run if there is none.
