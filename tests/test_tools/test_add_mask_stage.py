@@ -77,6 +77,7 @@ def test_a_stage_is_replaced(released, tmp_path):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
+        (dict(cfg='import os'), 'no config of plain values'),
         (dict(cfg="model = dict(type='Ocean')\n"), 'no checkpoint of a mask stage'),
         (
             dict(cfg=f'model = {dict(STAGE, match_channels=16)!r}\n'),

@@ -7,15 +7,18 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmpolar.cli.errors import usage_error
-from mmpolar.cli.training import ConfigOptions
-from mmpolar.model_zoo import PACKAGE_FOLDER, find_checkpoint
+from mmpolar.cli.publishing import (
+    add_publishing_arguments,
+    given_facts,
+    load_exactly,
+    release_path,
+    run_publishing,
+)
+from mmpolar.model_zoo import find_checkpoint
 from mmpolar.registry import MODELS
-from mmpolar.runtime.model_folder import file_sha256
 from mmpolar.utils.checkpoints import (
-    CheckpointMismatchError,
     CheckpointReadError,
-    facts_of_training,
+    TrainingFacts,
     halve,
     read_checkpoint,
     read_release_checkpoint,
@@ -43,13 +46,7 @@ examples
 
 def main(argv: list[str] | None = None) -> None:
     """Write as the arguments say; ``argv`` defaults to those of the command line."""
-    args = parse_args(argv)
-    try:
-        print(add_mask_stage(args))
-    except (FileNotFoundError, CheckpointReadError, CheckpointMismatchError) as error:
-        usage_error(error)
-    except OSError as error:
-        usage_error(f'cannot write to {args.out}: {error.strerror}')
+    run_publishing(add_mask_stage, parse_args(argv))
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -60,20 +57,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('tracker', metavar='NAME', help='release checkpoint, by name or path')
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='.pth file of a mask stage')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        help="changes to the stage's config, key=value",
-    )
-    parser.add_argument(
-        '--out',
-        default=str(PACKAGE_FOLDER),
-        help='folder, or file .pth, to write (default: the model_zoo of the package)',
-    )
-    parser.add_argument('--data', required=True, help='what the stage was trained on, in words')
-    parser.add_argument('--machine', required=True, help='what it was trained with')
-    parser.add_argument('--training-time', required=True, help='how long that took')
+    add_publishing_arguments(parser)
     return parser.parse_args(argv)
 
 
@@ -90,8 +74,7 @@ def add_mask_stage(args: argparse.Namespace) -> str:
     config.model['mask_stage'] = stage_config
     merged = {name: value for name, value in tracker.items() if not name.startswith(PREFIX)}
     merged |= {PREFIX + name: value for name, value in weights.items()}
-    out = Path(args.out)
-    target = out if out.suffix == '.pth' else out / f'{released.name}.pth'
+    target = release_path(args.out, released.name)
     write_release_checkpoint(target, merged, config, _facts(released.facts, training, args))
     written = read_release_checkpoint(target)
     return (
@@ -119,25 +102,13 @@ def _checked_weights(config: dict, weights: dict, path: str) -> dict:
     """The weights in float16, if they fit the config."""
     with DefaultScope.overwrite_default_scope('mmpolar'):
         stage = MODELS.build(config)
-    try:
-        stage.load_state_dict(weights)
-    except RuntimeError as error:
-        raise CheckpointMismatchError(
-            f'the checkpoint {path} does not fit its config: {str(error).splitlines()[-1].strip()}'
-        ) from error
+    load_exactly(stage, weights, path, 'give the config it was trained with')
     return halve(weights, exact=batch_norm_names(stage))
 
 
-def _facts(tracker, training: dict, args: argparse.Namespace):
+def _facts(tracker: TrainingFacts, training: dict, args: argparse.Namespace) -> TrainingFacts:
     """The tracker's facts, with those of its stage in words."""
-    stage = facts_of_training(
-        training,
-        data=args.data,
-        machine=args.machine,
-        training_time=args.training_time,
-        licence=tracker.licence,
-        source_sha256=file_sha256(args.checkpoint),
-    )
+    stage = given_facts(training, args, tracker.licence)
     own = {name: getattr(tracker, name).split('; mask stage: ')[0] for name in ('data', 'machine')}
     time = tracker.training_time.split('; mask stage: ')[0]
     return replace(

@@ -10,31 +10,31 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
-from mmpolar.cli.errors import usage_error
-from mmpolar.cli.training import (
-    ConfigOptions,
+from mmpolar.cli.publishing import (
+    add_publishing_arguments,
+    given_facts,
+    load_exactly,
+    release_path,
+    run_publishing,
 )
 from mmpolar.datasets.synthetic import make_scene
-from mmpolar.model_zoo import PACKAGE_FOLDER
 from mmpolar.models.trackers import Ocean
 from mmpolar.registry import MODELS
-from mmpolar.runtime.model_folder import file_sha256
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.tracking.crops import cut_search, cut_template
 from mmpolar.utils.checkpoints import (
-    CheckpointMismatchError,
     CheckpointReadError,
-    facts_of_training,
     halve,
     read_checkpoint,
     read_release_checkpoint,
     write_release_checkpoint,
 )
-from mmpolar.utils.config_text import ConfigTextError, read_config_text
+from mmpolar.utils.config_text import read_config_text
 from mmpolar.utils.module_names import batch_norm_names
 from mmpolar.utils.shared_values import load_config
 
 LICENCE = 'research use only'
+REMEDY = 'give the config it was trained with as --config'
 _START_TIME = re.compile(r'_?\d{8}_\d{6}$')
 #: Largest differences that rounding may make, in scores and in pixels of the search crop.
 TOLERANCES = dict(scores=0.02, ltrb=2.0, radii=2.0)
@@ -67,18 +67,7 @@ examples
 
 def main(argv: list[str] | None = None) -> None:
     """Publish as the arguments say; ``argv`` defaults to those of the command line."""
-    args = parse_args(argv)
-    try:
-        print(publish(args))
-    except (
-        FileNotFoundError,
-        CheckpointReadError,
-        CheckpointMismatchError,
-        ConfigTextError,
-    ) as error:
-        usage_error(error)
-    except OSError as error:
-        usage_error(f'cannot write to {args.out}: {error.strerror}')
+    run_publishing(publish, parse_args(argv))
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -91,17 +80,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--config', help='config to use instead of the one in the checkpoint; it gives the name'
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=ConfigOptions, help='changes to the config, key=value'
-    )
-    parser.add_argument(
-        '--out',
-        default=str(PACKAGE_FOLDER),
-        help='folder, or file .pth, to write (default: the model_zoo of the package)',
-    )
-    parser.add_argument('--data', required=True, help='what it was trained on, in words')
-    parser.add_argument('--machine', required=True, help='what it was trained with')
-    parser.add_argument('--training-time', required=True, help='how long that took')
+    add_publishing_arguments(parser)
     parser.add_argument('--licence', default=LICENCE, help='(default: %(default)s)')
     return parser.parse_args(argv)
 
@@ -112,22 +91,14 @@ def publish(args: argparse.Namespace) -> str:
     config, name = find_config(args, checkpoint)
     model = build(config)
     weights = checkpoint.get('state_dict', {})
-    facts = facts_of_training(
-        checkpoint,
-        data=args.data,
-        machine=args.machine,
-        training_time=args.training_time,
-        licence=args.licence,
-        source_sha256=file_sha256(args.checkpoint),
-    )
-    load(model, weights, args.checkpoint)
+    facts = given_facts(checkpoint, args, args.licence)
+    load_exactly(model, weights, args.checkpoint, REMEDY)
     halved = halve(weights, exact=batch_norm_names(model))
     crops = tracking_crops(model)
     exact = find_maps(model, crops)
-    load(model, halved, args.checkpoint)
+    load_exactly(model, halved, args.checkpoint, REMEDY)
     differences = compare(find_maps(model, crops), exact, args.checkpoint)
-    out = Path(args.out)
-    path = out if out.suffix == '.pth' else out / f'{name}.pth'
+    path = release_path(args.out, name)
     write_release_checkpoint(path, halved, config, facts)
     return report(path, differences)
 
@@ -154,17 +125,6 @@ def find_config(args: argparse.Namespace, checkpoint: dict) -> tuple[Config, str
 def build(config: Config) -> Ocean:
     with DefaultScope.overwrite_default_scope('mmpolar'):
         return MODELS.build(config.model).eval()
-
-
-def load(model: Ocean, weights: dict[str, Tensor], path: str) -> None:
-    """Fill the model; all must fit."""
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise CheckpointMismatchError(
-            f'the checkpoint {path} does not fit its config: {str(error).splitlines()[-1].strip()}; '
-            'give the config it was trained with as --config'
-        ) from error
 
 
 def tracking_crops(model: Ocean) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,102 @@
+"""What the tools that write release checkpoints have in common."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmpolar.cli.errors import usage_error
+from mmpolar.cli.training import ConfigOptions
+from mmpolar.model_zoo import PACKAGE_FOLDER
+from mmpolar.runtime.model_folder import file_sha256
+from mmpolar.utils.checkpoints import (
+    CheckpointMismatchError,
+    CheckpointReadError,
+    TrainingFacts,
+    facts_of_training,
+)
+from mmpolar.utils.config_text import ConfigTextError
+
+
+def add_publishing_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add changes of the config, what to write, and what is said of the training."""
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=ConfigOptions, help='changes to the config, key=value'
+    )
+    parser.add_argument(
+        '--out',
+        default=str(PACKAGE_FOLDER),
+        help='folder, or file .pth, to write (default: the model_zoo of the package)',
+    )
+    parser.add_argument('--data', required=True, help='what it was trained on, in words')
+    parser.add_argument('--machine', required=True, help='what it was trained with')
+    parser.add_argument('--training-time', required=True, help='how long that took')
+
+
+def run_publishing(publish: Callable[[argparse.Namespace], str], args: argparse.Namespace) -> None:
+    """Publish and print the report; what is wrong ends the command with one line and code 2.
+
+    Args:
+        publish: Writes the release checkpoint; gives the report.
+        args: Arguments, those of :func:`add_publishing_arguments` among them.
+    """
+    try:
+        print(publish(args))
+    except (
+        FileNotFoundError,
+        CheckpointReadError,
+        CheckpointMismatchError,
+        ConfigTextError,
+    ) as error:
+        usage_error(error)
+    except OSError as error:
+        usage_error(f'cannot write to {args.out}: {error.strerror}')
+
+
+def release_path(out: str, name: str) -> Path:
+    """File to write: ``out`` itself if it is a .pth file, else ``name`` in the folder ``out``."""
+    path = Path(out)
+    return path if path.suffix == '.pth' else path / f'{name}.pth'
+
+
+def given_facts(
+    checkpoint: Mapping[str, Any], args: argparse.Namespace, licence: str
+) -> TrainingFacts:
+    """Facts of a training: those in its checkpoint and those on the command line.
+
+    Args:
+        checkpoint: Content of ``args.checkpoint``.
+        args: Arguments, those of :func:`add_publishing_arguments` among them.
+        licence: Licence of the weights.
+    """
+    return facts_of_training(
+        checkpoint,
+        data=args.data,
+        machine=args.machine,
+        training_time=args.training_time,
+        licence=licence,
+        source_sha256=file_sha256(args.checkpoint),
+    )
+
+
+def load_exactly(model: nn.Module, weights: Mapping[str, Tensor], path: str, remedy: str) -> None:
+    """Fill a model; all weights must fit.
+
+    Args:
+        model: Model to fill.
+        weights: Tensors by name.
+        path: Where they are from, for the message.
+        remedy: End of the message.
+
+    Raises:
+        CheckpointMismatchError: If names or shapes differ from the model's.
+    """
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointMismatchError(
+            f'the checkpoint {path} does not fit its config: '
+            f'{str(error).splitlines()[-1].strip()}; {remedy}'
+        ) from error
