@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mmpolar.utils.abridged import abridged
+from mmpolar.utils.checkpoints.weights import listed_misfits, other_shapes, shape_text
 
 ALIGN_PREFIX = 'align_head.'
 
@@ -214,34 +215,23 @@ def _check_fit(
     sources: Mapping[str, str],
     biases: Mapping[str, str],
 ) -> None:
-    wanted = {source: model[name].shape for name, source in sources.items()}
-    wanted.update({bias: model[name].shape for name, bias in biases.items()})
-    missing = [f'{name} {_shape(shape)}' for name, shape in wanted.items() if name not in weights]
-    unused = [f'{n} {_shape(value.shape)}' for n, value in weights.items() if n not in wanted]
-    reshaped = [
-        f'{name} ({_shape(weights[name].shape)} in the file, {_shape(shape)} in the model)'
-        for name, shape in wanted.items()
-        if name in weights and weights[name].shape != shape
-    ]
-    faults = [
-        f'{len(names)} {title}: {abridged(names)}'
-        for title, names in (
-            ('missing', missing),
-            ('without a place in the model', unused),
-            ('of another shape', reshaped),
-        )
-        if names
-    ]
+    wanted = {source: model[name] for name, source in sources.items()}
+    wanted.update({bias: model[name] for name, bias in biases.items()})
+    missing = [f'{n} {shape_text(value)}' for n, value in wanted.items() if n not in weights]
+    unused = [f'{n} {shape_text(value)}' for n, value in weights.items() if n not in wanted]
+    faults = listed_misfits(
+        {
+            'missing': missing,
+            'without a place in the model': unused,
+            'of another shape': other_shapes(weights, wanted),
+        }
+    )
     if faults:
         raise OceanConversionError(
-            f'the weights are not those of the published Ocean: {"; ".join(faults)}. Tensors that '
+            f'the weights are not those of the published Ocean: {faults}. Tensors that '
             'tracking does not need, such as those of an online classifier, can be left out by the '
             'beginning of their names'
         )
-
-
-def _shape(shape: torch.Size) -> str:
-    return 'x'.join(map(str, shape)) or 'scalar'
 
 
 def _alternatives(words: tuple[str, ...]) -> str:

@@ -112,26 +112,36 @@ def _check_fit(
         if name not in weights and not name.endswith('num_batches_tracked')
     ]
     unexpected = [name for name in weights if name not in expected]
-    reshaped = [
-        f'{name} ({_shape(weights[name])} in the file, {_shape(expected[name])} in the model)'
-        for name in expected
-        if name in weights and weights[name].shape != expected[name].shape
-    ]
-    faults = [
-        f'{len(names)} {title}: {abridged(names)}'
-        for title, names in (
-            ('missing', missing),
-            ('unexpected', unexpected),
-            ('of another shape', reshaped),
-        )
-        if names
-    ]
+    faults = listed_misfits(
+        {
+            'missing': missing,
+            'unexpected': unexpected,
+            'of another shape': other_shapes(weights, expected),
+        }
+    )
     if faults:
         raise CheckpointMismatchError(
-            f'the checkpoint {path} does not fit the model: {"; ".join(faults)}. Use the config '
+            f'the checkpoint {path} does not fit the model: {faults}. Use the config '
             'that the checkpoint was trained with'
         )
 
 
-def _shape(tensor: Tensor) -> str:
-    return 'x'.join(str(size) for size in tensor.shape) or 'scalar'
+def other_shapes(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
+    """The weights whose shape is not that of the model's, with both shapes."""
+    return [
+        f'{name} ({shape_text(weights[name])} in the file, {shape_text(value)} in the model)'
+        for name, value in expected.items()
+        if name in weights and weights[name].shape != value.shape
+    ]
+
+
+def shape_text(tensor: Tensor) -> str:
+    """A shape as ``64x3x7x7``."""
+    return 'x'.join(map(str, tensor.shape)) or 'scalar'
+
+
+def listed_misfits(kinds: Mapping[str, list[str]]) -> str:
+    """How weights and a model differ: up to ten names of each kind, '' where there are none."""
+    return '; '.join(
+        f'{len(names)} {kind}: {abridged(names)}' for kind, names in kinds.items() if names
+    )
