@@ -1,13 +1,10 @@
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
 from mmengine.dataset import DefaultSampler
+from worker_processes import printed_figures, run_workers
 
-import mmpolar
 from mmpolar.evaluation.metrics import ImageLevelMetric
 
 IMAGES = range(11)
@@ -59,24 +56,7 @@ def test_two_processes_give_the_figures_of_one(tmp_path):
     # Targets 0, 3, 6, 9 score .05, 1, .9, .8; the others .7, .3, .6, .2, .5, .1, .4.
     assert (one['image/recall'], one['image/precision']) == (3 / 4, 3 / 6)
 
-    script = tmp_path / 'worker.py'
-    script.write_text(WORKER)
-    folders = [Path(mmpolar.__file__).parents[1], Path(__file__).parent]
-    workers = [
-        subprocess.Popen(
-            [sys.executable, str(script), str(rank), str(tmp_path)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | dict(PYTHONPATH=os.pathsep.join(map(str, folders))),
-        )
-        for rank in range(2)
-    ]
-    outputs = [worker.communicate(timeout=300) for worker in workers]
-    for worker, (_, errors) in zip(workers, outputs, strict=True):
-        assert worker.returncode == 0, errors
-    lines = [line for out, _ in outputs for line in out.splitlines()]
-    two = [json.loads(line[8:]) for line in lines if line.startswith('FIGURES ')]
+    two = printed_figures(run_workers(WORKER, tmp_path, 2, tmp_path, imports=Path(__file__).parent))
     assert two == [one | dict(seen=6)] * 4
     report, *others = (
         json.loads((tmp_path / f'{name}.json').read_text()) for name in ('one', 'group', 'files')

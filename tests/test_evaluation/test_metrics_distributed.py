@@ -1,15 +1,9 @@
 """Two processes that share the sequences find what one process finds."""
 
-import json
-import os
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import pytest
-
-import mmpolar
+from worker_processes import printed_figures, run_workers
 
 # A process takes the videos and runs that its share names; both finish video 1, as padding does.
 WORKER = """
@@ -79,34 +73,14 @@ if size > 1:
 """
 
 
-def run_workers(folder, size):
-    script = folder / 'worker.py'
-    script.write_text(WORKER)
-    arguments = [str(size), str(folder / 'store'), str(folder / 'collect')]
-    workers = [
-        subprocess.Popen(
-            [sys.executable, str(script), str(rank), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | dict(PYTHONPATH=str(Path(mmpolar.__file__).parents[1])),
-        )
-        for rank in range(size)
-    ]
-    outputs = [worker.communicate(timeout=300) for worker in workers]
-    for worker, (_, errors) in zip(workers, outputs, strict=True):
-        assert worker.returncode == 0, errors
-    return [
-        json.loads(line.removeprefix('FIGURES '))
-        for out, _ in outputs
-        for line in out.splitlines()
-        if line.startswith('FIGURES ')
-    ]
+def figures(folder, size):
+    arguments = (size, folder / 'store', folder / 'collect')
+    return printed_figures(run_workers(WORKER, folder, size, *arguments))
 
 
 def test_two_processes_find_what_one_finds(tmp_path):
-    (alone,) = run_workers(tmp_path, 1)
-    first, second = run_workers(tmp_path, 2)
+    (alone,) = figures(tmp_path, 1)
+    first, second = figures(tmp_path, 2)
     assert first == second
     assert first == pytest.approx(alone, abs=1e-12)
     prefixes = {name.split('/')[0] for name in alone}

@@ -1,12 +1,5 @@
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-import mmpolar
+from worker_processes import printed_figures, run_workers
 
 # Rank 0 sees video a whole and the start of b, rank 1 sees b, then a again as padding, and a part of
 # c that it never finishes.
@@ -43,29 +36,9 @@ torch.distributed.destroy_process_group()
 
 
 def test_two_processes_agree_and_count_each_video_once(tmp_path):
-    script = tmp_path / 'worker.py'
-    script.write_text(WORKER)
-    arguments = [str(tmp_path / 'store'), str(tmp_path / 'collect')]
-    workers = [
-        subprocess.Popen(
-            [sys.executable, str(script), str(rank), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | dict(PYTHONPATH=str(Path(mmpolar.__file__).parents[1])),
-        )
-        for rank in range(2)
-    ]
-    outputs = [worker.communicate(timeout=300) for worker in workers]
-    for worker, (_, errors) in zip(workers, outputs, strict=True):
-        assert worker.returncode == 0, errors
-    figures = [
-        json.loads(line.removeprefix('FIGURES '))
-        for out, _ in outputs
-        for line in out.splitlines()
-        if line.startswith('FIGURES ')
-    ]
+    outputs = run_workers(WORKER, tmp_path, 2, tmp_path / 'store', tmp_path / 'collect')
+    figures = printed_figures(outputs)
     assert figures[0] == figures[1]
     assert figures[0]['track/iou'] == pytest.approx((1 + 15 / 25) / 2)
-    assert "'c' is left out" in ''.join(outputs[0])
-    assert "'b' is left out" not in ''.join(outputs[0])
+    assert "'c' is left out" in outputs[0]
+    assert "'b' is left out" not in outputs[0]
