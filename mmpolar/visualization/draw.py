@@ -150,8 +150,8 @@ def draw_result(
     Args:
         img: uint8 BGR image (H, W, 3).
         box: (4,) x1, y1, x2, y2 in pixels.
-        polygon: (V, 2) contour in pixels.
-        mask: (H, W) bool or integer.
+        polygon: (V, 2) contour in pixels; drawn where there is no mask.
+        mask: (H, W) bool or integer, drawn with its own contours.
         score: Confidence, written with two decimals.
         label: Text written before the score. Letters outside ASCII appear as question marks.
         color: BGR of all parts.
@@ -165,8 +165,8 @@ def draw_result(
     """
     out = _checked_image(img).copy()
     if mask is not None:
-        out = draw_mask(out, mask, color)
-    if polygon is not None:
+        out = draw_mask_contour(draw_mask(out, mask, color), mask, color, thickness=2)
+    elif polygon is not None:
         out = draw_polygon(out, polygon, color)
     if box is not None:
         out = draw_box(out, box, color, thickness=1 if polygon is not None else 2)

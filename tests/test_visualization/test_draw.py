@@ -12,7 +12,7 @@ from mmpolar.visualization import (
     draw_results,
     fit_to_size,
 )
-from mmpolar.visualization.draw import TARGET_COLORS
+from mmpolar.visualization.draw import PREDICTION_COLOR, TARGET_COLORS
 
 RED = (0, 0, 255)
 
@@ -150,8 +150,13 @@ def test_contour_follows_border_and_hole():
 def test_result_draws_only_what_there_is():
     img = grey()
     assert not changed(img, draw_result(img, None, None, None, None)).any()
+    tinted = draw_mask(img, disc())
+    shown = draw_mask_contour(tinted, disc(), PREDICTION_COLOR, thickness=2)
+    np.testing.assert_array_equal(draw_result(img, None, None, disc(), None), shown)
+    polygon = [[10, 10], [50, 12], [30, 40]]
+    np.testing.assert_array_equal(draw_result(img, None, polygon, disc(), None), shown)
     np.testing.assert_array_equal(
-        draw_result(img, None, None, disc(), None), draw_mask(img, disc())
+        draw_result(img, None, polygon, None, None), draw_polygon(img, polygon, PREDICTION_COLOR)
     )
     box = [20, 20, 60, 50]
     assert changed(draw_box(img, box), draw_result(img, box, None, None, 0.5)).any()
