@@ -16,6 +16,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner, load_checkpoint
 from torch.utils.data import DataLoader
 
 import mmpolar.engine  # noqa: F401  (registers its classes)
+from mmpolar.cli.arguments import add_device_argument
 from mmpolar.cli.inputs import tool_parser
 from mmpolar.datasets import ImageFolderDataset
 from mmpolar.mining.pool import default_test_pipeline
@@ -79,7 +80,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--repeats', type=int, default=7, help='runs of each that are counted (default: 7)'
     )
-    parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
+    add_device_argument(parser)
     parser.add_argument('--seed', type=int, default=0, help='seed of pictures and weights')
     args = parser.parse_args()
     for name in ('num_images', 'batch_size', 'num_picks', 'repeats'):

@@ -9,6 +9,13 @@ import cv2
 import numpy as np
 
 from mmpolar.apis import init_engine, track_targets
+from mmpolar.cli.arguments import (
+    add_box_argument,
+    add_device_argument,
+    join_box_words,
+    read_boxes,
+)
+from mmpolar.cli.errors import report_error
 from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.structures.combine_results import combine_results
 from mmpolar.structures.track_result import TrackResult
@@ -37,8 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         track(args)
     except (FileNotFoundError, ValueError, TypeError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+        return report_error(error)
     return 0
 
 
@@ -58,11 +64,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--config', help='config of a tracker of your own, instead of --model')
     parser.add_argument('--checkpoint', help='its weights')
     target = parser.add_mutually_exclusive_group()
-    target.add_argument(
-        '--box',
-        action='append',
-        help='target in the first frame: left,top,width,height in pixels; again for another one',
-    )
+    add_box_argument(target)
     target.add_argument('--mask', help='target in the first frame: an image, not black inside')
     parser.add_argument('--out', help='overlay video to write, for example out.mp4')
     parser.add_argument(
@@ -72,8 +74,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         'where two overlap, the one with the higher score',
     )
     parser.add_argument('--show', action='store_true', help='show the frames; q ends')
-    parser.add_argument('--device', default='cpu', help='for example cuda:0 (default: cpu)')
-    args = parser.parse_args(argv)
+    add_device_argument(parser)
+    args = parser.parse_args(join_box_words(argv))
     if not args.out and not args.masks and not args.show:
         parser.error('nothing to do: give --out FILE, --masks DIR or --show')
     if bool(args.config) != bool(args.checkpoint):
@@ -112,24 +114,16 @@ def read_targets(args: argparse.Namespace, frame: np.ndarray) -> list[np.ndarray
     """Boxes (4,) xyxy or a mask (H, W) from the arguments, or else a box from the mouse."""
     if args.mask:
         return [read_mask(args.mask)]
-    boxes = [parse_box(box) for box in args.box] if args.box else [select_box(frame)]
-    return [np.array([x, y, x + width, y + height]) for x, y, width, height in boxes]
+    if args.box:
+        return list(read_boxes(args.box))
+    x, y, width, height = select_box(frame)
+    return [np.array([x, y, x + width, y + height])]
 
 
 def write_masks(path: Path, results: list[TrackResult]) -> None:
     """Write which target each pixel belongs to."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encode_mask(combine_results(results)))
-
-
-def parse_box(text: str) -> list[float]:
-    try:
-        numbers = [float(number) for number in text.split(',')]
-    except ValueError:
-        numbers = []
-    if len(numbers) != 4:
-        raise ValueError(f'--box wants left,top,width,height such as 100,80,60,40; got {text!r}')
-    return numbers
 
 
 def select_box(frame: np.ndarray) -> tuple[int, int, int, int]:

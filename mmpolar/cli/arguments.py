@@ -1,12 +1,82 @@
-"""Arguments that several programs have. Standard library and ``mmpolar.utils.deprecation`` only."""
+"""Arguments that several programs have; of other packages this needs NumPy alone."""
 
 import argparse
+import re
+import sys
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mmpolar.utils.deprecation import warn_deprecated
 
 #: What takes arguments: a parser, or a group of one.
 Parser = argparse._ActionsContainer
+_NUMBER = re.compile(r'[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?')
+
+
+def add_device_argument(parser: Parser, default: str = 'cpu') -> None:
+    """Add ``--device``, the device of PyTorch."""
+    parser.add_argument(
+        '--device',
+        default=default,
+        help='device of PyTorch, for example cuda:0 (default: %(default)s)',
+    )
+
+
+def add_box_argument(parser: Parser, required: bool = False) -> None:
+    """Add ``--box``, once for each target; :func:`read_boxes` reads what it gives.
+
+    The parser must be given its words by :func:`join_box_words`.
+    """
+    parser.add_argument(
+        '--box',
+        required=required,
+        action='append',
+        metavar='X,Y,W,H',
+        help='target in the first frame: left,top,width,height in pixels; again for another one',
+    )
+
+
+def join_box_words(argv: Sequence[str] | None) -> list[str]:
+    """The words of a command line, in which ``--box 10 20 30 40`` has become ``--box=10,20,30,40``.
+
+    Args:
+        argv: The words; None for those of this process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    joined = []
+    while words:
+        joined.append(words.pop(0))
+        if joined[-1] == '--box':
+            numbers = []
+            while words and len(numbers) < 4 and _NUMBER.fullmatch(words[0]):
+                numbers.append(words.pop(0))
+            if words and not numbers and ',' in words[0]:
+                # As a word of its own, a box that starts with a minus would be taken for an option.
+                numbers.append(words.pop(0))
+            if numbers:
+                joined[-1] = f'--box={",".join(numbers)}'
+    return joined
+
+
+def read_boxes(texts: Sequence[str]) -> NDArray[np.float64]:
+    """Boxes (n, 4) xyxy in pixels from texts ``left,top,width,height``.
+
+    Raises:
+        ValueError: If a text is not four numbers.
+    """
+    boxes = np.array([_read_box(text) for text in texts])
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes
+
+
+def _read_box(text: str) -> list[float]:
+    numbers = text.split(',')
+    if len(numbers) != 4 or not all(_NUMBER.fullmatch(number.strip()) for number in numbers):
+        raise ValueError(f'--box wants left,top,width,height such as 100,80,60,40; got {text!r}')
+    return [float(number) for number in numbers]
 
 
 def add_old_option(parser: Parser, old: str, new: argparse.Action) -> None:

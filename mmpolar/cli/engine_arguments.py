@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from mmpolar.apis import init_engine
+from mmpolar.cli.arguments import add_device_argument
 from mmpolar.tracking import Tracker
 
 #: What a tracker answers with.
@@ -15,9 +16,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     pytorch = parser.add_argument_group('with PyTorch')
     pytorch.add_argument('--config', metavar='FILE', help='config of the tracker')
     pytorch.add_argument('--checkpoint', metavar='FILE', help='its weights')
-    pytorch.add_argument(
-        '--device', default='cpu', help='for example cuda:0 (default: %(default)s)'
-    )
+    add_device_argument(pytorch)
     onnx = parser.add_argument_group('with ONNX Runtime')
     onnx.add_argument(
         '--model', metavar='DIR', help='folder that tools/deployment/export_onnx.py wrote'

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmpolar.cli.arguments import add_box_argument, join_box_words, read_boxes
 from mmpolar.cli.errors import report_error
 from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.runtime.onnx_engine import OnnxEngine
@@ -22,12 +23,12 @@ from mmpolar.visualization.video_writer import VideoWriter
 PROGRESS_STEP = 10
 EPILOG = """\
 examples
-  mmpolar-track video.mp4 --box 100 80 60 40 --out tracked.mp4
+  mmpolar-track video.mp4 --box 100,80,60,40 --out tracked.mp4
   two targets at once, and the numbers as a file:
-    mmpolar-track video.mp4 --box 100 80 60 40 --box 300 90 50 50 \\
+    mmpolar-track video.mp4 --box 100,80,60,40 --box 300,90,50,50 \\
         --out tracked.mp4 --results tracked.json
   a folder of images, and a model of your own:
-    mmpolar-track frames/ --box 100 80 60 40 --model model --out tracked.mp4
+    mmpolar-track frames/ --box 100,80,60,40 --model model --out tracked.mp4
 
 the model
   Without --model, one that comes with mmpolar. One of your own is a folder that this command, which
@@ -64,15 +65,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='folder of an exported model, or name of one that comes with mmpolar '
         '(default: %(default)s)',
     )
-    parser.add_argument(
-        '--box',
-        required=True,
-        nargs=4,
-        type=float,
-        action='append',
-        metavar=('X', 'Y', 'W', 'H'),
-        help='target in the first frame: left, top, width, height in pixels; again for another one',
-    )
+    add_box_argument(parser, required=True)
     parser.add_argument('--out', metavar='FILE', help='overlay video to write, for example out.mp4')
     parser.add_argument(
         '--results',
@@ -82,7 +75,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--threads', type=int, help='threads that the network uses (default: one a core)'
     )
-    args = parser.parse_args(argv)
+    args = parser.parse_args(join_box_words(argv))
     if not args.out and not args.results:
         parser.error('nothing to do: give --out FILE or --results FILE')
     return args
@@ -90,9 +83,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def track(args: argparse.Namespace) -> int:
     """Track, and write what was asked for, also if a later frame fails; returns the frames."""
+    boxes = read_boxes(args.box)
     tracker = Tracker(OnnxEngine(args.model, args.threads))
-    boxes = np.array(args.box)
-    boxes[:, 2:] += boxes[:, :2]
     tracks: list[list[TrackResult]] = []
     writer = None
     show = shows_progress()

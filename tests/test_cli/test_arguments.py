@@ -3,9 +3,15 @@
 import argparse
 import warnings
 
+import numpy as np
 import pytest
 
-from mmpolar.cli.arguments import add_old_option
+from mmpolar.cli.arguments import (
+    add_box_argument,
+    add_old_option,
+    join_box_words,
+    read_boxes,
+)
 from mmpolar.utils import deprecation
 
 
@@ -35,3 +41,32 @@ def test_old_option_leaves_the_default_and_the_help_alone():
     assert vars(parser.parse_args([])) == dict(out='here')
     assert '--out-dir' not in parser.format_help()
     assert '--out ' in parser.format_help()
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ['--box', '10,20,30,40', '--box', '-5,0.5,3,4', '0'],
+        ['--box', '10', '20', '30', '40', '--box', '-5', '.5', '3', '4', '0'],
+        ['0', '--box=10,20,30,40', '--box=-5, 0.5, 3, 4'],
+    ],
+    ids=['commas', 'words', 'equals'],
+)
+def test_boxes_are_read_from_commas_and_from_words(words):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('source')
+    add_box_argument(parser, required=True)
+    args = parser.parse_args(join_box_words(words))
+    assert args.source == '0'
+    np.testing.assert_array_equal(read_boxes(args.box), [[10, 20, 40, 60], [-5, 0.5, -2, 4.5]])
+
+
+@pytest.mark.parametrize(
+    'words', [['10,20,30'], ['10', '20', '30'], ['10', '20', '30', '40,50'], ['a,b,c,d'], ['']]
+)
+def test_a_box_of_other_than_four_numbers_is_refused(words):
+    parser = argparse.ArgumentParser()
+    add_box_argument(parser)
+    args, _ = parser.parse_known_args(join_box_words(['--box', *words]))
+    with pytest.raises(ValueError, match='left,top,width,height'):
+        read_boxes(args.box)

@@ -11,6 +11,7 @@ import optuna
 import torch
 from mmengine.config import Config
 
+from mmpolar.cli.arguments import add_device_argument
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import (
     add_config_arguments,
@@ -115,7 +116,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='disk for decoded frames, mapped into memory; what does not fit is decoded in each '
         'trial (default: %(default)s)',
     )
-    parser.add_argument('--device', default='cpu', help='device of PyTorch (default: %(default)s)')
+    add_device_argument(parser)
     parser.add_argument('--seed', type=int, default=0, help='seed of the sampler')
     parser.add_argument('--no-prune', action='store_true', help='let every trial go to its end')
     parser.add_argument(

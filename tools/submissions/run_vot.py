@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmpolar.apis import init_tracker
+from mmpolar.cli.arguments import add_device_argument
 from mmpolar.cli.errors import report_error
 from mmpolar.cli.submissions import print_issues
 from mmpolar.datasets import VOTDataset
@@ -121,7 +122,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--region', choices=REGIONS, default='mask', help='what is answered (default: %(default)s)'
     )
-    parser.add_argument('--device', default='cpu', help='(default: %(default)s)')
+    add_device_argument(parser)
     parser.add_argument(
         '--year',
         type=int,
