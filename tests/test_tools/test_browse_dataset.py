@@ -7,6 +7,15 @@ import numpy as np
 import pytest
 from scripts import load_script
 
+from mmpolar.visualization.draw import GROUND_TRUTH_COLOR
+from mmpolar.visualization.training_pair import (
+    BOX_COLOR,
+    DOT_COLOR,
+    OTHER_COLOR,
+    RAY_COLORS,
+    SEARCH_ZOOM,
+)
+
 ROOT = Path(__file__).resolve().parents[2]
 PANEL = 765  # both crops are shown this wide, or 3 px less
 
@@ -104,12 +113,12 @@ def test_browse_writes_a_picture_a_positive_pair_and_a_sheet(tool, config, tmp_p
     for picture in pictures.values():
         assert picture.shape[0] > PANEL
         assert picture.shape[1] > 3 * PANEL
-        assert count(picture, 0, tool.BOX_COLOR) > 200
-        assert count(picture, 1, tool.BOX_COLOR) > 200
-        assert count(picture, 0, tool.GROUND_TRUTH_COLOR, tolerance=40) > 200
-        assert count(picture, 1, tool.RAY_COLORS[0], tolerance=60) > 100
-        assert count(picture, 1, tool.DOT_COLOR) > 20 * 10
-        assert count(picture, 1, tool.OTHER_COLOR) == 0
+        assert count(picture, 0, BOX_COLOR) > 200
+        assert count(picture, 1, BOX_COLOR) > 200
+        assert count(picture, 0, GROUND_TRUTH_COLOR, tolerance=40) > 200
+        assert count(picture, 1, RAY_COLORS[0], tolerance=60) > 100
+        assert count(picture, 1, DOT_COLOR) > 20 * 10
+        assert count(picture, 1, OTHER_COLOR) == 0
     assert sheet.shape[1] > sheet.shape[0] > 2 * PANEL / 3
 
 
@@ -117,25 +126,23 @@ def test_browse_shows_the_warmest_centerness_in_the_middle_of_the_dots(tool, con
     pictures, _ = run(tool, config, tmp_path, '--num', '2')
     for picture in pictures.values():
         _, search, heat = np.array_split(picture[:PANEL], 3, axis=1)
-        dots = np.argwhere((search == tool.DOT_COLOR).all(axis=-1))
+        dots = np.argwhere((search == DOT_COLOR).all(axis=-1))
         warmth = heat.astype(int)[..., 2] - heat[..., 0]
         square = np.argwhere(warmth == warmth.max())
         assert warmth.max() > 60
-        np.testing.assert_allclose(square.mean(0), dots.mean(0), atol=tool.SEARCH_ZOOM * 12)
+        np.testing.assert_allclose(square.mean(0), dots.mean(0), atol=SEARCH_ZOOM * 12)
 
 
 def test_browse_draws_negatives_only_when_asked(tool, config, tmp_path):
     with_negatives, _ = run(tool, config, tmp_path / 'all', '--num', '8', '--show-negatives')
     assert list(with_negatives) == [f'pair_{index:06d}.png' for index in range(8)]
     negative = {
-        name
-        for name, picture in with_negatives.items()
-        if count(picture, 1, tool.OTHER_COLOR) > 100
+        name for name, picture in with_negatives.items() if count(picture, 1, OTHER_COLOR) > 100
     }
     assert 1 <= len(negative) <= 6
     for name in negative:
-        assert count(with_negatives[name], 1, tool.BOX_COLOR) == 0
-        assert count(with_negatives[name], 1, tool.DOT_COLOR) == 0
+        assert count(with_negatives[name], 1, BOX_COLOR) == 0
+        assert count(with_negatives[name], 1, DOT_COLOR) == 0
     positives, _ = run(tool, config, tmp_path / 'positive', '--num', '4')
     assert not negative & set(positives)
 
@@ -159,15 +166,15 @@ def test_browse_works_without_masks_to_learn_from(tool, config, tmp_path):
     other.write_text(text)
     pictures, _ = run(tool, other, tmp_path / 'out', '--num', '2')
     for picture in pictures.values():
-        assert count(picture, 1, tool.BOX_COLOR) > 200
-        assert count(picture, 1, tool.RAY_COLORS[0], tolerance=60) == 0
+        assert count(picture, 1, BOX_COLOR) > 200
+        assert count(picture, 1, RAY_COLORS[0], tolerance=60) == 0
 
 
 def test_browse_draws_composites_of_pairs(tool, config, tmp_path):
     other = tmp_path / 'composites.py'
     other.write_text(COMPOSITES.format(base=config))
     pictures, _ = run(tool, other, tmp_path / 'out', '--num', '8', '--show-negatives')
-    is_negative = [count(picture, 1, tool.OTHER_COLOR) > 100 for picture in pictures.values()]
+    is_negative = [count(picture, 1, OTHER_COLOR) > 100 for picture in pictures.values()]
     assert 1 <= sum(is_negative) <= 7
 
 

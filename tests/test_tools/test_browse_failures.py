@@ -11,6 +11,8 @@ from stored_results import shifted, store_results
 from tracked_davis import make_tracked_davis
 
 from mmpolar.datasets import OTBDataset
+from mmpolar.visualization import GROUND_TRUTH_COLOR, PREDICTION_COLOR
+from mmpolar.visualization.failure_row import MARK_COLOR
 
 
 @pytest.fixture(scope='module')
@@ -53,19 +55,19 @@ def test_worst_frames_of_the_worst_sequence_come_first(tool, tracked, tmp_path, 
 def test_truth_and_answer_are_drawn(tool, tracked, tmp_path):
     sheet, _ = run(tool, tmp_path, tracked.config, tracked.near, '--frames', '1', '--only', 'bear')
     course, first, worst = np.array_split(sheet[4:-4], 3, axis=1)
-    assert amount(course, tool.PREDICTION_COLOR) > 50
-    assert amount(course, tool._MARK_COLOR) > 10
+    assert amount(course, PREDICTION_COLOR) > 50
+    assert amount(course, MARK_COLOR) > 10
     for cell in (first, worst):
-        assert amount(cell, tool.GROUND_TRUTH_COLOR) > 50
-        assert amount(cell, tool.PREDICTION_COLOR) > 50
+        assert amount(cell, GROUND_TRUTH_COLOR) > 50
+        assert amount(cell, PREDICTION_COLOR) > 50
     lost, _ = run(tool, tmp_path, tracked.config, tracked.far, '--frames', '1', '--only', 'bear')
-    assert amount(np.array_split(lost[4:-4], 3, axis=1)[2], tool.PREDICTION_COLOR) == 0
+    assert amount(np.array_split(lost[4:-4], 3, axis=1)[2], PREDICTION_COLOR) == 0
 
 
 def test_true_boxes_are_drawn_where_boxes_rank(tool, tracked, tmp_path):
     def green(by):
         sheet, _ = run(tool, tmp_path, tracked.config, tracked.far, '--by', by, '--only', 'bear')
-        return amount(sheet, tool.GROUND_TRUTH_COLOR)
+        return amount(sheet, GROUND_TRUTH_COLOR)
 
     assert green('iou') > 1.2 * green('J')
 
@@ -83,7 +85,7 @@ def test_ranking_can_be_chosen(tool, tracked, tmp_path):
 def test_boxes_alone(tool, tracked, tmp_path, capsys):
     sheet, rows = run(tool, tmp_path, tracked.config, tracked.boxes, '--frames', '1')
     assert 'J' not in rows[0]
-    assert amount(sheet, tool.GROUND_TRUTH_COLOR) > 50
+    assert amount(sheet, GROUND_TRUTH_COLOR) > 50
     with pytest.raises(SystemExit) as error:
         run(tool, tmp_path, tracked.config, tracked.boxes, '--by', 'J')
     assert error.value.code == 2
@@ -101,33 +103,7 @@ def test_box_data_sets(tool, tmp_path):
     results = store_results(dataset, tmp_path / 'ours', shifted(3, masks=False))
     sheet, table = run(tool, tmp_path / 'out', str(config), str(results), '--frames', '2')
     assert [int(row['frame']) for row in table] == [1]
-    assert amount(sheet, tool.GROUND_TRUTH_COLOR) > 50
-
-
-def test_worst_frames_keep_apart(tool):
-    values = np.array([np.nan, 0.5, 0.1, 0.11, 0.12, 0.4, 0.2, np.nan, 0.9])
-    assert tool.worst_frames(values, 3, 2) == [2, 4, 6]
-    assert tool.worst_frames(values, 2, 4) == [2, 6]
-    assert tool.worst_frames(values, 9, 1) == [1, 2, 3, 4, 5, 6, 8]
-    assert tool.worst_frames(np.full(4, np.nan), 3, 1) == []
-
-
-def test_window_holds_the_boxes_in_the_frames_proportions(tool):
-    rng = np.random.default_rng(0)
-    for _ in range(200):
-        size = rng.integers(40, 400, 2)
-        low = rng.uniform(0, size * 0.8)
-        boxes = [np.concatenate([low, low + rng.uniform(1, size - low)]) for _ in range(2)]
-        x1, y1, x2, y2 = tool.find_window(boxes, tuple(size.tolist()))
-        assert 0 <= x1 < x2 <= size[0]
-        assert 0 <= y1 < y2 <= size[1]
-        assert (x2 - x1) / (y2 - y1) == pytest.approx(size[0] / size[1], rel=0.06)
-        for box in boxes:
-            assert x1 <= box[0] + 1
-            assert box[2] <= x2
-            assert y1 <= box[1] + 1
-            assert box[3] <= y2
-    assert tool.find_window([], (40, 30)) == (0, 0, 40, 30)
+    assert amount(sheet, GROUND_TRUTH_COLOR) > 50
 
 
 def test_unknown_sequences_and_arguments_are_refused(tool, tracked, tmp_path, capsys):
