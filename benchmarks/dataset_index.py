@@ -205,7 +205,7 @@ def private_memory() -> int:
 
 
 def _image(root: Path, number: int) -> Path:
-    """A tiny picture that many names lead to."""
+    """A tiny image that many names lead to."""
     path = root / f'image_{number}.jpg'
     if not path.exists():
         cv2.imwrite(str(path), np.full((24, 32, 3), 128, np.uint8))

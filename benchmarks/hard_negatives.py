@@ -83,10 +83,10 @@ Reported are the recall at a fixed precision, the false alarms per 10,000 images
 fixed recall, and whose images they are, mean and standard deviation over the seeds.
 
 With --data the target is the dog, among photographs of other animals and of everything, and
-generated scenes. Without it everything is generated, and the target is a figure with limbs: this
+generated scenes. Without it everything is generated, and the target has limbs: this
 shows that the loop works, not what it is worth on real images, and needs no data.
 
-Files in --out: results.md (tables), results.png (plot), results.json (every figure of every run),
+Files in --out: results.md (tables), results.png (plot), results.json (every metric of every run),
 runs/<composites>-<arm>-<seed>/ (log, weights, scores of all test images, and mining/round_*.jpg, the
 images with the highest confidence). Runs that are done are not repeated: start the command again after
 an interruption, or with more seeds. A run whose settings have changed is done anew."""
@@ -308,11 +308,11 @@ def train_and_test(config: Path) -> None:
     write_mark(config.parent / 'done.json', mark, updates=runner.iter, seconds=seconds)
 
 
-# figures
+# metrics
 
 
 def judge(run: Run, args: argparse.Namespace) -> Verdict:
-    """The figures of a run, from the scores of its test images."""
+    """The metrics of a run, from the scores of its test images."""
     scores, has_target, groups = read_scores(folder_of(run, args) / 'test.csv')
     curve = pr_curve(scores, has_target)
     at_precision = point_for_precision(curve, args.precision)
@@ -391,7 +391,7 @@ def grouped(verdicts: dict[Run, Verdict]) -> dict[tuple[str, str], list[Verdict]
 
 
 def summary_of(group: Iterable[Verdict]) -> dict[str, dict[str, float | None]]:
-    """Mean and standard deviation of each figure over the seeds."""
+    """Mean and standard deviation of each metric over the seeds."""
     group = list(group)
     return {
         name: spread([getattr(verdict, name) for verdict in group])
@@ -448,7 +448,7 @@ def alarm_table(
 
 
 def plot(verdicts: dict[Run, Verdict], args: argparse.Namespace) -> None:
-    """Draw both figures of each arm, and false alarms over recall."""
+    """Draw both metrics of each arm, and false alarms over recall."""
     figure = Figure(figsize=(13, 4.2), layout='constrained')
     FigureCanvasAgg(figure)
     recall_axis, alarm_axis, curve_axis = figure.subplots(1, 3)

@@ -34,7 +34,7 @@ plain   a loop of test_step over the same images with the same pipeline, batches
 Both run in each repeat, first one and then the other, the order changing from repeat to repeat; a
 first repeat, in which both start their workers, is not counted. Given are the time on the clock and
 the CPU time of the main process (without workers), which other programs on a busy machine disturb
-less. The mark: the median of the ratios is at most 1.1. Without --config a small YOLOX with random weights runs, without --images pictures
+less. The mark: the median of the ratios is at most 1.1. Without --config a small YOLOX with random weights runs, without --images generated ones
 are generated. All cores are used unless OMP_NUM_THREADS says otherwise."""
 
 EPILOG = """\
@@ -66,9 +66,9 @@ def parse_args() -> argparse.Namespace:
     parser = tool_parser(DESCRIPTION, EPILOG, 'python -m benchmarks.mining')
     parser.add_argument('--config', help='config of a detector; its test pipeline is used')
     parser.add_argument('--checkpoint', help='weights of the detector (default: random)')
-    parser.add_argument('--images', help='folder of pictures (default: generated ones)')
+    parser.add_argument('--images', help='folder of images (default: generated ones)')
     parser.add_argument(
-        '--num-images', type=int, default=256, help='pictures in the pool (default: 256)'
+        '--num-images', type=int, default=256, help='images in the pool (default: 256)'
     )
     parser.add_argument('--batch-size', type=int, default=8, help='default: 8')
     parser.add_argument(
@@ -81,7 +81,7 @@ def parse_args() -> argparse.Namespace:
         '--repeats', type=int, default=7, help='runs of each that are counted (default: 7)'
     )
     add_device_argument(parser)
-    parser.add_argument('--seed', type=int, default=0, help='seed of pictures and weights')
+    parser.add_argument('--seed', type=int, default=0, help='seed of images and weights')
     args = parser.parse_args()
     for name in ('num_images', 'batch_size', 'num_picks', 'repeats'):
         if getattr(args, name) < 1:
@@ -99,7 +99,7 @@ def main() -> None:
         images = args.images
         if images is None:
             images = Path(folder) / 'images'
-            write_pictures(images, args.num_images, args.seed)
+            write_images(images, args.num_images, args.seed)
         watch = SideBySide(args)
         build_runner(args, images, Path(folder) / 'work', watch).train()
         watch.print_table()
@@ -267,14 +267,14 @@ def limit(images: str | Path, count: int) -> int | None:
     return count if len(pool) > count else None
 
 
-def write_pictures(folder: Path, count: int, seed: int) -> None:
+def write_images(folder: Path, count: int, seed: int) -> None:
     """Blurred noise of the size of a camera's frame, as JPEG files."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True)
     for number in range(count):
         coarse = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
-        picture = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / f'{number:05d}.jpg'), picture)
+        image = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / f'{number:05d}.jpg'), image)
 
 
 if __name__ == '__main__':

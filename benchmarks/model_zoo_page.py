@@ -26,8 +26,8 @@ RESULTS = ROOT / 'docs/model_zoo.json'
 #: Name of the part of the page that is written.
 PART = 'models'
 
-#: Columns of the tables of figures, by their names in the report of TrackSegMetric.
-FIGURES = {
+#: Columns of the tables of metrics, by their names in the report of TrackSegMetric.
+METRICS = {
     'iou': 'box overlap',
     'J': 'J',
     'F': 'F',
@@ -49,8 +49,8 @@ _HALF_PRECISION = ('AmpOptimWrapper', 'Bfloat16OptimWrapper')
 
 DESCRIPTION = """\
 Write the part of docs/model_zoo.md between its marks: for each published checkpoint of the package what
-it says about itself, and the figures that were measured with it. The figures are kept in
-docs/model_zoo.json with the hash of the weights they belong to; figures of other weights are dropped.
+it says about itself, and the metrics that were measured with it. They are kept in
+docs/model_zoo.json with the hash of the weights they belong to; those of other weights are dropped.
 
 --report takes what testing wrote; --speed takes what the benchmark wrote. The page has the commands."""
 
@@ -83,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
     Path(args.page).write_text(text, encoding='utf-8')
     Path(args.results).write_text(json.dumps(results, indent=1) + '\n', encoding='utf-8')
     measured = sum('figures' in entry for entry in results.values())
-    print(f'wrote {args.page}: {len(models)} models, {measured} of them with figures')
+    print(f'wrote {args.page}: {len(models)} models, {measured} of them with metrics')
     return 0
 
 
@@ -236,7 +236,7 @@ def render(models: Sequence[ReleaseCheckpoint], results: Mapping[str, Mapping[st
 
 
 def _overview(models: Sequence[ReleaseCheckpoint], results: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = [['model', 'numbers', 'file', *FIGURES.values(), 'ms a frame']]
+    rows = [['model', 'numbers', 'file', *METRICS.values(), 'ms a frame']]
     for model in models:
         entry = results[model.name]
         figures = entry.get('figures', {}).get('mean', {})
@@ -245,7 +245,7 @@ def _overview(models: Sequence[ReleaseCheckpoint], results: Mapping[str, Mapping
                 f'[`{model.name}`](#{model.name})',
                 f'{model.parameters / 1e6:.2f} M',
                 f'{model.path.stat().st_size / 1e6:.1f} MB',
-                *(_figure(figures.get(name)) for name in FIGURES),
+                *(_figure(figures.get(name)) for name in METRICS),
                 _first_speed(entry),
             ]
         )
@@ -290,15 +290,15 @@ def _validation(name: str, config: str, figures: Mapping[str, Any] | None) -> li
         f'python tools/test.py {config} mmpolar/model_zoo/{name}.pth \\\n'
         f'    --cfg-options test_evaluator.out_file=work_dirs/model_zoo/{name}.json'
     )
-    shown = [_code(command, 'gives the figures below, on the validation data of the config')]
+    shown = [_code(command, 'gives the metrics below, on the validation data of the config')]
     if figures is None:
-        return [*shown, f'Figures: {_NOT_MEASURED}.']
-    rows = [['sequence', 'frames', *FIGURES.values()]]
+        return [*shown, f'Metrics: {_NOT_MEASURED}.']
+    rows = [['sequence', 'frames', *METRICS.values()]]
     for sequence in figures['sequences']:
-        cells = (_figure(sequence['values'].get(key)) for key in FIGURES)
+        cells = (_figure(sequence['values'].get(key)) for key in METRICS)
         rows.append([f'`{sequence["name"]}`', str(sequence['frames']), *cells])
     total = sum(sequence['frames'] for sequence in figures['sequences'])
-    means = (_figure(figures['mean'].get(key)) for key in FIGURES)
+    means = (_figure(figures['mean'].get(key)) for key in METRICS)
     rows.append(['**mean**', str(total), *means])
     note = (
         "From the first frame's box, frame 0 left out. The ceiling is the J of a perfect contour of "
@@ -337,7 +337,7 @@ def _figure(value: float | None) -> str:
 
 
 def _rounded(values: Mapping[str, float | None]) -> dict[str, float | None]:
-    return {name: None if values.get(name) is None else round(values[name], 4) for name in FIGURES}
+    return {name: None if values.get(name) is None else round(values[name], 4) for name in METRICS}
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -18,7 +18,7 @@ from benchmarks.ablations.report import (
     PAGE_PART,
     RESULT_FILE,
     RunResult,
-    compared_figure,
+    compared_metric,
     write_tables,
 )
 from benchmarks.ablations.worker import BEGUN_FILE, read_progress, train_and_test
@@ -55,9 +55,9 @@ changed entry). All arms make the same number of updates with the same number of
 schedule and from the same seed, and are tested on the config's test data; the two stages of "two-stages"
 share the budget of the others. One run follows the other; all arms with the first seed come first.
 
-In --out: results.txt (the table that is printed at the end), results.json (every figure of every run),
-results.csv, results.md (for a page), and runs/<arm>-<seed>/ with result.json, test.json (figures of each
-sequence), log.txt, and a folder with config, log and weights for each stage. Figures are means and sample
+In --out: results.txt (the table that is printed at the end), results.json (every metric of every run),
+results.csv, results.md (for a page), and runs/<arm>-<seed>/ with result.json, test.json (metrics of each
+sequence), log.txt, and a folder with config, log and weights for each stage. Values are means and sample
 standard deviations over the seeds; the last column is the difference to the base with the same seed.
 
 Start the command again after an interruption: a run that has a result is not repeated, one that was
@@ -321,8 +321,8 @@ def show(bar: tqdm, name: str, line: str) -> bool:
 
 
 def in_words(result: RunResult) -> str:
-    figure = compared_figure({BASE: {0: result}})
-    return f'{figure} {result.figures[figure]:.3f} after {result.updates} updates'
+    metric = compared_metric({BASE: {0: result}})
+    return f'{metric} {result.figures[metric]:.3f} after {result.updates} updates'
 
 
 def write_results(jobs: Mapping[Run, Job], args: argparse.Namespace) -> str:

@@ -46,13 +46,13 @@ def option_of(node: Mapping[str, Any], name: str) -> Any:
     return inspect.signature(built).parameters[name].default
 
 
-def differences(old: Any, new: Any, place: str = '') -> Iterator[str]:
+def differences(old: Any, new: Any, path: str = '') -> Iterator[str]:
     """What another config has otherwise.
 
     Args:
         old: A config, or a part of it, in plain values.
-        new: The other one's part in the same place.
-        place: Where that is, in the words of ``--cfg-options``.
+        new: The other one's part at the same path.
+        path: Where that is, in the words of ``--cfg-options``.
 
     Yields:
         Lines such as ``'model.mask_head.n_rays: 72 -> 36'``. A part of another type, or that only
@@ -64,10 +64,10 @@ def differences(old: Any, new: Any, place: str = '') -> Iterator[str]:
         pairs = [(i, *both) for i, both in enumerate(zip_longest(old, new, fillvalue=_ABSENT))]
     else:
         if old is not new and old != new:
-            yield f'{place}: {_shown(old)} -> {_shown(new)}'
+            yield f'{path}: {_shown(old)} -> {_shown(new)}'
         return
     for key, *both in pairs:
-        yield from differences(*both, f'{place}.{key}' if place else str(key))
+        yield from differences(*both, f'{path}.{key}' if path else str(key))
 
 
 def _shown(value: Any) -> str:

@@ -58,7 +58,7 @@ def only_for_runner(cfg: Config) -> Config:
 
 
 def stage_configs(base: Config, arm: Arm, budget: Budget, seed: int) -> list[Config]:
-    """The config of each stage of a run, without its place on the disk.
+    """The config of each stage of a run, without its folders on the disk.
 
     Args:
         base: The base config.
@@ -142,18 +142,18 @@ def place_stages(stages: Sequence[Config], folder: Path) -> None:
     before = None
     for number, stage in enumerate(stages, start=1):
         cfg = Config(stage.to_dict())
-        place = folder / f'stage_{number}'
-        place.mkdir(parents=True, exist_ok=True)
-        cfg.work_dir = str(place)
+        stage_folder = folder / f'stage_{number}'
+        stage_folder.mkdir(parents=True, exist_ok=True)
+        cfg.work_dir = str(stage_folder)
         cfg.load_from = cfg.get('load_from') if before is None else str(before)
         before = last_checkpoint_of(cfg)
         # Names of their own: MMEngine gives out loggers and visualizers again by their name.
-        cfg.experiment_name = f'{folder.name}_{place.name}'
+        cfg.experiment_name = f'{folder.name}_{stage_folder.name}'
         if cfg.get('visualizer'):
             cfg.visualizer.name = cfg.experiment_name
         for metric in nodes_of_type(cfg.get('test_evaluator'), 'TrackSegMetric'):
             metric.out_file = str(folder / 'test.json')
-        cfg.dump(place / 'config.py')
+        cfg.dump(stage_folder / 'config.py')
 
 
 def last_checkpoint_of(cfg: Config) -> Path:

@@ -1,4 +1,4 @@
-"""What the runs of an ablation reached: figures by arm, and the tables that show them."""
+"""What the runs of an ablation reached: metrics by arm, and the tables that show them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ from benchmarks.shared.spread import cell, spread
 from mmpolar.cli.tables import text_table, write_csv, write_json
 
 RESULT_FILE = 'result.json'
-#: Figures of TrackSegMetric in the tables, and what Markdown calls them; the first that there is
+#: Metrics of TrackSegMetric in the tables, and what Markdown calls them; the first that there is
 #: is compared with the base's.
-FIGURES = dict(
+METRICS = dict(
     J='J',
     F='F',
     J_and_F='J&F',
@@ -35,7 +35,7 @@ class RunResult:
         updates: Updates of the weights, of all stages.
         pairs: Pairs of crops that they took.
         seconds: Time of training, mining and testing; None if the run was interrupted.
-        figures: Figures of the metric, without its prefix.
+        figures: Metrics, without their prefix.
     """
 
     updates: int
@@ -56,13 +56,13 @@ class RunResult:
 
 @dataclass(frozen=True)
 class ArmSummary:
-    """An arm's figures over its seeds.
+    """An arm's metrics over its seeds.
 
     Attributes:
         arm: Name of the arm.
         seeds: Seeds of its runs.
-        figures: Mean and sample standard deviation of each figure that all its runs have.
-        difference: Of the compared figure minus the base's, taken seed by seed, over the seeds
+        figures: Mean and sample standard deviation of each metric that all its runs have.
+        difference: Of the compared metric minus the base's, taken seed by seed, over the seeds
             that both have; None for the base itself, and where there are no such seeds.
     """
 
@@ -73,23 +73,23 @@ class ArmSummary:
 
 
 def summarize(results: Mapping[str, Mapping[int, RunResult]]) -> list[ArmSummary]:
-    """Figures of each arm, in the order of :data:`ARMS`.
+    """Metrics of each arm, in the order of :data:`ARMS`.
 
     Args:
         results: Results by arm and seed, at least one.
 
     Raises:
-        ValueError: If runs differ in updates or pairs, or have no figure in common.
+        ValueError: If runs differ in updates or pairs, or have no metric in common.
     """
     _check_budgets(results)
-    figure = compared_figure(results)
+    metric = compared_metric(results)
     base = results.get(BASE, {})
     summaries = []
     for arm in (arm for arm in ARMS if results.get(arm)):
         runs = results[arm]
         common = set.intersection(*(set(run.figures) for run in runs.values()))
         differences = [
-            run.figures[figure] - base[seed].figures[figure]
+            run.figures[metric] - base[seed].figures[metric]
             for seed, run in runs.items()
             if arm != BASE and seed in base
         ]
@@ -99,7 +99,7 @@ def summarize(results: Mapping[str, Mapping[int, RunResult]]) -> list[ArmSummary
                 seeds=list(runs),
                 figures={
                     name: spread([run.figures[name] for run in runs.values()])
-                    for name in FIGURES
+                    for name in METRICS
                     if name in common
                 },
                 difference=spread(differences) if differences else None,
@@ -108,18 +108,18 @@ def summarize(results: Mapping[str, Mapping[int, RunResult]]) -> list[ArmSummary
     return summaries
 
 
-def compared_figure(results: Mapping[str, Mapping[int, RunResult]]) -> str:
-    """The first of :data:`FIGURES` that all runs have.
+def compared_metric(results: Mapping[str, Mapping[int, RunResult]]) -> str:
+    """The first of :data:`METRICS` that all runs have.
 
     Raises:
         ValueError: If there is none.
     """
     runs = [run.figures for by_seed in results.values() for run in by_seed.values()]
-    for name in FIGURES:
+    for name in METRICS:
         if all(name in figures for figures in runs):
             return name
     raise ValueError(
-        f'the runs have none of the figures {list(FIGURES)} in common: test_evaluator must be '
+        f'the runs have none of the metrics {list(METRICS)} in common: test_evaluator must be '
         'TrackSegMetric'
     )
 
@@ -138,14 +138,14 @@ def write_tables(
         The table for the terminal.
     """
     summaries = summarize(results)
-    figure = compared_figure(results)
-    text = terminal_table(summaries, figure)
+    metric = compared_metric(results)
+    text = terminal_table(summaries, metric)
     (folder / 'results.txt').write_text(text + '\n', encoding='utf-8')
     (folder / 'results.md').write_text(markdown(summaries, results), encoding='utf-8')
     write_csv(folder / 'results.csv', *csv_table(summaries))
     report = dict(
         details,
-        compared_figure=figure,
+        compared_figure=metric,
         arms=[
             dict(
                 asdict(summary),
@@ -159,8 +159,8 @@ def write_tables(
     return text
 
 
-def terminal_table(summaries: Sequence[ArmSummary], figure: str) -> str:
-    """A row an arm: mean and deviation of each figure, and how far one of them is from the base's."""
+def terminal_table(summaries: Sequence[ArmSummary], metric: str) -> str:
+    """A row an arm: mean and deviation of each metric, and how far one of them is from the base's."""
     names = _names_of(summaries)
     rows = [
         [
@@ -171,7 +171,7 @@ def terminal_table(summaries: Sequence[ArmSummary], figure: str) -> str:
         ]
         for summary in summaries
     ]
-    return text_table(['arm', *names, f'{figure} - base', 'seeds'], rows)
+    return text_table(['arm', *names, f'{metric} - base', 'seeds'], rows)
 
 
 def csv_table(summaries: Sequence[ArmSummary]) -> tuple[list[str], list[list[str | int | float]]]:
@@ -180,11 +180,11 @@ def csv_table(summaries: Sequence[ArmSummary]) -> tuple[list[str], list[list[str
     header = [f'{name}_{part}' for name in names for part in ('mean', 'std')]
     rows = []
     for summary in summaries:
-        figures = dict(summary.figures, **{_DIFFERENCE: summary.difference})
+        values = dict(summary.figures, **{_DIFFERENCE: summary.difference})
         rows.append([summary.arm, len(summary.seeds)])
         for name in names:
-            figure = figures.get(name) or dict(mean=None, std=None)
-            rows[-1] += [_or_nan(figure['mean']), _or_nan(figure['std'])]
+            value = values.get(name) or dict(mean=None, std=None)
+            rows[-1] += [_or_nan(value['mean']), _or_nan(value['std'])]
     return ['arm', 'seeds', *header], rows
 
 
@@ -193,12 +193,12 @@ def markdown(
 ) -> str:
     """The table for a page, and a line that says how it came about."""
     names = [name for name in _names_of(summaries) if name != 'J_and_F']
-    figure = compared_figure(results)
+    metric = compared_metric(results)
     titles = [
         'arm',
         'what it asks',
-        *(FIGURES[name] for name in names),
-        f'{FIGURES[figure]} minus that of `{BASE}`',
+        *(METRICS[name] for name in names),
+        f'{METRICS[metric]} minus that of `{BASE}`',
     ]
     lines = ['| ' + ' | '.join(titles) + ' |', '|---' * len(titles) + '|']
     for summary in summaries:
@@ -239,12 +239,12 @@ def _check_budgets(results: Mapping[str, Mapping[int, RunResult]]) -> None:
 
 
 def _names_of(summaries: Sequence[ArmSummary]) -> list[str]:
-    """Figures that any arm has."""
-    return [name for name in FIGURES if any(name in one.figures for one in summaries)]
+    """Metrics that any arm has."""
+    return [name for name in METRICS if any(name in one.figures for one in summaries)]
 
 
-def _cell(figure: Mapping[str, float | None] | None, sign: bool = False) -> str:
-    return '' if figure is None else cell(figure, 3, sign)
+def _cell(value: Mapping[str, float | None] | None, sign: bool = False) -> str:
+    return '' if value is None else cell(value, 3, sign)
 
 
 def _or_nan(value: float | None) -> float:

@@ -79,13 +79,13 @@ def train_and_test(folder: Path, total: int) -> None:
     updates += runner.iter
     if updates != total:
         raise RuntimeError(f'{folder.name} made {updates} updates, not the {total} of its budget')
-    figures = {name.rpartition('/')[2]: float(value) for name, value in runner.test().items()}
+    metrics = {name.rpartition('/')[2]: float(value) for name, value in runner.test().items()}
     result = RunResult(
         updates=updates,
         pairs=updates * configs[-1].train_dataloader.batch_size,
         # Of an interrupted run nobody knows how long it took in all.
         seconds=None if any(resumed) else time.perf_counter() - start,
-        figures=figures,
+        figures=metrics,
     )
     begun = json.loads((folder / BEGUN_FILE).read_text())
     write_mark(folder / RESULT_FILE, begun['fingerprint'], **result.to_dict())

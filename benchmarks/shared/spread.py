@@ -1,4 +1,4 @@
-"""Figures over several runs of one kind."""
+"""Values over several runs of one kind."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,16 +18,16 @@ def spread(values: Sequence[float]) -> dict[str, float | None]:
     return dict(mean=float(np.mean(values)), std=deviation)
 
 
-def cell(figure: Mapping[str, float | None], digits: int, sign: bool = False) -> str:
+def cell(value: Mapping[str, float | None], digits: int, sign: bool = False) -> str:
     """What :func:`spread` gave, for a table.
 
     Args:
-        figure: ``mean`` and ``std``.
+        value: ``mean`` and ``std``.
         digits: Digits behind the point.
         sign: Whether a mean above 0 gets a plus.
 
     Returns:
         For instance ``'0.61 ± 0.02'``, or ``'0.61'`` of a single value.
     """
-    mean = f'{figure["mean"]:{"+" if sign else ""}.{digits}f}'
-    return mean if figure['std'] is None else f'{mean} ± {figure["std"]:.{digits}f}'
+    mean = f'{value["mean"]:{"+" if sign else ""}.{digits}f}'
+    return mean if value['std'] is None else f'{mean} ± {value["std"]:.{digits}f}'

@@ -50,12 +50,12 @@ gpu       networks at batch 1 and 8 in fp32, bf16 and compiled, the tracking ste
 
 The ways of one table are run in turn, round after round. A row shows median, minimum and maximum over
 the rounds, and how many times faster it is than others (compared round by round): above 1 we are
-faster. Figures of different runs must not be compared: close other programs, and let one run show all
+faster. Results of different runs must not be compared: close other programs, and let one run show all
 that is to be compared."""
 
 EPILOG = """\
 examples:
-  everything, with results and picture:
+  everything, with results and plot:
     python -m benchmarks.speed --json speed.json --plot growth.png
   a look at the tracking step of the small models in a minute:
     python -m benchmarks.speed --only tracking --models lite0 tiny \\
@@ -98,7 +98,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'geometry are measured on one',
     )
     parser.add_argument('--json', metavar='FILE', help='write all results to this file')
-    parser.add_argument('--plot', metavar='FILE', help='draw the growth curves to this picture')
+    parser.add_argument('--plot', metavar='FILE', help='draw the growth curves to this image')
     parser.add_argument('--seed', type=int, default=0, help='seed of videos and shapes')
     parser.add_argument(
         '--matrix-size', type=int, default=2048, help='side of the matrices for the peak'

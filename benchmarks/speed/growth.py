@@ -29,7 +29,7 @@ WORKER = 'benchmarks.speed.growth_worker'
 WIDTH, TARGETS, RAYS, FRAMES = 'frame width, px', 'targets', 'rays', 'frames tracked'
 TIME, MEMORY = 'ms a frame', 'resident memory, MiB'
 RAY_TIME, RAY_MEMORY = 'ms a call', 'memory allocated, MiB'
-#: Layout of the picture: a row a quantity, time on the left and memory on the right.
+#: Layout of the plot: a row a quantity, time on the left and memory on the right.
 _PANELS = (
     (WIDTH, TIME, MEMORY),
     (TARGETS, TIME, MEMORY),
@@ -107,7 +107,7 @@ def plot_growth(curves: Sequence[Curve], path: str | Path) -> None:
 
     Args:
         curves: What :func:`measure_growth` found.
-        path: Picture to write; its folder is made.
+        path: Image to write; its folder is made.
     """
     rows = [row for row in _PANELS if any(curve.quantity == row[0] for curve in curves)]
     figure = Figure(figsize=(10, 2.7 * len(rows)), layout='constrained')

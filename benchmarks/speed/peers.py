@@ -80,7 +80,7 @@ def opencv_trackers(
     Args:
         folder: Where a stand-in for NanoTrack's files may be written.
         nanotrack: NanoTrack's two ONNX files, backbone and head. Without them the same network
-            with random weights takes their place; that needs a checkout of the source.
+            with random weights replaces them; that needs a checkout of the source.
 
     Returns:
         Trackers by name, and remarks on those that are missing or stood in for.

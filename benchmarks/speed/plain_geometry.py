@@ -104,8 +104,8 @@ def plain_boundary(mask: np.ndarray) -> np.ndarray:
     return (here ^ inside[:-1, 1:]) | (here ^ inside[1:, :-1]) | (here ^ inside[1:, 1:])
 
 
-def _share_near(places: np.ndarray, others: np.ndarray, radius: int) -> float:
-    near = [((others - place) ** 2).sum(axis=1).min() <= radius**2 for place in places]
+def _share_near(points: np.ndarray, others: np.ndarray, radius: int) -> float:
+    near = [((others - point) ** 2).sum(axis=1).min() <= radius**2 for point in points]
     return sum(near) / len(near)
 
 

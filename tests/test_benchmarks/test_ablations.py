@@ -515,10 +515,10 @@ def test_boxes_are_compared_where_there_are_no_masks(tool, fabricated):
     for runs in fabricated.values():
         for run in runs.values():
             del run.figures['J'], run.figures['F']
-    assert tool.compared_figure(fabricated) == 'iou'
+    assert tool.compared_metric(fabricated) == 'iou'
     fabricated['base'][0].figures.clear()
-    with pytest.raises(ValueError, match='none of the figures'):
-        tool.compared_figure(fabricated)
+    with pytest.raises(ValueError, match='none of the metrics'):
+        tool.compared_metric(fabricated)
 
 
 def test_runs_with_another_budget_are_not_compared(tool, fabricated, tmp_path):

@@ -107,7 +107,7 @@ def test_commands_on_the_page_name_what_exists(zoo, tmp_path):
 def test_figures_that_nobody_measured_are_called_so(zoo, tmp_path):
     tool.main(zoo)
     page = (tmp_path / 'page.md').read_text()
-    assert 'Figures: not measured.' in page
+    assert 'Metrics: not measured.' in page
     assert 'Speed: not measured.' in page
 
 
