@@ -34,8 +34,8 @@ plain   a loop of test_step over the same images with the same pipeline, batches
 Both run in each repeat, first one and then the other, the order changing from repeat to repeat; a
 first repeat, in which both start their workers, is not counted. Given are the time on the clock and
 the CPU time of the main process (without workers), which other programs on a busy machine disturb
-less. The mark: the median of the ratios is at most 1.1. Without --config a small YOLOX with random weights runs, without --images generated ones
-are generated. All cores are used unless OMP_NUM_THREADS says otherwise."""
+less. The mark: the median of the ratios is at most 1.1. Without --config a small YOLOX with random weights runs, without --images a pool
+is generated. All cores are used unless OMP_NUM_THREADS says otherwise."""
 
 EPILOG = """\
 examples:
