@@ -118,6 +118,6 @@ def test_tracks_must_end_together(davis):
     dataset = objects_of(davis, serialize_data=False)
     dataset.full_init()
     track = dataset.data_list[1]
-    track['frames'] = track['frames'][:-1]
+    track.frames = track.frames[:-1]
     with pytest.raises(ValueError, match='"boxers" end in different frames'):
         MultiTargetDataset(dataset)

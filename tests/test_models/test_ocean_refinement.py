@@ -8,6 +8,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 from small_export import REFINED, small_tracker, state_of, video
 
+from mmpolar.datasets.pair_side import PairSide
 from mmpolar.datasets.synthetic import make_scene
 from mmpolar.datasets.transforms import (
     CropPair,
@@ -59,7 +60,7 @@ def make_view(scene, number):
     """A frame of a generated video with its target, as a pair has it."""
     frame, mask = scene.render(number)[:2]
     mask = (mask > 0).astype(np.uint8)
-    return dict(img=frame, img_path=str(number), mask=mask, box=mask_to_box(mask), video='')
+    return PairSide(img=frame, img_path=str(number), mask=mask, box=mask_to_box(mask))
 
 
 def make_pair(index=0, label=1, with_mask=True, mask_prob=1.0, seed=0):
@@ -70,7 +71,7 @@ def make_pair(index=0, label=1, with_mask=True, mask_prob=1.0, seed=0):
     scene = make_scene(seed=0, split='train', index=index, frames=4, difficulty=0.0)
     template, search = make_view(scene, 0), make_view(scene, 3)
     if not with_mask:
-        search['mask'] = None
+        search.mask = None
     pair = dict(template=template, search=search, label=label, sample_idx=index,
                 dataset_name='generated', rng=np.random.default_rng(seed))  # fmt: skip
     for transform in (
