@@ -3,7 +3,6 @@ import pytest
 import torch
 
 from mmpolar.datasets import BoxTrackDataset, CocoTrackDataset, DavisDataset, MaskCropDataset
-from mmpolar.datasets.transforms.mask_views import CropViews, warp_view
 from mmpolar.models.segmentors import MaskStage
 
 SIZE = 64
@@ -115,46 +114,3 @@ def test_datasets_without_masks_are_refused(shared_data):
 def test_bad_options_are_refused(groups, options, message):
     with pytest.raises(ValueError, match=message):
         groups(**options)
-
-
-def slow_warp(img, matrix, size):
-    """The image pixel nearest to each crop pixel, one by one."""
-    inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
-    crop = np.zeros((size, size), img.dtype)
-    for row in range(size):
-        for column in range(size):
-            x, y, _ = np.rint(inverse @ (column, row, 1)).astype(int)
-            if 0 <= x < img.shape[1] and 0 <= y < img.shape[0]:
-                crop[row, column] = img[y, x]
-    return crop
-
-
-@pytest.mark.parametrize('zoom', [0.4, 1.0, 1.6])
-@pytest.mark.parametrize('bent', [False, True])
-def test_a_warped_mask_matches_a_pixel_by_pixel_warp(zoom, bent):
-    mask = np.zeros((90, 120), np.uint8)
-    mask[20:70, 30:60] = mask[50:70, 30:100] = 1
-    turn = np.deg2rad(12)
-    linear = zoom * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    matrix = np.hstack([linear, (np.full(2, 40) - linear @ (60, 45))[:, None]])
-    field = np.zeros((80, 80, 2), np.float32) if bent else None
-    _, got = warp_view(np.dstack([mask] * 3), mask, matrix, 80, field)
-    expected = slow_warp(mask, matrix, 80) * 255
-    assert set(np.unique(got)) == {0, 255}
-    assert (got != expected).mean() < 0.02
-
-
-def test_a_view_without_augmentation_shows_the_box_in_its_middle():
-    crop = CropViews(SIZE, jitter=0, hard_prob=0, rotate=0, shear=0, bend_prob=0, absent_prob=0)
-    mask = np.zeros((100, 140), np.uint8)
-    mask[30:70, 50:90] = 1
-    box = np.array([49.5, 29.5, 89.5, 69.5], np.float32)
-    img = np.dstack([mask * 200] * 3)
-    view = dict(img=img, mask=mask, box=box, img_path='x.png')
-    # A mirrored square is the same square; a stretched one is not.
-    results = dict(views=[view], is_still=False, filler=None, rng=np.random.default_rng(1))
-    shown = crop.transform(results)['views'][0]['mask'] > 0
-    rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
-    for span in (rows, columns):
-        assert span[0] + span[-1] == pytest.approx(SIZE - 1, abs=2)
-        assert len(span) == pytest.approx(SIZE / 1.75, rel=0.12)
