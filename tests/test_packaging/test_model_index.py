@@ -13,6 +13,8 @@ from mmpolar.registry import DATA_SAMPLERS, DATASETS, HOOKS, METRICS, MODELS, TR
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((ROOT / 'configs' / 'ocean_polar').glob('*.py'))
+# Networks that a tracker uses, trained by themselves.
+STAGE_CONFIGS = sorted((ROOT / 'configs' / 'mask_stage').glob('*.py'))
 # Detectors of MMDetection; tests/test_configs trains them.
 DETECTOR_CONFIGS = sorted((ROOT / 'configs' / 'hard_negative').glob('*_mined-*.py'))
 
@@ -40,7 +42,7 @@ def test_index_imports_every_metafile():
 
 def test_every_config_is_a_model_of_its_own_name():
     listed = {model['Name']: ROOT / model['Config'] for model in entries('Models')}
-    assert listed == {path.stem: path for path in [*CONFIGS, *DETECTOR_CONFIGS]}
+    assert listed == {path.stem: path for path in [*CONFIGS, *STAGE_CONFIGS, *DETECTOR_CONFIGS]}
     assert len(listed) == len(entries('Models'))
 
 
