@@ -20,8 +20,10 @@ from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.structures.combine_results import combine_results
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import Tracker
+from mmpolar.utils.atomic_write import atomic_path
 from mmpolar.utils.image import read_mask
 from mmpolar.utils.mask_file import encode_mask
+from mmpolar.utils.outputs import check_outputs
 from mmpolar.utils.progress import progress_bar
 from mmpolar.utils.video import count_frames, iter_frames
 from mmpolar.visualization import VideoWriter, draw_results
@@ -86,6 +88,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 
 def track(args: argparse.Namespace) -> None:
+    check_outputs(
+        {'--out': args.out, '--masks': args.masks},
+        {
+            'the source': args.source,
+            '--mask': args.mask,
+            '--config': args.config,
+            '--checkpoint': args.checkpoint,
+        },
+    )
     tracker = Tracker(init_engine(args.config or args.model, args.checkpoint, args.device))
     frames = iter_frames(args.source)
     first = next(frames)
@@ -122,8 +133,8 @@ def read_targets(args: argparse.Namespace, frame: np.ndarray) -> list[np.ndarray
 
 def write_masks(path: Path, results: list[TrackResult]) -> None:
     """Write which target each pixel belongs to."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_mask(combine_results(results)))
+    with atomic_path(path, flush=False) as unfinished:
+        unfinished.write_bytes(encode_mask(combine_results(results)))
 
 
 def select_box(frame: np.ndarray) -> tuple[int, int, int, int]:

@@ -14,6 +14,8 @@ from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.runtime.onnx_engine import OnnxEngine
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import Tracker
+from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.outputs import check_outputs
 from mmpolar.utils.progress import shows_progress
 from mmpolar.utils.video import count_frames, iter_frames
 from mmpolar.visualization.draw import draw_results
@@ -84,6 +86,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def track(args: argparse.Namespace) -> int:
     """Track, and write what was asked for, also if a later frame fails; returns the frames."""
     boxes = read_boxes(args.box)
+    check_outputs(
+        {'--out': args.out, '--results': args.results},
+        {'the source': args.source, 'the model': args.model},
+    )
     tracker = Tracker(OnnxEngine(args.model, args.threads))
     tracks: list[list[TrackResult]] = []
     writer = None
@@ -108,8 +114,11 @@ def track(args: argparse.Namespace) -> int:
 def _write_results(path: Path, tracks: list[list[TrackResult]]) -> None:
     """One list a target, with one entry a frame."""
     targets = [[_plain(result) for result in track] for track in zip(*tracks, strict=True)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(dict(targets=targets)) + '\n')
+    text = json.dumps(dict(targets=targets)) + '\n'
+    if path.exists() and not path.is_file():  # such as /dev/stdout
+        path.write_text(text)
+    else:
+        atomic_write(path, text)
 
 
 def _plain(result: TrackResult) -> dict:

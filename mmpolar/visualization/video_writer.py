@@ -20,7 +20,8 @@ class VideoWriter:
     row or column repeated.
 
     Args:
-        path: File to write; its folder is made. An existing file is replaced.
+        path: File to write; its folder is made. It appears, and replaces an existing one, when the
+            writer is closed; until then the frames are in a file beside it.
         fps: Frames per second, above 0.
         size: (width, height) of the frames in pixels, each at least 1.
 
@@ -53,8 +54,11 @@ class VideoWriter:
         self._padding = (self.size[1] % 2, self.size[0] % 2)
         written_size = (self.size[0] + self._padding[1], self.size[1] + self._padding[0])
         codec = cv2.VideoWriter_fourcc(*'mp4v')
-        self._writer = cv2.VideoWriter(str(self.path), codec, float(fps), written_size)
-        if not self._writer.isOpened():
+        self._unfinished = self.path.with_name(f'.{self.path.stem}.{os.getpid()}.partial.mp4')
+        self._writer = cv2.VideoWriter(str(self._unfinished), codec, float(fps), written_size)
+        if self.path.is_dir() or not self._writer.isOpened():
+            self._writer.release()
+            self._unfinished.unlink(missing_ok=True)
             raise OSError(
                 f'cannot write the video {self.path} with {written_size[0]} x {written_size[1]} '
                 'pixels: check that the folder is writable and that this build of OpenCV has the '
@@ -98,7 +102,10 @@ class VideoWriter:
 
     def close(self) -> None:
         """Finish the file; it can be played only after this."""
-        self._writer.release()
+        if self._writer.isOpened():
+            self._writer.release()
+            if self._unfinished.exists():
+                os.replace(self._unfinished, self.path)
 
     def __enter__(self) -> 'VideoWriter':
         return self

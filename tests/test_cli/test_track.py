@@ -150,3 +150,24 @@ def test_command_imports_its_three_packages_only(clip, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / 'out.mp4').stat().st_size > 0
+
+
+@pytest.mark.parametrize('option', ['--out', '--results'])
+@pytest.mark.parametrize('name', ['video.mp4', 'link.mp4', 'hard.mp4'])
+def test_the_source_is_never_written_over(clip, tmp_path, capsys, option, name):
+    source = tmp_path / 'video.mp4'
+    source.write_bytes(clip.read_bytes())
+    (tmp_path / 'link.mp4').symlink_to(source)
+    (tmp_path / 'hard.mp4').hardlink_to(source)
+    assert main(arguments(source, option, str(tmp_path / name))) != 0
+    assert f'{option} {tmp_path / name} would write over the source' in capsys.readouterr().err
+    assert source.read_bytes() == clip.read_bytes()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_files_of_the_model_are_never_written_over(clip, capsys):
+    manifest = small_model_folder() / 'model.json'
+    before = manifest.read_bytes()
+    assert main(arguments(clip, '--results', str(manifest))) != 0
+    assert 'would write over the model' in capsys.readouterr().err
+    assert manifest.read_bytes() == before

@@ -18,14 +18,17 @@ from scripts import load_script
 
 from mmpolar.datasets import DavisDataset
 from mmpolar.datasets.converters import (
+    Clip,
     read_coco,
     read_cvat,
     read_labelme,
     read_mask_folders,
     write_clips,
 )
+from mmpolar.datasets.converters.clip import ClipFrame, group_into_clips
 from mmpolar.evaluation.functional.vot_region import encode_runs, mask_to_region
 from mmpolar.utils.image import read_image, read_mask
+from mmpolar.utils.outputs import OutputOverInputError
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = (HEIGHT, WIDTH)
@@ -340,3 +343,97 @@ def test_help_teaches(tool, capsys, arguments):
     text = capsys.readouterr().out
     assert ('examples, one for each kind' in text) == (len(arguments) == 1)
     assert len(arguments) == 1 or '--out' in text
+
+
+def folder_of_clips(root):
+    """Frames and masks of one clip, as DAVIS has them."""
+    write_frames(root / 'JPEGImages/480p/clip', '{:03d}.jpg')
+    for number, ids in enumerate(IDS):
+        write_mask(root / f'Annotations/480p/clip/{number:03d}.png', ids)
+        write_mask(root / f'masks/clip/{number:03d}.png', ids)
+
+
+def contents(root):
+    return {path: path.read_bytes() for path in sorted(root.rglob('*')) if path.is_file()}
+
+
+@pytest.mark.parametrize('more', [[], ['--symlink']])
+@pytest.mark.parametrize(
+    ('masks', 'images'),
+    [
+        ('masks', 'JPEGImages/480p'),
+        ('masks', 'JPEGImages/480p/clip'),
+        ('Annotations/480p', 'frames'),
+        ('masks', 'linked'),
+    ],
+)
+def test_nothing_is_written_over_frames_or_masks_in_the_output(
+    tool, tmp_path, capsys, masks, images, more
+):
+    folder_of_clips(tmp_path)
+    write_frames(tmp_path / 'frames/clip', '{:03d}.jpg')
+    (tmp_path / 'linked').symlink_to('JPEGImages/480p')
+    before = contents(tmp_path)
+    arguments = ['masks', str(tmp_path / masks), '--images', str(tmp_path / images)]
+    with pytest.raises(SystemExit):
+        tool.main([*arguments, '--out', str(tmp_path), *more])
+    assert 'would write over the input' in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize('symlink', [False, True])
+def test_a_frame_that_lies_where_it_would_be_written_is_left_as_it_is(tmp_path, symlink):
+    folder_of_clips(tmp_path)
+    before = contents(tmp_path)
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other/000.jpg').symlink_to(tmp_path / 'JPEGImages/480p/clip/000.jpg')
+    for image in ('JPEGImages/480p/clip/000.jpg', 'other/000.jpg'):
+        clip = Clip('clip', [ClipFrame(tmp_path / image, [])])
+        with pytest.raises(OutputOverInputError, match='lies where it would be written'):
+            write_clips([clip], tmp_path, symlink=symlink)
+    assert contents(tmp_path) == before | {
+        tmp_path / 'other/000.jpg': before[tmp_path / 'JPEGImages/480p/clip/000.jpg']
+    }
+
+
+def test_links_of_an_earlier_conversion_are_replaced_by_copies(tmp_path):
+    write_frames(tmp_path / 'frames', '{:03d}.jpg')
+    frame = tmp_path / 'frames/000.jpg'
+    before = contents(tmp_path)
+    for symlink in (True, True, False):
+        write_clips([Clip('clip', [ClipFrame(frame, [])])], tmp_path / 'out', symlink=symlink)
+        written = tmp_path / 'out/JPEGImages/480p/clip/000.jpg'
+        assert written.is_symlink() == symlink
+        assert written.read_bytes() == before[frame]
+    assert before.items() <= contents(tmp_path).items()
+
+
+@pytest.mark.parametrize('name', ['../out2', '/abs', 'a/b', '..', ''])
+def test_a_clip_whose_name_leads_elsewhere_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match='a clip is called'):
+        write_clips([Clip(name, [])], tmp_path / 'out')
+    assert not list(tmp_path.rglob('*'))
+
+
+def test_two_clips_never_become_one(tmp_path):
+    with pytest.raises(ValueError, match="two clips are called 'a_b'"):
+        write_clips([Clip('a_b', []), Clip('a_b', [])], tmp_path)
+
+
+def test_folders_whose_names_would_become_one_are_refused(tmp_path):
+    names = ['a/b/0.png', 'a_b/0.png']
+    images = [dict(id=i, file_name=name, height=4, width=4) for i, name in enumerate(names)]
+    path = tmp_path / 'all.json'
+    path.write_text(json.dumps(dict(images=images, annotations=[])))
+    with pytest.raises(ValueError, match="'a/b' and 'a_b' would both become the clip 'a_b'"):
+        list(read_coco(path, tmp_path))
+    images = ''.join(f'<image name="{name}" height="4" width="4"/>' for name in names)
+    (tmp_path / 'annotations.xml').write_text(f'<annotations>{images}</annotations>')
+    with pytest.raises(ValueError, match="'a/b' and 'a_b' would both become the clip 'a_b'"):
+        list(read_cvat(tmp_path / 'annotations.xml', tmp_path))
+
+
+def test_a_path_that_starts_from_its_own_folder_names_the_same_clip():
+    images = ['./clip/0.png', 'clip/1.png', 'clip//2.png', '0.png']
+    clips = group_into_clips(images, str, 'all')
+    assert clips == {'clip': images[:3], 'all': images[3:]}

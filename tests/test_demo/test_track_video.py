@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import cv2
@@ -140,3 +141,17 @@ def test_demo_needs_something_to_do(demo, project, capsys):
         demo.main(arguments(project, '--box', '50,30,50,40'))
     assert stop.value.code == 2
     assert '--out' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('masks', ['frames', 'linked', 'first'])
+def test_frames_and_masks_given_are_never_written_over(demo, project, tmp_path, capsys, masks):
+    (tmp_path / 'linked').symlink_to(project / 'frames')
+    (tmp_path / 'first').mkdir()
+    shutil.copy(project / 'mask.png', tmp_path / 'first/00000.png')
+    before = {path: path.read_bytes() for path in (project / 'frames').iterdir()}
+    folder = project / 'frames' if masks == 'frames' else tmp_path / masks
+    target = ['--mask', str(tmp_path / 'first/00000.png')]
+    assert demo.main(arguments(project, *target, '--masks', str(folder))) == 2
+    assert f'--masks {folder} would write over' in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (project / 'frames').iterdir()} == before
+    assert (tmp_path / 'first/00000.png').read_bytes() == (project / 'mask.png').read_bytes()

@@ -102,7 +102,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     skipped: Counter = Counter()
     try:
-        summary = write_clips(read(args, skipped), args.out, args.split, args.symlink)
+        inputs = [args.source, *([args.images] if 'images' in args else [])]
+        summary = write_clips(read(args, skipped), args.out, args.split, args.symlink, inputs)
     except (OSError, ValueError) as error:
         usage_error(error)
     print(

@@ -1,19 +1,25 @@
 """Clips of annotated frames, and how they are written in DAVIS's folders."""
 
-import os
+import posixpath
 import shutil
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from mmpolar.evaluation.functional.vot_region import Polygon, region_mask
 from mmpolar.structures.combine_objects import MAX_OBJECT_ID
 from mmpolar.structures.grid import HALF_PIXEL
+from mmpolar.utils.atomic_write import atomic_path, atomic_write
+from mmpolar.utils.file_names import check_file_name
 from mmpolar.utils.image import read_image_size
 from mmpolar.utils.mask_file import encode_mask
+from mmpolar.utils.outputs import OutputOverInputError, check_outputs, is_same_file
+
+T = TypeVar('T')
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,11 @@ class Summary:
 
 
 def write_clips(
-    clips: Iterable[Clip], out: Path, split: str = 'train', symlink: bool = False
+    clips: Iterable[Clip],
+    out: Path,
+    split: str = 'train',
+    symlink: bool = False,
+    inputs: Sequence[Path] = (),
 ) -> Summary:
     """Write clips as ``JPEGImages/480p``, ``Annotations/480p`` and ``ImageSets/2017/<split>.txt``.
 
@@ -68,25 +78,30 @@ def write_clips(
         out: Folder to write to. The list gets the names of these clips besides those it has.
         split: Name of the list.
         symlink: Whether to link to the images instead of copying them.
+        inputs: Files and folders that the clips are read from, which are not to be written over.
 
     Returns:
         What was written; ``skipped`` is empty.
 
     Raises:
         FileNotFoundError: If an image does not exist.
+        OutputOverInputError: If an input lies where the clips would be written; it stays as it is.
         ValueError: If a clip has more than 254 objects, two frames of a clip have one name, or a
             mask has not the size of its image.
     """
     summary = Summary()
+    path = out / 'ImageSets' / '2017' / f'{split}.txt'
+    _check_places(out, path, inputs)
     for clip in clips:
+        check_file_name(clip.name, 'a clip')
+        if clip.name in summary.clips:
+            raise ValueError(f'two clips are called {clip.name!r}; rename a folder or an image')
         frames, objects = _write_clip(clip, out, symlink)
         summary.clips.append(clip.name)
         summary.frames += frames
         summary.objects += objects
-    path = out / 'ImageSets' / '2017' / f'{split}.txt'
-    path.parent.mkdir(parents=True, exist_ok=True)
     listed = path.read_text().split() if path.exists() else []
-    path.write_text('\n'.join(dict.fromkeys(listed + summary.clips)) + '\n')
+    atomic_write(path, '\n'.join(dict.fromkeys(listed + summary.clips)) + '\n')
     return summary
 
 
@@ -117,8 +132,46 @@ def circle_mask(x: float, y: float, radius: float, size: tuple[int, int]) -> np.
 
 def clip_name(image: str, default: str) -> str:
     """Name of the clip that an image belongs to: its folder, or ``default`` if it has none."""
-    folder = os.path.dirname(image.replace('\\', '/')).strip('/')
-    return folder.replace('/', '_') or default
+    return _clip_folder(image).replace('/', '_') or default
+
+
+def group_into_clips(
+    images: Iterable[T], path_of: Callable[[T], str], default: str
+) -> dict[str, list[T]]:
+    """Images by the name of their clip, in order.
+
+    Args:
+        images: Whatever describes an image.
+        path_of: Gives its path.
+        default: See :func:`clip_name`.
+
+    Raises:
+        ValueError: If the names of two folders become one, as those of ``a/b`` and ``a_b``.
+    """
+    clips: dict[str, list[T]] = {}
+    folders: dict[str, str] = {}
+    for image in images:
+        path = path_of(image)
+        name, folder = clip_name(path, default), _clip_folder(path)
+        other = folders.setdefault(name, folder)
+        if other != folder:
+            raise ValueError(
+                f'the folders {other!r} and {folder!r} would both become the clip {name!r}; rename one'
+            )
+        clips.setdefault(name, []).append(image)
+    return clips
+
+
+def _clip_folder(image: str) -> str:
+    folder = posixpath.normpath(posixpath.dirname(image.replace('\\', '/'))).strip('/')
+    return '' if folder == '.' else folder
+
+
+def _check_places(out: Path, listing: Path, inputs: Sequence[Path]) -> None:
+    """Refuse to write where an input is or lies."""
+    folders = {f'{name} in --out': out / name / '480p' for name in ('JPEGImages', 'Annotations')}
+    read = {f'the input {path}:': path for path in inputs}
+    check_outputs(folders | {'the list of clips': listing}, read)
 
 
 def _write_clip(clip: Clip, out: Path, symlink: bool) -> tuple[int, int]:
@@ -135,9 +188,12 @@ def _write_clip(clip: Clip, out: Path, symlink: bool) -> tuple[int, int]:
                 f'clip "{clip.name}" has two frames called {frame.image.stem}; rename one'
             )
         stems.add(frame.image.stem)
+        mask_path, image_path = masks / f'{frame.image.stem}.png', images / frame.image.name
+        _check_frame(frame.image, (mask_path, image_path))
         mask_file = encode_mask(_paint(clip.name, frame, ids))
-        (masks / f'{frame.image.stem}.png').write_bytes(mask_file)
-        _bring(frame.image, images / frame.image.name, symlink)
+        with atomic_path(mask_path, flush=False) as unfinished:
+            unfinished.write_bytes(mask_file)
+        _bring(frame.image, image_path, symlink)
     return len(stems), len(ids)
 
 
@@ -158,10 +214,22 @@ def _paint(name: str, frame: ClipFrame, ids: dict[Hashable, int]) -> np.ndarray:
     return canvas
 
 
+def _check_frame(source: Path, targets: Sequence[Path]) -> None:
+    """Refuse a frame that lies where something of it would be written."""
+    place = source.parent.resolve() / source.name
+    for target in targets:
+        is_itself = target.parent.resolve() / target.name == place
+        # A link of an earlier conversion is replaced, which leaves the frame as it is.
+        if is_itself or (not target.is_symlink() and is_same_file(source, target)):
+            raise OutputOverInputError(
+                f'the frame {source} lies where it would be written to; give another --out. '
+                'It was left as it is'
+            )
+
+
 def _bring(source: Path, target: Path, symlink: bool) -> None:
-    if target.exists() or target.is_symlink():
-        target.unlink()
-    if symlink:
-        target.symlink_to(source.resolve())
-    else:
-        shutil.copyfile(source, target)
+    with atomic_path(target, flush=False) as unfinished:
+        if symlink:
+            unfinished.symlink_to(source.resolve())
+        else:
+            shutil.copyfile(source, unfinished)

@@ -3,10 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Hashable, Iterator
+from operator import itemgetter
 from pathlib import Path
 
 from mmpolar.datasets.coco_track_dataset import decode_segmentation
-from mmpolar.datasets.converters.clip import Clip, ClipFrame, box_mask, clip_name
+from mmpolar.datasets.converters.clip import Clip, ClipFrame, box_mask, group_into_clips
 
 
 def read_coco(
@@ -36,9 +37,7 @@ def read_coco(
     skipped = Counter() if skipped is None else skipped
     try:
         content = json.loads(json_file.read_text(encoding='utf-8'))
-        clips: dict[str, list[dict]] = {}
-        for image in content['images']:
-            clips.setdefault(clip_name(image['file_name'], json_file.stem), []).append(image)
+        clips = group_into_clips(content['images'], itemgetter('file_name'), json_file.stem)
         instances: dict[int, list[dict]] = {}
         for instance in content['annotations']:
             if instance.get('iscrowd'):

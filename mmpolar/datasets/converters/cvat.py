@@ -9,7 +9,13 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from mmpolar.datasets.converters.clip import Clip, ClipFrame, box_mask, clip_name, polygon_mask
+from mmpolar.datasets.converters.clip import (
+    Clip,
+    ClipFrame,
+    box_mask,
+    group_into_clips,
+    polygon_mask,
+)
 from mmpolar.evaluation.functional.vot_region import MaskRegion, decode_runs, region_mask
 from mmpolar.utils.image import list_images, read_image_size
 
@@ -73,9 +79,7 @@ def _task_name(root: Element) -> str:
 def _image_clips(
     root: Element, images: Path, name: str, id_attribute: str | None, skipped: Counter
 ) -> Iterator[Clip]:
-    clips: dict[str, list[Element]] = {}
-    for image in root.iter('image'):
-        clips.setdefault(clip_name(image.attrib['name'], name), []).append(image)
+    clips = group_into_clips(root.iter('image'), lambda image: image.attrib['name'], name)
     for found, elements in clips.items():
         yield Clip(found, (_image_frame(e, images, id_attribute, skipped) for e in elements))
 
