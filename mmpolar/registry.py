@@ -5,6 +5,7 @@ Each one names the packages that hold its components (``locations``), so that a 
 known too: ``type='mmdet.ResNet'`` works anywhere a component is named.
 """
 
+from importlib import import_module
 from typing import Any
 
 import mmdet.registry  # noqa: F401  (registers the scope 'mmdet')
@@ -73,6 +74,39 @@ MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS, 'models')
 WEIGHT_INITIALIZERS = _child(root.WEIGHT_INITIALIZERS, 'models')
 EVALUATOR = _child(root.EVALUATOR, 'evaluation.metrics')
 VISBACKENDS = _child(root.VISBACKENDS, 'visualization')
+
+
+def registered_names(scope: str) -> frozenset[str]:
+    """Names of all components of a library, in whichever registry.
+
+    Unlike :meth:`Registry.get` this never imports what a name says, and so suits names from untrusted
+    sources.
+
+    Args:
+        scope: The library: ``'mmpolar'``, ``'mmengine'`` or another one of OpenMMLab that has a
+            module ``registry``; it is imported.
+
+    Returns:
+        The names, without the scope; none if the library is not installed.
+    """
+    # MMEngine's registries are filled by these, mmcv's components are in them too.
+    modules = _ROOT_COMPONENTS if scope == 'mmengine' else (f'{scope}.registry',)
+    for module in modules:
+        try:
+            import_module(module)
+        # MMTracking refuses the versions of other libraries with an assertion.
+        except (ImportError, AssertionError, AttributeError):
+            return frozenset()
+    names: set[str] = set()
+    for parent in vars(root).values():
+        registry = parent._search_child(scope) if isinstance(parent, root.Registry) else None
+        if registry is not None:
+            registry.import_from_location()
+            names.update(registry.module_dict, getattr(registry, '_new_names', ()))
+    return frozenset(names)
+
+
+_ROOT_COMPONENTS = ('mmengine.runner', 'mmengine.visualization', 'mmcv.cnn', 'mmcv.transforms')
 
 # Whatever trains or tests imports this module: from here on its checkpoints can be resumed.
 register_safe_globals()

@@ -18,6 +18,8 @@ from mmpolar.utils.checkpoints import (
     facts_of_training,
 )
 from mmpolar.utils.config_text import ConfigTextError
+from mmpolar.utils.file_names import FileNameError, check_file_name
+from mmpolar.utils.outputs import OutputOverInputError, check_outputs
 
 
 def add_publishing_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,16 +51,30 @@ def run_publishing(publish: Callable[[argparse.Namespace], str], args: argparse.
         CheckpointReadError,
         CheckpointMismatchError,
         ConfigTextError,
+        FileNameError,
+        OutputOverInputError,
     ) as error:
         usage_error(error)
     except OSError as error:
         usage_error(f'cannot write to {args.out}: {error.strerror}')
 
 
-def release_path(out: str, name: str) -> Path:
-    """File to write: ``out`` itself if it is a .pth file, else ``name`` in the folder ``out``."""
-    path = Path(out)
-    return path if path.suffix == '.pth' else path / f'{name}.pth'
+def release_path(args: argparse.Namespace, name: str) -> Path:
+    """File to write: ``args.out`` itself if it is a .pth file, else ``name`` in that folder.
+
+    Args:
+        args: Arguments, those of :func:`add_publishing_arguments` among them.
+        name: Name of the model, which may come from an untrusted checkpoint.
+
+    Raises:
+        FileNameError: If the name leads out of the folder.
+        OutputOverInputError: If the checkpoint that is read would be written over.
+    """
+    path = Path(args.out)
+    if path.suffix != '.pth':
+        path = path / f'{check_file_name(name, "the model in the checkpoint")}.pth'
+    check_outputs({'--out': path}, {'the checkpoint': args.checkpoint})
+    return path
 
 
 def given_facts(

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 #: Entries that say how and where a config was run, not what it is.
-_OF_A_RUN = ('work_dir', 'load_from', 'resume', 'launcher')
+OF_A_RUN = ('work_dir', 'load_from', 'resume', 'launcher')
 #: Folder that stands for those of the machine, as in the configs that come with mmpolar.
 _NEUTRAL_FOLDER = 'data'
 _ADDRESS = re.compile(r'[a-z][a-z0-9+.-]+://')
@@ -25,8 +25,8 @@ def to_portable_text(cfg: Config) -> str:
     """A resolved config as text, without paths of the machine.
 
     Absolute paths, also within a longer text, and relative ones that leave the folder keep their
-    last part alone, behind ``data/``. The entries that belong to a run (``work_dir`` and so on) are
-    left out.
+    last part alone, behind ``data/``. The entries that belong to a run (``work_dir`` and so on) and
+    ``custom_imports``, which names modules of the machine, are left out.
 
     Args:
         cfg: The config, of plain values: numbers, texts, lists, tuples and dictionaries.
@@ -37,7 +37,8 @@ def to_portable_text(cfg: Config) -> str:
     Raises:
         ConfigTextError: If it holds values that are not plain.
     """
-    plain = {key: value for key, value in cfg.to_dict().items() if key not in _OF_A_RUN}
+    left_out = {*OF_A_RUN, 'custom_imports'}
+    plain = {key: value for key, value in cfg.to_dict().items() if key not in left_out}
     plain = _map_texts(plain, _without_machine_path)
     text = Config(plain).pretty_text
     read_config_text(text)  # refuses what is not plain
@@ -56,7 +57,8 @@ def read_config_text(text: str) -> Config:
     try:
         statements = ast.parse(text).body
         return Config(dict(map(_assignment, statements)))
-    except (SyntaxError, ValueError) as error:
+    # Keys that are no text or are reserved by MMEngine, and nesting without end, raise the others.
+    except (SyntaxError, ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
         raise ConfigTextError(
             f'this is no config of plain values ({error}); expected assignments of numbers, texts, '
             'lists, tuples and dictionaries'

@@ -123,3 +123,21 @@ def test_file_that_is_not_there_is_named(publish, tmp_path, capsys):
     with pytest.raises(SystemExit):
         publish(tmp_path / 'gone.ckpt')
     assert 'no checkpoint at' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('name', ['../escaped', '/abs/escaped', 'a\\b', '..'])
+def test_a_name_in_the_checkpoint_never_leads_out_of_the_folder(tmp_path, capsys, name):
+    path = training_checkpoint(tmp_path / 'e.pth', experiment_name=f'{name}_20261125_185807')
+    with pytest.raises(SystemExit):
+        tool.main([str(path), '--out', str(tmp_path / 'out'), *SAID])
+    assert 'cannot name a file' in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_checkpoint_itself_is_never_written_over(tmp_path, capsys):
+    path = training_checkpoint(tmp_path / 'e.pth')
+    before = path.read_bytes()
+    with pytest.raises(SystemExit):
+        tool.main([str(path), '--out', str(path), *SAID])
+    assert 'would write over the checkpoint' in capsys.readouterr().err
+    assert path.read_bytes() == before

@@ -22,9 +22,9 @@ from mmpolar.utils.checkpoints import (
     halve,
     read_checkpoint,
     read_release_checkpoint,
+    read_untrusted_config,
     write_release_checkpoint,
 )
-from mmpolar.utils.config_text import read_config_text
 from mmpolar.utils.module_names import batch_norm_names
 
 PREFIX = 'mask_stage.'
@@ -66,6 +66,7 @@ def add_mask_stage(args: argparse.Namespace) -> str:
     path = Path(args.tracker)
     path = path if path.is_file() else find_checkpoint(args.tracker)
     released = read_release_checkpoint(path)
+    target = release_path(args, released.name)
     tracker = read_checkpoint(path)['state_dict']
     training = read_checkpoint(args.checkpoint)
     stage_config = _stage_config(training, args)
@@ -74,7 +75,6 @@ def add_mask_stage(args: argparse.Namespace) -> str:
     config.model['mask_stage'] = stage_config
     merged = {name: value for name, value in tracker.items() if not name.startswith(PREFIX)}
     merged |= {PREFIX + name: value for name, value in weights.items()}
-    target = release_path(args.out, released.name)
     write_release_checkpoint(target, merged, config, _facts(released.facts, training, args))
     written = read_release_checkpoint(target)
     return (
@@ -88,7 +88,7 @@ def _stage_config(training: dict, args: argparse.Namespace) -> dict:
     meta = training.get('meta') or {}
     if 'cfg' not in meta:
         raise CheckpointReadError(f'{args.checkpoint} names no config; give one of a training')
-    model = read_config_text(meta['cfg']).get('model', {})
+    model = read_untrusted_config(meta['cfg'], args.checkpoint).get('model', {})
     if model.get('type') != 'MaskStage':
         raise CheckpointReadError(
             f'{args.checkpoint} is no checkpoint of a mask stage; train one with configs/mask_stage'

@@ -27,9 +27,9 @@ from mmpolar.utils.checkpoints import (
     halve,
     read_checkpoint,
     read_release_checkpoint,
+    read_untrusted_config,
     write_release_checkpoint,
 )
-from mmpolar.utils.config_text import read_config_text
 from mmpolar.utils.module_names import batch_norm_names
 from mmpolar.utils.shared_values import load_config
 
@@ -89,6 +89,7 @@ def publish(args: argparse.Namespace) -> str:
     """Write the published file; a report of what is in it."""
     checkpoint = read_checkpoint(args.checkpoint)
     config, name = find_config(args, checkpoint)
+    path = release_path(args, name)
     model = build(config)
     weights = checkpoint.get('state_dict', {})
     facts = given_facts(checkpoint, args, args.licence)
@@ -98,7 +99,6 @@ def publish(args: argparse.Namespace) -> str:
     exact = find_maps(model, crops)
     load_exactly(model, halved, args.checkpoint, REMEDY)
     differences = compare(find_maps(model, crops), exact, args.checkpoint)
-    path = release_path(args.out, name)
     write_release_checkpoint(path, halved, config, facts)
     return report(path, differences)
 
@@ -112,10 +112,10 @@ def find_config(args: argparse.Namespace, checkpoint: dict) -> tuple[Config, str
         config, name = load_config(args.config), Path(args.config).stem
     else:
         # MMEngine's name of an experiment is the config's, with the time of the start.
-        name = _START_TIME.sub('', meta.get('experiment_name', ''))
+        name = _START_TIME.sub('', str(meta.get('experiment_name') or ''))
         if not name or 'cfg' not in meta:
             raise CheckpointReadError(f'{args.checkpoint} names no config; give it with --config')
-        config = read_config_text(meta['cfg'])
+        config = read_untrusted_config(meta['cfg'], args.checkpoint)
     config.merge_from_dict(args.cfg_options or {})
     if config.get('model', {}).get('type') != 'Ocean':
         raise CheckpointReadError(f'{args.checkpoint} is no checkpoint of an Ocean tracker')

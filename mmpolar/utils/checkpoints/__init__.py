@@ -1,5 +1,6 @@
 """Checkpoints: safe reading, loading weights, release checkpoints, conversion of Ocean's."""
 
+from mmpolar.utils.checkpoints.local_files import load_from_local
 from mmpolar.utils.checkpoints.packaged_scheme import load_trained_tracker
 from mmpolar.utils.checkpoints.release_checkpoint import (
     ReleaseCheckpoint,
@@ -14,6 +15,11 @@ from mmpolar.utils.checkpoints.safe_reading import (
     read_checkpoint,
     register_safe_globals,
 )
+from mmpolar.utils.checkpoints.untrusted_config import (
+    UnsafeConfigError,
+    check_untrusted_config,
+    read_untrusted_config,
+)
 from mmpolar.utils.checkpoints.weights import (
     CheckpointMismatchError,
     load_weights,
@@ -25,12 +31,16 @@ __all__ = [
     'CheckpointReadError',
     'ReleaseCheckpoint',
     'TrainingFacts',
+    'UnsafeConfigError',
+    'check_untrusted_config',
     'facts_of_training',
     'halve',
+    'load_from_local',
     'load_trained_tracker',
     'load_weights',
     'read_checkpoint',
     'read_release_checkpoint',
+    'read_untrusted_config',
     'register_safe_globals',
     'weights_sha256',
     'write_release_checkpoint',

@@ -6,6 +6,7 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmpolar.model_zoo import DEFAULT_MODEL, find_checkpoint
+from mmpolar.utils.checkpoints.local_files import without_code
 from mmpolar.utils.checkpoints.safe_reading import read_checkpoint
 from mmpolar.utils.checkpoints.weights import check_hash
 
@@ -40,4 +41,4 @@ def load_trained_tracker(
     weights, meta = checkpoint['state_dict'], checkpoint.get('meta') or {}
     check_hash(weights, meta, path)
     floats = {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
-    return dict(state_dict=floats, meta=meta)
+    return without_code(dict(state_dict=floats, meta=meta))

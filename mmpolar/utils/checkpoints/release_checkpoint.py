@@ -14,8 +14,9 @@ from torch import Tensor
 
 from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
 from mmpolar.utils.checkpoints.safe_reading import CheckpointReadError, read_checkpoint
+from mmpolar.utils.checkpoints.untrusted_config import read_untrusted_config
 from mmpolar.utils.checkpoints.weights import WEIGHTS_HASH, check_hash, weights_sha256
-from mmpolar.utils.config_text import ConfigTextError, read_config_text, to_portable_text
+from mmpolar.utils.config_text import to_portable_text
 from mmpolar.version import __version__
 
 FORMAT = 'mmpolar-checkpoint'
@@ -106,15 +107,18 @@ def write_release_checkpoint(
 
     Raises:
         ConfigTextError: If the config holds values that cannot be written as text.
+        UnsafeConfigError: If it names more than registered components of known libraries.
         OSError: If the file cannot be written.
     """
     path = Path(path)
+    text = to_portable_text(config)
+    read_untrusted_config(text, path)  # refuses what could not be read again
     meta = dict(
         format=FORMAT,
         format_version=FORMAT_VERSION,
         name=path.stem,
         mmpolar_version=__version__,
-        cfg=to_portable_text(config),
+        cfg=text,
         facts=asdict(facts),
     )
     meta[WEIGHTS_HASH] = weights_sha256(weights)
@@ -126,8 +130,8 @@ def write_release_checkpoint(
 def read_release_checkpoint(path: str | os.PathLike) -> ReleaseCheckpoint:
     """Read config and metadata of a release checkpoint, and check its weights' hash.
 
-    The config in it names the classes that are built from it: build one of a file that you trust
-    only.
+    The file may come from anybody: no code in it runs, and its config is checked to name nothing but
+    registered components of known libraries.
 
     Args:
         path: The file.
@@ -135,6 +139,7 @@ def read_release_checkpoint(path: str | os.PathLike) -> ReleaseCheckpoint:
     Raises:
         FileNotFoundError: If there is no such file.
         CheckpointReadError: If it is damaged, is no release checkpoint, or is of another version.
+        UnsafeConfigError: If its config names anything else.
     """
     content = read_checkpoint(path)
     meta = content.get('meta')
@@ -152,16 +157,19 @@ def read_release_checkpoint(path: str | os.PathLike) -> ReleaseCheckpoint:
     try:
         weights = content['state_dict']
         check_hash(weights, {WEIGHTS_HASH: meta[WEIGHTS_HASH]}, path)
+        config = read_untrusted_config(meta['cfg'], path)
+        if 'model' not in config:
+            raise KeyError('model')
         return ReleaseCheckpoint(
             path=Path(path),
             name=meta['name'],
-            config=read_config_text(meta['cfg']),
+            config=config,
             facts=TrainingFacts(**meta['facts']),
             weights_sha256=meta[WEIGHTS_HASH],
             parameters=sum(value.numel() for value in weights.values()),
             mmpolar_version=meta['mmpolar_version'],
         )
-    except (KeyError, TypeError, ConfigTextError) as error:
+    except (KeyError, TypeError) as error:
         raise CheckpointReadError(
             f'{path} is incomplete or was changed ({error}); copy it again'
         ) from error

@@ -80,6 +80,7 @@ def test_a_changed_weight_is_noticed_wherever_the_file_is_read(content, tmp_path
         (dict(format_version=99), 'version 99 of the format'),
         (dict(facts={}), 'incomplete or was changed'),
         (dict(cfg='import os'), 'incomplete or was changed'),
+        (dict(cfg='a = 1'), 'incomplete or was changed'),
     ],
 )
 def test_other_files_are_refused_with_the_remedy(content, tmp_path, change, message):
