@@ -1,5 +1,6 @@
 _base_ = [
     '../_base_/models/ocean-polar-refine_effnet-lite0.py',
+    '../_base_/models/mask-stage_effnet-lite0.py',
     '../_base_/datasets/natural_composites.py',
     '../_base_/datasets/natural_sets.py',
     '../_base_/schedules/adamw_cosine.py',
@@ -10,7 +11,9 @@ _base_ = [
 # What two CPU cores do in an hour and a half with --amp: the heads learn on ImageNet's features, which
 # then follow at a tenth of the rate. `focus` gives hard negatives more weight: in the mean over all
 # negative locations a single peak would hardly count.
-model = dict(head=dict(loss_cls=dict(focus=1.0)))
+model = dict(
+    head=dict(loss_cls=dict(focus=1.0)),
+    mask_stage=_base_.packaged_mask_stage)
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))
 train_dataloader = dict(

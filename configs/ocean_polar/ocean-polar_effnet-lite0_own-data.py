@@ -2,13 +2,16 @@
 # docs/your_data.md.
 _base_ = [
     '../_base_/models/ocean-polar-refine_effnet-lite0.py',
+    '../_base_/models/mask-stage_effnet-lite0.py',
     '../_base_/datasets/natural.py',
     '../_base_/schedules/adamw_cosine.py',
     '../_base_/options/ema.py',
     '../_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(frozen_stages=5))
+model = dict(
+    backbone=dict(frozen_stages=5),
+    mask_stage=_base_.packaged_mask_stage)
 *crop_and_recolor, polar_target, pack = _base_.train_pipeline
 train_pipeline = [
     *crop_and_recolor,
