@@ -6,7 +6,8 @@ _base_ = '../ocean_polar/ocean-polar_effnet-lite0_natural.py'
 max_epochs = 6
 pairs_per_epoch = 1024
 
-model = dict(backbone=dict(frozen_stages=5))
+# Without mask stage: its masks would hide what an arm does to the contour.
+model = dict(backbone=dict(frozen_stages=5), mask_stage=None)
 train_dataloader = dict(
     dataset=dict(
         num_composites=pairs_per_epoch,

@@ -26,8 +26,8 @@ from mmpolar.utils.shared_values import load_config
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGED = sorted(PACKAGE_FOLDER.glob('*.pth'))
 CALIBRATION = ('score_slope', 'score_offset')
-#: What a package of this kind may weigh.
-MAX_BYTES = 32e6
+#: What a package of this kind may weigh: each tracker holds a mask stage of 7 MB, and twice.
+MAX_BYTES = 45e6
 
 
 @pytest.fixture
@@ -79,6 +79,8 @@ def without_calibration(model):
     model = model.to_dict()
     options = with_new_keys(model['test_cfg'], RENAMED_PARAMS, 'test_cfg')
     model['test_cfg'] = {k: v for k, v in options.items() if k not in CALIBRATION}
+    # A training takes the packaged stage, the release was given one whose weights are in it.
+    model['mask_stage'].pop('init_cfg', None)
     return model
 
 
