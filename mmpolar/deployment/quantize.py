@@ -161,6 +161,8 @@ def _quantize(source: Path, target: Path, feeds: list[dict[str, NDArray]]) -> No
             op_types_to_quantize=['Conv', 'Add', 'Relu', 'Clip'],
             nodes_to_exclude=_excluded_nodes(onnx.load(prepared).graph),
             per_channel=True,
+            # Processors without VNNI add pairs of 8-bit products in 16 bits, which 8-bit weights overflow.
+            reduce_range=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
