@@ -9,6 +9,7 @@ import pytest
 from scripts import load_script
 from small_export import small_model_folder, video
 
+from mmpolar.cli.arguments import read_boxes
 from mmpolar.cli.track import parse_args
 from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.runtime import ModelManifest
@@ -48,7 +49,9 @@ def test_commands_are_understood():
     exports = [words[2:] for words in commands() if words[:1] == ['python']]
     assert [tool.parse_args(words).int8 for words in exports] == [False, True]
     tracks = [parse_args(words[1:]) for words in commands() if words[:1] == ['mmpolar-track']]
-    assert [args.box for args in tracks] == [[[100, 80, 60, 40]]] * 2
+    assert [read_boxes(args.box).tolist() for args in tracks] == [
+        read_boxes(['100,80,60,40']).tolist()
+    ] * 2
     assert [args.model for args in tracks] == [DEFAULT_MODEL, 'model']
 
 
