@@ -181,7 +181,8 @@ def test_radii_of_locations_are_those_of_each_alone(model, coarse_model):
             alone = model.radii_at(maps, prototypes, locations[:, pole : pole + 1])
             torch.testing.assert_close(alone[:, 0], got[:, pole], atol=1e-3, rtol=1e-4)
         coarse = coarse_model.radii_at(maps, None, locations)
-    torch.testing.assert_close(coarse, pick_locations(radii, locations))
+    # Another kernel may sum in another order: float32 rounding.
+    torch.testing.assert_close(coarse, pick_locations(radii, locations), atol=1e-4, rtol=1e-5)
     assert (got - coarse).abs().mean() > 0.5
 
 
