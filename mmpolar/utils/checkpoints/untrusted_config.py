@@ -16,6 +16,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmpolar.model_zoo import PACKAGE_FOLDER
 from mmpolar.utils.checkpoints.safe_reading import CheckpointReadError
 from mmpolar.utils.config_text import OF_A_RUN, ConfigTextError, read_config_text
 
@@ -133,7 +134,7 @@ def _fault(path: str, key: str, value: Any, names: '_Names') -> str | None:
         return None
     if (key.endswith('_type') or key == 'constructor') and not _is_harmless_kind(value, names):
         return 'is no registered component'
-    if _NAMED_WEIGHTS.fullmatch(value):
+    if _is_named_weights(value):
         return None
     if _FILE_KEY.search(key) or (path.startswith('model.') and _PATH.search(value)):
         return 'is a file or an address, which a config in a file may not read'
@@ -187,3 +188,9 @@ def _refusal(source: str | os.PathLike, path: str, value: Any, fault: str) -> Un
         f'that are registered in {", ".join(KNOWN_LIBRARIES)}, as it can come from anybody; if you '
         'trust it, give the config as a file of its own, which may hold any code'
     )
+
+
+def _is_named_weights(address: str) -> bool:
+    """Whether this names weights in an installed package, those of a packaged tracker among them."""
+    packaged = (f'mmpolar://{path.stem}' for path in PACKAGE_FOLDER.glob('*.pth'))
+    return bool(_NAMED_WEIGHTS.fullmatch(address)) or address in packaged
