@@ -1,5 +1,6 @@
 _base_ = [
     '../_base_/models/mask-stage_effnet-lite0.py',
+    '../_base_/options/ema.py',
     '../_base_/default_runtime.py',
 ]
 
@@ -73,6 +74,4 @@ param_scheduler = [
         end=max_epochs,
         convert_to_iter_based=True),
 ]
-custom_hooks = [
-    dict(type='EMAHook', ema_type='MomentumAnnealingEMA', momentum=0.001, gamma=10)
-]
+custom_hooks = [_base_.ema_hook]

@@ -222,9 +222,10 @@ class Tracker(Generic[Code]):
         filled = self._fill_contours(frame, results)
         if self.mask_params is None:
             return states, filled
-        masks = self._segment_first(frame, states, results, masks)
-        for state, code in zip(states, self._encode(crops, boxes, masks), strict=True):
-            state.code = code
+        given, masks = masks, self._segment_first(frame, states, results, masks)
+        if any(mask is None for mask in given):
+            for state, code in zip(states, self._encode(crops, boxes, masks), strict=True):
+                state.code = code
         return states, [
             result if mask is None else replace(result, mask=(mask != 0).astype(np.uint8))
             for result, mask in zip(filled, masks, strict=True)
@@ -309,9 +310,13 @@ class Tracker(Generic[Code]):
     ) -> list[TrackResult]:
         """The results with masks, and with boxes that the masks agree to."""
         params, size = self.mask_params, frame.shape[:2]
-        answers = self._fill_contours(frame, results)
-        shown = [index for index, result in enumerate(results) if result.visible]
-        if params is None or not shown:
+        shown = [index for index, result in enumerate(results) if params and result.visible]
+        others = [index for index in range(len(results)) if index not in shown]
+        answers = list(results)
+        filled = self._fill_contours(frame, [results[index] for index in others])
+        for index, answer in zip(others, filled, strict=True):
+            answers[index] = answer
+        if not shown:
             return answers
         found = self._find_masks(
             frame,
