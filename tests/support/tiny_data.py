@@ -1,4 +1,4 @@
-"""Writers of tiny data sets, as real files in the layouts that users have."""
+"""Writers of tiny datasets, as real files in the layouts that users have."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Fixtures of tiny data sets."""
+"""Fixtures of tiny datasets."""
 
 from tiny_data import data, rectangle, shared_data
 
