@@ -1,7 +1,7 @@
 # `make` alone lists what there is. PYTHON=... chooses the interpreter of the first set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env demo quickstart test lint format docs clean
+.PHONY: help env train-env demo quickstart test lint format docs clean
 
 PYTHON ?=
 ARGS ?=
@@ -11,10 +11,12 @@ BIN := .venv/bin
 SPIN := 20000
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 env: ## Set up .venv (first time 10-15 minutes; then at once)
 	@PYTHON="$(PYTHON)" tools/setup_env.sh
+
+train-env: env ## What training needs: .venv, for now
 
 demo: env ## Track with a trained tracker, a minute or two, and write the pictures
 	@$(BIN)/python demo/packaged_tracker.py $(ARGS)

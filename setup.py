@@ -76,7 +76,7 @@ def version() -> str:
 setup(
     name='mmpolar',
     version=version(),
-    description='Tracking with outlines, and training with mined negatives, for OpenMMLab',
+    description='Tracking with contours, and training with mined negatives, for OpenMMLab',
     long_description=(ROOT / 'README.md').read_text(),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
@@ -100,7 +100,12 @@ setup(
         # mim installs these whatever extras are asked for.
         'mim': requirements('mminstall') + requirements('train'),
     },
-    entry_points={'console_scripts': ['mmpolar-track = mmpolar.cli.track:main']},
+    entry_points={
+        'console_scripts': [
+            'mmpolar = mmpolar.cli.main:main',
+            'mmpolar-track = mmpolar.cli.old_track:main',
+        ]
+    },
     classifiers=[
         'Intended Audience :: Science/Research',
         'Programming Language :: Python :: 3',

@@ -61,7 +61,7 @@ NEXT = """\
 Now your own video; the box is the target's left, top, width and height in the first frame:
   .venv/bin/python demo/track_video.py VIDEO.mp4 --box 100,80,60,40 --out tracked.mp4
 without PyTorch:
-  .venv/bin/mmpolar-track VIDEO.mp4 --box 100,80,60,40 --out tracked.mp4
+  .venv/bin/mmpolar track VIDEO.mp4 --box 100,80,60,40 --out tracked.mp4
 and to see a tracker being trained: make quickstart"""
 
 

@@ -79,6 +79,22 @@ def _read_box(text: str) -> list[float]:
     return [float(number) for number in numbers]
 
 
+def read_options(words: Sequence[str]) -> dict[str, Any]:
+    """Options ``KEY=VALUE`` as MMEngine reads them: numbers, lists and tuples get their types.
+
+    Raises:
+        ValueError: If a word has no ``=``.
+    """
+    from mmengine.config import DictAction  # loads PyTorch
+
+    for word in words:
+        if '=' not in word:
+            raise ValueError(f'--options takes KEY=VALUE, got {word!r}')
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--options', nargs='*', action=DictAction, default={})
+    return parser.parse_args(['--options', *words]).options if words else {}
+
+
 def add_old_option(parser: Parser, old: str, new: argparse.Action) -> None:
     """Accept a renamed option by its old name too, for one release: not in the help, warned about once.
 

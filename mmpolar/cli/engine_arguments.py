@@ -18,9 +18,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     pytorch.add_argument('--checkpoint', metavar='FILE', help='its weights')
     add_device_argument(pytorch)
     onnx = parser.add_argument_group('with ONNX Runtime')
-    onnx.add_argument(
-        '--model', metavar='DIR', help='folder that tools/deployment/export_onnx.py wrote'
-    )
+    onnx.add_argument('--model', metavar='DIR', help='folder that mmpolar export wrote')
     parser.add_argument(
         '--region',
         choices=REGIONS,

@@ -1,15 +1,13 @@
-"""The command ``mmpolar-track``. See ``mmpolar-track --help``."""
+"""``mmpolar track``: follow targets through a video."""
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mmpolar.cli.arguments import add_box_argument, join_box_words, read_boxes
-from mmpolar.cli.errors import report_error
+from mmpolar.cli.arguments import add_box_argument, read_boxes
 from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.runtime.onnx_engine import OnnxEngine
 from mmpolar.structures.track_result import TrackResult
@@ -23,42 +21,26 @@ from mmpolar.visualization.video_writer import VideoWriter
 
 #: Frames from one message of progress to the next.
 PROGRESS_STEP = 10
+DESCRIPTION = 'Track targets through a video and draw their boxes and contours.'
 EPILOG = """\
 examples
-  mmpolar-track video.mp4 --box 100,80,60,40 --out tracked.mp4
+  mmpolar track video.mp4 --box 100,80,60,40 --out tracked.mp4
   two targets at once, and the numbers as a file:
-    mmpolar-track video.mp4 --box 100,80,60,40 --box 300,90,50,50 \\
+    mmpolar track video.mp4 --box 100,80,60,40 --box 300,90,50,50 \\
         --out tracked.mp4 --results tracked.json
   a folder of images, and a model of your own:
-    mmpolar-track frames/ --box 100,80,60,40 --model model --out tracked.mp4
+    mmpolar track frames/ --box 100,80,60,40 --model model --out tracked.mp4
 
 the model
   Without --model, one that comes with mmpolar. One of your own is a folder that this command, which
   needs PyTorch, writes once:
-    python tools/deployment/export_onnx.py CONFIG CHECKPOINT --out model
+    mmpolar export CONFIG CHECKPOINT --out model
   Tracking needs NumPy, OpenCV and ONNX Runtime only: pip install mmpolar[runtime]
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Track as the arguments say; returns the exit status."""
-    args = parse_args(argv)
-    try:
-        count = track(args)
-    except (FileNotFoundError, ValueError, OSError) as error:
-        return report_error(error)
-    written = ' and '.join(filter(None, (args.out, args.results)))
-    print(f'{count} frames, wrote {written}')
-    return 0
-
-
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog='mmpolar-track',
-        description='Track targets through a video and draw their boxes and contours.',
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add source, model, targets and outputs."""
     parser.add_argument('source', help='video file, folder of images, or number of a camera')
     parser.add_argument(
         '--model',
@@ -77,10 +59,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--threads', type=int, help='threads that the network uses (default: one a core)'
     )
-    args = parser.parse_args(join_box_words(argv))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Track as the arguments say."""
     if not args.out and not args.results:
-        parser.error('nothing to do: give --out FILE or --results FILE')
-    return args
+        args.parser.error('nothing to do: give --out FILE or --results FILE')
+    count = track(args)
+    written = ' and '.join(filter(None, (args.out, args.results)))
+    print(f'{count} frames, wrote {written}')
+    return 0
 
 
 def track(args: argparse.Namespace) -> int:
@@ -128,7 +116,3 @@ def _plain(result: TrackResult) -> dict:
 
 def _show_progress(done: int, total: int | None) -> None:
     print(f'\rframe {done}' + (f' of {total}' if total else ''), end='', file=sys.stderr)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -71,7 +71,7 @@ def find_model_folder(name: str = DEFAULT_MODEL) -> Path:
         return next(folder / name for folder in _folders() if (folder / name / _MANIFEST).is_file())
     raise ModelNotFoundError(
         f'there is no model folder {name!r}; {_those_there_are(available_model_folders())}. Write '
-        'one of a checkpoint: python tools/deployment/export_onnx.py CONFIG CHECKPOINT --out DIR'
+        'one of a checkpoint: mmpolar export CONFIG CHECKPOINT --out DIR'
     )
 
 

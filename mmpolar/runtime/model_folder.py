@@ -25,9 +25,7 @@ _NAMES_OF_VERSION_3 = {'outline': 'contour'}
 #: Key of the search graph that takes crops of any size.
 ANY_SIZE = 'any'
 
-_HOW_TO_EXPORT = (
-    'write a model folder with: python tools/deployment/export_onnx.py CONFIG CHECKPOINT --out DIR'
-)
+_HOW_TO_EXPORT = 'write a model folder with: mmpolar export CONFIG CHECKPOINT --out DIR'
 
 
 class ModelFolderError(ValueError):

@@ -62,7 +62,7 @@ class OnnxEngine:
     fastest on a CPU.
 
     Args:
-        model: Folder that ``tools/deployment/export_onnx.py`` wrote, or the name of a tracker that
+        model: Folder that ``mmpolar export`` wrote, or the name of a tracker that
             comes with the package; by default the one that mmpolar uses where none is named.
         threads: Threads that the network uses; by default one a core.
 

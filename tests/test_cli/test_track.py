@@ -1,4 +1,4 @@
-"""mmpolar-track in this process, and that it imports nothing but its three packages."""
+"""mmpolar track in this process, and that it imports nothing but its three packages."""
 
 import json
 import subprocess
@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from small_export import small_model_folder, video
 
-from mmpolar.cli.track import main
+from mmpolar.cli.main import script_of
 from mmpolar.model_zoo import DEFAULT_MODEL, FOLDER_VARIABLE
 from mmpolar.runtime import OnnxEngine
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.video import iter_frames
 from mmpolar.visualization.video_writer import VideoWriter
 
+main = script_of('track')
 BOX = ['100', '80', '60', '50']
 
 
@@ -94,7 +95,7 @@ def test_folder_of_images_is_a_video(tmp_path):
     [
         (dict(box=['400', '80', '60', '50']), 'outside the frame of 320x240'),
         (dict(box=['100', '80', '0', '50']), 'no positive width'),
-        (dict(model='nowhere'), 'export_onnx.py'),
+        (dict(model='nowhere'), 'mmpolar export'),
     ],
 )
 def test_mistakes_are_one_line_with_the_remedy(clip, tmp_path, capsys, change, message):
@@ -133,8 +134,8 @@ class Blocker:
             raise ImportError(f'{name} is not for the runtime')
 
 sys.meta_path.insert(0, Blocker())
-from mmpolar.cli.track import main
-status = main(sys.argv[1:])
+from mmpolar.cli.main import main
+status = main(['track', *sys.argv[1:]])
 loaded = {name.partition('.')[0] for name in sys.modules}
 assert not loaded & {'torch', 'mmcv', 'mmengine', 'mmdet', 'matplotlib', 'PIL', 'tqdm'}, loaded
 sys.exit(status)

@@ -55,7 +55,7 @@ def test_models_are_found_by_name(own):
     ('find', 'there', 'remedy'),
     [
         (find_checkpoint, 'other, small|small', 'publish_model.py'),
-        (find_model_folder, 'small', 'export_onnx.py'),
+        (find_model_folder, 'small', 'mmpolar export'),
     ],
 )
 def test_unknown_name_lists_those_there_are(own, find, there, remedy):

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scripts import load_script
 from small_export import small_model_folder, video
 
 from mmpolar.cli.arguments import read_boxes
-from mmpolar.cli.track import parse_args
+from mmpolar.cli.main import build_parser
 from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.runtime import ModelManifest
 
@@ -45,10 +44,14 @@ def test_python_blocks_run_one_after_the_other(model):
 
 
 def test_commands_are_understood():
-    tool = load_script(ROOT / 'tools' / 'deployment' / 'export_onnx.py')
-    exports = [words[2:] for words in commands() if words[:1] == ['python']]
-    assert [tool.parse_args(words).int8 for words in exports] == [False, True]
-    tracks = [parse_args(words[1:]) for words in commands() if words[:1] == ['mmpolar-track']]
+    parsed = [
+        build_parser(words[1:]).parse_args(words[1:])
+        for words in commands()
+        if words[:1] == ['mmpolar']
+    ]
+    exports = [args for args in parsed if 'int8' in args]
+    assert [args.int8 for args in exports] == [False, True]
+    tracks = [args for args in parsed if 'box' in args]
     assert [read_boxes(args.box).tolist() for args in tracks] == [
         read_boxes(['100,80,60,40']).tolist()
     ] * 2

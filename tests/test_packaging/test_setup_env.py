@@ -108,7 +108,7 @@ def test_failing_step_shows_the_log_and_can_be_repeated(project):
 
 def test_make_alone_lists_the_targets(project):
     listing = subprocess.run(['make'], cwd=project, capture_output=True, text=True).stdout
-    for target in ('env', 'demo', 'quickstart', 'test', 'lint', 'clean'):
+    for target in ('env', 'train-env', 'demo', 'quickstart', 'test', 'lint', 'clean'):
         assert f'make {target} ' in listing
 
 

@@ -52,7 +52,7 @@ def test_video_is_tracked_where_nothing_else_is_installed(tmp_path):
         for frame in video():
             writer.write(frame)
     run(
-        python.with_name('mmpolar-track'), 'video.mp4', '--box', '100', '80', '60', '50',
+        python.with_name('mmpolar'), 'track', 'video.mp4', '--box', '100', '80', '60', '50',
         '--model', small_model_folder(), '--out', 'out.mp4', '--results', 'results.json',
         cwd=tmp_path,
     )  # fmt: skip

@@ -28,19 +28,19 @@ def test_manifest_is_read_as_it_was_written(folder, tmp_path):
 
 
 def test_absent_folder_names_the_command_that_writes_one(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'no model folder .*nowhere; .*export_onnx\.py'):
+    with pytest.raises(FileNotFoundError, match=r'no model folder .*nowhere; .*mmpolar export'):
         OnnxEngine(tmp_path / 'nowhere')
 
 
 def test_another_folder_is_no_model(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'no model\.json; .*export_onnx\.py'):
+    with pytest.raises(FileNotFoundError, match=r'no model\.json; .*mmpolar export'):
         OnnxEngine(tmp_path)
 
 
 @pytest.mark.parametrize('text', ['{"half": ', '[1, 2]', '{"format": "other"}'])
 def test_another_json_file_is_no_description(folder, text):
     (folder / 'model.json').write_text(text)
-    with pytest.raises(ModelFolderError, match=r'export_onnx\.py'):
+    with pytest.raises(ModelFolderError, match=r'mmpolar export'):
         OnnxEngine(folder)
 
 

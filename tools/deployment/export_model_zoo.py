@@ -26,7 +26,7 @@ _VIDEO, _FRAMES = 1, 6
 
 DESCRIPTION = """\
 Write a model folder of ONNX graphs beside each published checkpoint, mmpolar/model_zoo/<name>/, from
-where mmpolar-track finds it by that name.
+where mmpolar track finds it by that name.
 
 The weights are stored as float16, as in the checkpoint, and become float32 when ONNX Runtime loads the
 graphs: they compute, bit by bit, what the float32 export of the checkpoint does. That is checked by

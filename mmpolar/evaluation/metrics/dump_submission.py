@@ -70,7 +70,7 @@ class _SubmittedVideo(DumpedVideo):
 class DumpSubmission(DumpTrackResults):
     """Writes the answers of a tracker, and in the end a submission to a benchmark.
 
-    The submission is checked as ``tools/submissions/check_submission.py`` does, but against what was
+    The submission is checked as ``mmpolar check submission`` does, but against what was
     tested: whether that is all of the benchmark, only that tool can tell.
 
     Args:

@@ -1,0 +1,33 @@
+"""What a command needs beside the runtime's packages, said before anything is imported."""
+
+from importlib.util import find_spec
+
+#: What is imported where something is trained, exported or read as a dataset.
+TRAINING_PACKAGES = ('torch', 'mmengine', 'mmcv', 'mmdet')
+_HOW_TO_INSTALL = (
+    'in a checkout of mmpolar run "make train-env", which takes about 10 minutes, and use '
+    '.venv/bin/mmpolar; or install PyTorch, MMCV 2.1 with its operators, MMEngine and MMDetection '
+    'yourself and then "mmpolar[train]"'
+)
+
+
+class MissingPackagesError(ValueError):
+    """A command needs packages that are not installed."""
+
+
+def require_training(command: str, *more: str) -> None:
+    """End a command at once where PyTorch and OpenMMLab are not installed.
+
+    Args:
+        command: How it is typed.
+        *more: Further packages that it imports.
+
+    Raises:
+        MissingPackagesError: If one is missing. The message says how to install it.
+    """
+    missing = [name for name in (*TRAINING_PACKAGES, *more) if find_spec(name) is None]
+    if missing:
+        raise MissingPackagesError(
+            f'{command} needs {", ".join(missing)}, which this Python does not have: '
+            f'{_HOW_TO_INSTALL}'
+        )
