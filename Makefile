@@ -18,10 +18,10 @@ env: ## Set up .venv (first time 10-15 minutes; then at once)
 
 train-env: env ## What training needs: .venv, for now
 
-demo: env ## Track with a trained tracker, a minute or two, and write the pictures
+demo: env ## Track with a trained tracker, a minute or two, and write the images
 	@$(BIN)/python demo/packaged_tracker.py $(ARGS)
 
-quickstart: env ## Train on synthetic video for a few minutes, track, and write the pictures
+quickstart: env ## Train on synthetic video for a few minutes, track, and write the images
 	@GOMP_SPINCOUNT=$(SPIN) $(BIN)/python demo/quickstart.py $(ARGS)
 
 test: env ## Run the tests (ARGS="-k polar" picks some)

@@ -28,7 +28,7 @@ Make a fake dataset in GOT-10k's folders, thousands of tiny sequences, and measu
 start    seconds until the dataset is ready, each in a new process, imports left out: without a kept
          index, with one that has yet to be made, and with one that is ready.
 memory   MiB that a data-loading worker has for itself alone (private pages that it has written) after
-         it has drawn pairs, with 0 (the main process), 1 and 4 workers; for the whole dataset and
+         it has read pairs, with 0 (the main process), 1 and 4 workers; for the whole dataset and
          for a hundredth of its sequences. If workers copied the annotations, the whole would weigh
          more by the size of the index.
 
@@ -55,7 +55,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='numbers of workers to weigh (default: 0 1 4)',
     )
     parser.add_argument(
-        '--pairs', type=int, default=4000, help='pairs drawn before weighing (default: 4000)'
+        '--pairs', type=int, default=4000, help='pairs read before weighing (default: 4000)'
     )
     parser.add_argument(
         '--start-method',
@@ -162,11 +162,11 @@ def time_start(root: Path, index_cache: str | bool) -> float:
 def weigh_workers(
     root: Path, index_cache: str | bool, listed: str, workers: int, pairs: int, start_method: str
 ) -> float:
-    """Mean private memory, in bytes, of the workers after each has drawn its share of the pairs."""
+    """Mean private memory, in bytes, of the workers after each has read its share of the pairs."""
     ann_file = f'train/{listed}' if listed else ''
     tracks = GOT10kDataset(root, ann_file=ann_file, index_cache=index_cache)
-    drawn = TrackPairDataset([tracks], samples_per_epoch=pairs, negative_prob=0.5)
-    probe = _Probe(drawn, last=2 * max(workers, 1))
+    dataset = TrackPairDataset([tracks], samples_per_epoch=pairs, negative_prob=0.5)
+    probe = _Probe(dataset, last=2 * max(workers, 1))
     context = start_method if workers else None
     loader = DataLoader(
         probe, batch_size=None, num_workers=workers, multiprocessing_context=context
@@ -176,7 +176,7 @@ def weigh_workers(
 
 
 class _Probe(Dataset):
-    """Draws a pair; tells the process and, for the last pairs, its private memory.
+    """Reads a pair; tells the process and, for the last pairs, its private memory.
 
     The loader gives its workers the pairs in turn, so the last ones reach all of them.
     """

@@ -53,7 +53,7 @@ MAKE_DATA = ROOT / 'tools/dataset_converters/make_hard_negative_data.py'
 # The mined runs take longest: started first, they do not end last.
 ARMS = dict(
     mined='the hardest K, mined anew each round',
-    random='K drawn at random, anew each round',
+    random='K sampled at random, anew each round',
     all='all, mixed in blindly',
     none='no negatives',
 )
@@ -69,13 +69,13 @@ images with it and a large pool of images without, most of which are easy and so
 Four arms differ in one thing, the negatives in the training images:
 
   none     no negatives: composites of the same positives alone
-  all      negatives drawn from the whole pool, each as often as any other
-  random   K negatives drawn at random from the pool, anew each round
+  all      negatives sampled from the whole pool, each as often as any other
+  random   K negatives sampled at random from the pool, anew each round
   mined    the K negatives with the highest confidence, mined anew each round
 
 Each arm is trained with stitched and with overlaid composites and with several seeds, which set the
 weights, the order of the positives and all that is random. All arms make the same number of updates
-on the same positives. In the first round "random" and "mined" draw from the whole pool, too: nothing
+on the same positives. In the first round "random" and "mined" sample the whole pool, too: nothing
 is known yet. The other things are in configs/hard_negative/.
 
 The model is then judged by images that it never saw, of the same make-up: flagged or not as a whole.

@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         models = [read_release_checkpoint(path) for path in sorted(Path(args.folder).glob('*.pth'))]
         results = current_results(models, read_json(Path(args.results)))
         for name, path in args.report.items():
-            results[find(models, name).name]['figures'] = read_report(path)
+            results[find(models, name).name]['validation'] = read_report(path)
         for path in args.speed:
             add_speed(results, read_json(path, required=True), path)
         text = MarkedPart(Path(args.page), PART).replaced(render(models, results))
@@ -82,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
         return check(text == Path(args.page).read_text(encoding='utf-8'), args.page)
     Path(args.page).write_text(text, encoding='utf-8')
     Path(args.results).write_text(json.dumps(results, indent=1) + '\n', encoding='utf-8')
-    measured = sum('figures' in entry for entry in results.values())
+    measured = sum('validation' in entry for entry in results.values())
     print(f'wrote {args.page}: {len(models)} models, {measured} of them with metrics')
     return 0
 
@@ -239,13 +239,13 @@ def _overview(models: Sequence[ReleaseCheckpoint], results: Mapping[str, Mapping
     rows = [['model', 'numbers', 'file', *METRICS.values(), 'ms a frame']]
     for model in models:
         entry = results[model.name]
-        figures = entry.get('figures', {}).get('mean', {})
+        means = entry.get('validation', {}).get('mean', {})
         rows.append(
             [
                 f'[`{model.name}`](#{model.name})',
                 f'{model.parameters / 1e6:.2f} M',
                 f'{model.path.stat().st_size / 1e6:.1f} MB',
-                *(_figure(figures.get(name)) for name in METRICS),
+                *(_share(means.get(name)) for name in METRICS),
                 _first_speed(entry),
             ]
         )
@@ -268,7 +268,7 @@ def _section(model: ReleaseCheckpoint, entry: Mapping[str, Any]) -> str:
     lines = [f'## {model.name}', _table([['', ''], *said])]
     half = ' --amp' if model.config.optim_wrapper.type in _HALF_PRECISION else ''
     lines.append(_code(f'python tools/train.py {config}{half}', 'trains it'))
-    lines += _validation(model.name, config, entry.get('figures'))
+    lines += _validation(model.name, config, entry.get('validation'))
     lines += _speed(model.name, entry.get('speed'))
     return '\n\n'.join(lines)
 
@@ -285,24 +285,24 @@ def _calibration(model: ReleaseCheckpoint) -> str:
     return f', with the calibration of its score ({listed})' if fitted else ''
 
 
-def _validation(name: str, config: str, figures: Mapping[str, Any] | None) -> list[str]:
+def _validation(name: str, config: str, validation: Mapping[str, Any] | None) -> list[str]:
     command = (
         f'python tools/test.py {config} mmpolar/model_zoo/{name}.pth \\\n'
         f'    --cfg-options test_evaluator.out_file=work_dirs/model_zoo/{name}.json'
     )
     shown = [_code(command, 'gives the metrics below, on the validation data of the config')]
-    if figures is None:
+    if validation is None:
         return [*shown, f'Metrics: {_NOT_MEASURED}.']
     rows = [['sequence', 'frames', *METRICS.values()]]
-    for sequence in figures['sequences']:
-        cells = (_figure(sequence['values'].get(key)) for key in METRICS)
+    for sequence in validation['sequences']:
+        cells = (_share(sequence['values'].get(key)) for key in METRICS)
         rows.append([f'`{sequence["name"]}`', str(sequence['frames']), *cells])
-    total = sum(sequence['frames'] for sequence in figures['sequences'])
-    means = (_figure(figures['mean'].get(key)) for key in METRICS)
+    total = sum(sequence['frames'] for sequence in validation['sequences'])
+    means = (_share(validation['mean'].get(key)) for key in METRICS)
     rows.append(['**mean**', str(total), *means])
     note = (
         "From the first frame's box, frame 0 left out. The ceiling is the J of a perfect contour of "
-        f'{figures["n_rays"]} rays.'
+        f'{validation["n_rays"]} rays.'
     )
     return [*shown, _table(rows), note]
 
@@ -331,7 +331,7 @@ def _first_speed(entry: Mapping[str, Any]) -> str:
     return f'{row["median"]:g} ({row["way"]}, {row["size"]})'
 
 
-def _figure(value: float | None) -> str:
+def _share(value: float | None) -> str:
     """A share without the zero before the point."""
     return _NOT_MEASURED if value is None else f'{value:.3f}'.removeprefix('0')
 

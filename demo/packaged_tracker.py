@@ -36,7 +36,7 @@ from mmpolar.visualization import contact_sheet
 
 PIPELINE = [dict(type='LoadTrackFrame'), dict(type='PackTrackInputs')]
 # The columns of the table, and what they mean.
-FIGURES = {
+METRICS = {
     'iou': 'box',
     'J': 'J',
     'F': 'F',
@@ -48,7 +48,7 @@ LEGEND = """\
 box: overlap with the true one; J: overlap of the masks; F: agreement of their contours; filled box: J
 of the tracker's box; static box: overlap of a box that never moves; ceiling: J of a perfect contour
 of as many rays. Frame 0, where the target is given, counts nowhere."""
-#: Pictures of a video on the contact sheet, and width and height of each, pixels.
+#: Images of a video on the contact sheet, and width and height of each, pixels.
 SHEET_COLUMNS, SHEET_CELL = 5, (240, 180)
 HOW_TO_GET_ONE = """\
 No trained tracker is at hand: this copy of mmpolar has none.
@@ -99,7 +99,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 
 def show(args: argparse.Namespace) -> None:
-    """Make the videos, track the targets, print the figures, and say where the images are."""
+    """Make the videos, track the targets, print the metrics, and say where the images are."""
     start = time.time()
     MMLogger.get_current_instance().setLevel(logging.WARNING)  # the tables here say it shorter
     model = init_tracker(args.model).model
@@ -108,7 +108,7 @@ def show(args: argparse.Namespace) -> None:
     for title, dataset in make_videos(args, work_dir / 'videos').items():
         folder = work_dir / title.replace(' ', '_')
         report, speed = track(model, dataset, folder, title)
-        print_figures(title, report, speed)
+        print_metrics(title, report, speed)
         rows += sheet_rows(folder, report['sequences'])
     sheet = work_dir / 'contact_sheet.png'
     write_sheet(sheet, rows)
@@ -144,7 +144,7 @@ def track(
     Returns:
         The report of :class:`TrackSegMetric`, and the frames a second.
     """
-    out_file = folder / 'figures.json'
+    out_file = folder / 'metrics.json'
     n_rays = model.mask_head.n_rays
     evaluator = Evaluator([TrackSegMetric(n_rays, out_file=str(out_file)), SpeedMetric()])
     drawing = TrackVisualizationHook(out_dir=str(folder))
@@ -153,20 +153,20 @@ def track(
         samples = model.test_step(batch)
         evaluator.process(samples, batch)
         drawing.after_test_iter(None, index, batch, samples)
-    figures = evaluator.evaluate(len(dataset))
-    return json.loads(out_file.read_text()), figures['speed/fps']
+    metrics = evaluator.evaluate(len(dataset))
+    return json.loads(out_file.read_text()), metrics['speed/fps']
 
 
-def print_figures(title: str, report: Mapping[str, Any], speed: float) -> None:
+def print_metrics(title: str, report: Mapping[str, Any], speed: float) -> None:
     """A row a video, and the means."""
     table = Table(title=title)
     table.add_column('', no_wrap=True)
-    for meaning in FIGURES.values():
+    for meaning in METRICS.values():
         table.add_column(meaning, justify='right')
     for sequence in report['sequences']:
-        table.add_row(sequence['video_name'], *(f'{sequence["values"][n]:.3f}' for n in FIGURES))
+        table.add_row(sequence['video_name'], *(f'{sequence["values"][n]:.3f}' for n in METRICS))
     table.add_section()
-    table.add_row('mean', *(f'{report["mean"][name]:.3f}' for name in FIGURES))
+    table.add_row('mean', *(f'{report["mean"][name]:.3f}' for name in METRICS))
     Console().print(table)
     print(f'{speed:.0f} frames a second, reading and drawing left out\n')
 
@@ -174,7 +174,7 @@ def print_figures(title: str, report: Mapping[str, Any], speed: float) -> None:
 def sheet_rows(
     folder: Path, sequences: Sequence[Mapping[str, Any]]
 ) -> list[tuple[list[np.ndarray], list[str]]]:
-    """Pictures of each video, evenly spaced, and their captions."""
+    """Images of each video, evenly spaced, and their captions."""
     rows = []
     for sequence in sequences:
         frames = list(iter_frames(folder / f'{sequence["video_name"]}.mp4'))

@@ -22,7 +22,7 @@ from mmpolar.visualization import plot_training_curves
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / 'configs/ocean_polar/ocean-polar_effnet-lite0_synthetic.py'
 # What the table shows, and what it means.
-FIGURES = {
+METRICS = {
     'iou': 'box overlap',
     'success': 'success (AUC)',
     'precision': 'precision (20 px)',
@@ -43,14 +43,14 @@ def main(argv: list[str] | None = None) -> None:
     work_dir.mkdir(parents=True, exist_ok=True)
     start = time.time()
     say('Testing the untrained tracker on videos that it will not be trained on')
-    before = untrained_figures(args.config, work_dir)
+    before = untrained_metrics(args.config, work_dir)
     say('Training (an interrupted run goes on where it stopped)')
     checkpoint = train(args.config, work_dir)
     say('Testing the trained tracker on the same videos')
     after = test(args.config, work_dir / 'test', checkpoint, draw=True)
     curves = work_dir / 'curves.png'
     plot_training_curves(newest_log(work_dir), curves)
-    show_figures(before, after)
+    show_metrics(before, after)
     show_files(work_dir, curves)
     say(f'Done in {(time.time() - start) / 60:.1f} minutes')
 
@@ -67,12 +67,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def untrained_figures(config: str, work_dir: Path) -> dict[str, float]:
-    """Figures of the network as it is before training; kept for a run that goes on later."""
+def untrained_metrics(config: str, work_dir: Path) -> dict[str, float]:
+    """Metrics of the network as it is before training; kept for a run that goes on later."""
     cache = work_dir / 'before.json'
     if not cache.exists():
-        figures = test(config, work_dir / 'untrained', None, draw=False)
-        cache.write_text(json.dumps(figures, indent=2))
+        metrics = test(config, work_dir / 'untrained', None, draw=False)
+        cache.write_text(json.dumps(metrics, indent=2))
     return json.loads(cache.read_text())
 
 
@@ -86,11 +86,11 @@ def train(config: str, work_dir: Path) -> Path:
 
 
 def test(config: str, work_dir: Path, checkpoint: Path | None, draw: bool) -> dict[str, float]:
-    """Figures of a checkpoint, or of the untrained network; optionally with images."""
+    """Metrics of a checkpoint, or of the untrained network; optionally with images."""
     cfg = read_config(config, work_dir)
     if draw:
         cfg.test_evaluator = [
-            dict(cfg.test_evaluator, out_file=str(work_dir / 'figures.json')),
+            dict(cfg.test_evaluator, out_file=str(work_dir / 'metrics.json')),
             dict(type='DumpTrackResults', out_dir=str(work_dir / 'results')),
         ]
         cfg.custom_hooks = [dict(type='TrackVisualizationHook', out_dir=str(work_dir / 'overlays'))]
@@ -115,12 +115,12 @@ def newest_log(work_dir: Path) -> Path:
     return max(work_dir.glob('*/vis_data/scalars.json'), key=lambda path: path.stat().st_mtime)
 
 
-def show_figures(before: dict[str, float], after: dict[str, float]) -> None:
+def show_metrics(before: dict[str, float], after: dict[str, float]) -> None:
     table = Table(title='Mean over the validation videos, frame 0 left out')
     table.add_column('')
     table.add_column('untrained', justify='right')
     table.add_column('trained', justify='right')
-    for name, meaning in FIGURES.items():
+    for name, meaning in METRICS.items():
         key = f'track/{name}'
         table.add_row(f'{meaning} ({name})', f'{before[key]:.3f}', f'{after[key]:.3f}')
     Console().print(table)

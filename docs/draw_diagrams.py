@@ -14,7 +14,7 @@ INK = '#1f2933'
 # Fill of a box by what it does.
 IMAGE, NETWORK, HEAD, RESULT, MINING = '#dbeafe', '#e5e7eb', '#fde7c7', '#d1fadf', '#fbd5d5'
 HEIGHT = 0.62
-Place = tuple[float, float]
+Point = tuple[float, float]
 
 
 class Diagram:
@@ -33,7 +33,7 @@ class Diagram:
         self.boxes: dict[str, tuple[float, float, float, float]] = {}
 
     def box(
-        self, name: str, text: str, at: Place, fill: str, width: float = 2.2, lines: int = 1
+        self, name: str, text: str, at: Point, fill: str, width: float = 2.2, lines: int = 1
     ) -> None:
         """Draw a box; the first line of its text is bold if there are more."""
         height = HEIGHT + 0.3 * (lines - 1)
@@ -60,7 +60,7 @@ class Diagram:
             )
 
     def arrow(
-        self, start: str, end: str, label: str = '', sides: str = 'rl', shift: Place = (0, -0.14)
+        self, start: str, end: str, label: str = '', sides: str = 'rl', shift: Point = (0, -0.14)
     ) -> None:
         """Draw an arrow between sides of two boxes, each of l, r, t (top) and b (bottom)."""
         a, b = self._side(start, sides[0]), self._side(end, sides[1])
@@ -77,7 +77,7 @@ class Diagram:
             x, y = (a[0] + b[0]) / 2 + shift[0], (a[1] + b[1]) / 2 + shift[1]
             self.axes.text(x, y, label, ha='center', va='center', color=INK, fontsize=7)
 
-    def note(self, text: str, at: Place, size: float = 10, weight: str = 'bold') -> None:
+    def note(self, text: str, at: Point, size: float = 10, weight: str = 'bold') -> None:
         """Write a text, from its left end."""
         self.axes.text(*at, text, ha='left', va='center', color=INK, fontsize=size, weight=weight)
 
@@ -86,7 +86,7 @@ class Diagram:
         self.figure.savefig(FOLDER / name, dpi=130, bbox_inches='tight', pad_inches=0.08)
         plt.close(self.figure)
 
-    def _side(self, name: str, side: str) -> Place:
+    def _side(self, name: str, side: str) -> Point:
         x, y, half_width, half_height = self.boxes[name]
         dx, dy = dict(l=(-1, 0), r=(1, 0), t=(0, -1), b=(0, 1))[side]
         return x + dx * half_width, y + dy * half_height

@@ -61,7 +61,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def api_pages() -> dict[str, str]:
-    """Pages of the API reference by their place: one for each public subpackage and module."""
+    """Pages of the API reference by their address: one for each public subpackage and module."""
     package = ROOT / 'mmpolar'
     names = {path.parent.name for path in package.glob('*/__init__.py')}
     names |= {path.stem for path in package.glob('[a-z]*.py')}
@@ -78,7 +78,7 @@ def linked_outside(text: str, folder: Path) -> list[Path]:
 
 
 def uri_of(path: Path) -> str:
-    """Place of a file of the repository in the site."""
+    """Address of a file of the repository in the site."""
     if DOCS in path.parents:
         return path.relative_to(DOCS).as_posix()
     inside = path.relative_to(ROOT)

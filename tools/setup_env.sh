@@ -31,7 +31,7 @@ main() {
     echo "Ready: $VENV (took $(minutes $SECONDS))."
 }
 
-# What must be unchanged for a finished set-up to be good: the place and the files that define it.
+# What must be unchanged for a finished set-up to be good: the path and the files that define it.
 requirements_key() {
     { pwd && cat requirements/*.txt setup.py tools/setup_env.sh; } | cksum
 }

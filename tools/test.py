@@ -63,7 +63,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--submission',
         choices=TRACK_BENCHMARKS,
         help='with --out: also make a submission to this benchmark from the results, and check it; '
-        "without the config's metrics where the benchmark withholds the truth",
+        "without the config's metrics where the benchmark withholds the ground truth",
     )
     parser.add_argument('--show-dir', metavar='DIR', help='write frames with the contour to DIR')
     add_common_arguments(parser)
@@ -76,14 +76,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def add_results_dump(cfg: Config, out_dir: str, benchmark: str | None = None) -> None:
     """Add the metric that writes results, or results and a submission.
 
-    The config's own metrics stay, but where the benchmark withholds the truth that they need.
+    The config's own metrics stay, but where the benchmark withholds the ground truth that they need.
     """
     evaluator = cfg.test_evaluator
     metrics = list(evaluator) if isinstance(evaluator, list | tuple) else [evaluator]
     dump = dict(type='DumpTrackResults', out_dir=out_dir)
     if benchmark is not None:
         dump.update(type='DumpSubmission', benchmark=benchmark)
-        metrics = [] if TRACK_BENCHMARKS[benchmark].withholds_truth else metrics
+        metrics = [] if TRACK_BENCHMARKS[benchmark].withholds_ground_truth else metrics
     cfg.test_evaluator = [*metrics, dump]
 
 

@@ -322,7 +322,7 @@ def show(bar: tqdm, name: str, line: str) -> bool:
 
 def in_words(result: RunResult) -> str:
     metric = compared_metric({BASE: {0: result}})
-    return f'{metric} {result.figures[metric]:.3f} after {result.updates} updates'
+    return f'{metric} {result.metrics[metric]:.3f} after {result.updates} updates'
 
 
 def write_results(jobs: Mapping[Run, Job], args: argparse.Namespace) -> str:

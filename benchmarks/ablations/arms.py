@@ -137,7 +137,7 @@ _ARMS = (
     ),
     Arm(
         'no-mining',
-        'What do mined negatives add to negatives that are drawn blindly from the same pool?',
+        'What do mined negatives add to negatives that are sampled blindly from the same pool?',
         (drop_mining,),
     ),
     Arm(

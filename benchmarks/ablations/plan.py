@@ -15,9 +15,9 @@ from benchmarks.ablations.nodes import nodes_of_type, option_of, type_of
 
 #: Option with the number of pairs in an epoch, by dataset.
 _LENGTHS = dict(CompositeDataset='num_composites', TrackPairDataset='samples_per_epoch')
-#: What draws at random by a seed of its own.
+#: What samples at random by a seed of its own.
 _SEEDED = (*_LENGTHS, 'NegativePairDataset', MINING_HOOK)
-#: A later stage draws with another seed: with the same it would see the first one's pairs again.
+#: A later stage samples with another seed: with the same it would see the first one's pairs again.
 _SEED_STEP = 1000
 _VALIDATION = ('val_dataloader', 'val_cfg', 'val_evaluator')
 _TEST = ('test_dataloader', 'test_cfg', 'test_evaluator')

@@ -35,18 +35,20 @@ class RunResult:
         updates: Updates of the weights, of all stages.
         pairs: Pairs of crops that they took.
         seconds: Time of training, mining and testing; None if the run was interrupted.
-        figures: Metrics, without their prefix.
+        metrics: Metrics, without their prefix.
     """
 
     updates: int
     pairs: int
     seconds: float | None
-    figures: dict[str, float]
+    metrics: dict[str, float]
 
     @classmethod
     def read(cls, folder: Path) -> 'RunResult':
         """The result in a run's folder."""
         content = json.loads((folder / RESULT_FILE).read_text())
+        if 'figures' in content:  # as runs of the last release wrote it
+            content['metrics'] = content.pop('figures')
         return cls(*(content[name] for name in cls.__dataclass_fields__))
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,14 +63,14 @@ class ArmSummary:
     Attributes:
         arm: Name of the arm.
         seeds: Seeds of its runs.
-        figures: Mean and sample standard deviation of each metric that all its runs have.
+        metrics: Mean and sample standard deviation of each metric that all its runs have.
         difference: Of the compared metric minus the base's, taken seed by seed, over the seeds
             that both have; None for the base itself, and where there are no such seeds.
     """
 
     arm: str
     seeds: list[int]
-    figures: dict[str, dict[str, float | None]]
+    metrics: dict[str, dict[str, float | None]]
     difference: dict[str, float | None] | None
 
 
@@ -87,9 +89,9 @@ def summarize(results: Mapping[str, Mapping[int, RunResult]]) -> list[ArmSummary
     summaries = []
     for arm in (arm for arm in ARMS if results.get(arm)):
         runs = results[arm]
-        common = set.intersection(*(set(run.figures) for run in runs.values()))
+        common = set.intersection(*(set(run.metrics) for run in runs.values()))
         differences = [
-            run.figures[metric] - base[seed].figures[metric]
+            run.metrics[metric] - base[seed].metrics[metric]
             for seed, run in runs.items()
             if arm != BASE and seed in base
         ]
@@ -97,8 +99,8 @@ def summarize(results: Mapping[str, Mapping[int, RunResult]]) -> list[ArmSummary
             ArmSummary(
                 arm=arm,
                 seeds=list(runs),
-                figures={
-                    name: spread([run.figures[name] for run in runs.values()])
+                metrics={
+                    name: spread([run.metrics[name] for run in runs.values()])
                     for name in METRICS
                     if name in common
                 },
@@ -114,9 +116,9 @@ def compared_metric(results: Mapping[str, Mapping[int, RunResult]]) -> str:
     Raises:
         ValueError: If there is none.
     """
-    runs = [run.figures for by_seed in results.values() for run in by_seed.values()]
+    runs = [run.metrics for by_seed in results.values() for run in by_seed.values()]
     for name in METRICS:
-        if all(name in figures for figures in runs):
+        if all(name in metrics for metrics in runs):
             return name
     raise ValueError(
         f'the runs have none of the metrics {list(METRICS)} in common: test_evaluator must be '
@@ -145,7 +147,7 @@ def write_tables(
     write_csv(folder / 'results.csv', *csv_table(summaries))
     report = dict(
         details,
-        compared_figure=metric,
+        compared_metric=metric,
         arms=[
             dict(
                 asdict(summary),
@@ -165,7 +167,7 @@ def terminal_table(summaries: Sequence[ArmSummary], metric: str) -> str:
     rows = [
         [
             summary.arm,
-            *(_cell(summary.figures.get(name)) for name in names),
+            *(_cell(summary.metrics.get(name)) for name in names),
             _cell(summary.difference, sign=True),
             len(summary.seeds),
         ]
@@ -180,7 +182,7 @@ def csv_table(summaries: Sequence[ArmSummary]) -> tuple[list[str], list[list[str
     header = [f'{name}_{part}' for name in names for part in ('mean', 'std')]
     rows = []
     for summary in summaries:
-        values = dict(summary.figures, **{_DIFFERENCE: summary.difference})
+        values = dict(summary.metrics, **{_DIFFERENCE: summary.difference})
         rows.append([summary.arm, len(summary.seeds)])
         for name in names:
             value = values.get(name) or dict(mean=None, std=None)
@@ -205,7 +207,7 @@ def markdown(
         cells = [
             f'`{summary.arm}`',
             ARMS[summary.arm].question,
-            *(_cell(summary.figures.get(name)) for name in names),
+            *(_cell(summary.metrics.get(name)) for name in names),
             _cell(summary.difference, sign=True),
         ]
         lines.append('| ' + ' | '.join(cells) + ' |')
@@ -240,7 +242,7 @@ def _check_budgets(results: Mapping[str, Mapping[int, RunResult]]) -> None:
 
 def _names_of(summaries: Sequence[ArmSummary]) -> list[str]:
     """Metrics that any arm has."""
-    return [name for name in METRICS if any(name in one.figures for one in summaries)]
+    return [name for name in METRICS if any(name in one.metrics for one in summaries)]
 
 
 def _cell(value: Mapping[str, float | None] | None, sign: bool = False) -> str:

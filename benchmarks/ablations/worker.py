@@ -85,7 +85,7 @@ def train_and_test(folder: Path, total: int) -> None:
         pairs=updates * configs[-1].train_dataloader.batch_size,
         # Of an interrupted run nobody knows how long it took in all.
         seconds=None if any(resumed) else time.perf_counter() - start,
-        figures=metrics,
+        metrics=metrics,
     )
     begun = json.loads((folder / BEGUN_FILE).read_text())
     write_mark(folder / RESULT_FILE, begun['fingerprint'], **result.to_dict())

@@ -13,7 +13,7 @@ class MarkedPart:
 
     def __init__(self, page: Path, name: str) -> None:
         self.page = page
-        self.begin, self.end = (f'<!-- {name}: {place} -->' for place in ('begin', 'end'))
+        self.begin, self.end = (f'<!-- {name}: {end} -->' for end in ('begin', 'end'))
 
     def split(self) -> tuple[str, str]:
         """What stands before and behind the part, the marks included.

@@ -206,7 +206,7 @@ def track(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Callable) 
     )
 
 
-def draw_pairs(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Callable) -> Part:
+def read_pairs(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Callable) -> Part:
     """The part ``data``."""
     data = {path: path for path in args.data} or {
         f'{width} x {height}': training_videos(scratch, (width, height), args.seed, tick)
@@ -243,7 +243,7 @@ def accelerate(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Calla
     )
 
 
-MEASURES = dict(tracking=track, data=draw_pairs, geometry=shapes, growth=grow, gpu=accelerate)
+MEASURES = dict(tracking=track, data=read_pairs, geometry=shapes, growth=grow, gpu=accelerate)
 
 
 def training_videos(

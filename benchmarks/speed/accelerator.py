@@ -142,7 +142,7 @@ def training_rows(
 ) -> list[Row]:
     """Training pairs a second in fp32 and with bf16 autocast, and where the time goes.
 
-    The pairs are drawn before; the data path, which runs in other processes, is measured apart.
+    The pairs are read before; the data path, which runs in other processes, is measured apart.
     """
     dataset = our_pairs(config, data)
     pairs = pseudo_collate([dataset[index % len(dataset)] for index in range(batch)])

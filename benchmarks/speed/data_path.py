@@ -30,7 +30,7 @@ PEER_CONFIG = (
 )
 #: What the peer's pipeline does beyond cropping, shifting and scaling.
 PEER_EXTRAS = ('SeqColorAug', 'SeqBlurAug')
-DRAW = 'draw a pair'
+SAMPLE = 'sample a pair'
 
 
 def measure_data_path(
@@ -86,7 +86,7 @@ def _rows(
         datasets[THEIRS_WHOLE] = their_pairs(root)
     except ImportError as error:
         remarks.append(f'MMTracking was not measured: {error}')
-    ways = {way: _draw_some(dataset, pairs) for way, dataset in datasets.items()}
+    ways = {way: _read_some(dataset, pairs) for way, dataset in datasets.items()}
     rows = compare(
         f'training pairs from {name} frames',
         interleave(ways, repeats, tick=tick),
@@ -172,11 +172,11 @@ def time_transforms(dataset: Any, pairs: int) -> dict[str, float]:
     undo = _wrap(dataset.pipeline, clock)
     try:
         begin = time.perf_counter()
-        _draw_some(dataset, pairs)()
+        _read_some(dataset, pairs)()
         total = time.perf_counter() - begin
     finally:
         undo()
-    split = {DRAW: total - sum(clock.values()), **clock}
+    split = {SAMPLE: total - sum(clock.values()), **clock}
     return {name: seconds / pairs * 1e3 for name, seconds in split.items()}
 
 
@@ -234,16 +234,16 @@ def _over_one_folder(dataset: Mapping[str, Any], root: str, seed: int) -> dict[s
     return changed
 
 
-def _draw_some(dataset: Any, pairs: int) -> Way:
-    """A way that draws so many pairs; every run goes on where the last one ended."""
-    drawn = 0
+def _read_some(dataset: Any, pairs: int) -> Way:
+    """A way that reads so many pairs; every run goes on where the last one ended."""
+    done = 0
 
     def run() -> float:
-        nonlocal drawn
+        nonlocal done
         begin = time.perf_counter()
-        for index in range(drawn, drawn + pairs):
+        for index in range(done, done + pairs):
             dataset[index % len(dataset)]
-        drawn += pairs
+        done += pairs
         return (time.perf_counter() - begin) / pairs
 
     return run

@@ -77,11 +77,11 @@ def j_by_numpy(pred: np.ndarray, gt: np.ndarray) -> float:
 
 def f_by_distance(pred: np.ndarray, gt: np.ndarray, radius: int) -> float:
     """Boundary accuracy: for each boundary pixel, measure the distance to each one of the other."""
-    pred_places, gt_places = (np.argwhere(plain_boundary(mask)) for mask in (pred, gt))
-    if len(pred_places) == 0 or len(gt_places) == 0:
-        return float(len(pred_places) == len(gt_places))
-    precision = _share_near(pred_places, gt_places, radius)
-    return _harmonic_mean(precision, _share_near(gt_places, pred_places, radius))
+    pred_points, gt_points = (np.argwhere(plain_boundary(mask)) for mask in (pred, gt))
+    if len(pred_points) == 0 or len(gt_points) == 0:
+        return float(len(pred_points) == len(gt_points))
+    precision = _share_near(pred_points, gt_points, radius)
+    return _harmonic_mean(precision, _share_near(gt_points, pred_points, radius))
 
 
 def f_by_dilation(pred: np.ndarray, gt: np.ndarray, radius: int) -> float:

@@ -51,7 +51,7 @@ exit code: 0 no error, 1 errors, 2 wrong usage"""
 SUBMISSION = """\
 List everything that is wrong with a submission, without stopping at the first mistake: sequences, files
 or frames that are missing, files that do not belong there, numbers of lines, numbers that are not finite,
-times that are missing or impossible, pictures of another size, mode or palette, objects that do not exist
+times that are missing or impossible, images of another size, mode or palette, objects that do not exist
 or that appear before they are given. The dataset says what is expected. Nothing is changed."""
 SUBMISSION_EXAMPLES = f"""\
 {DATA_HELP}

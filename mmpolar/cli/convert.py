@@ -15,7 +15,7 @@ DESCRIPTION = """\
 Bring annotated videos into the folders of DAVIS, which DavisDataset reads and docs/your_data.md
 describes:
   JPEGImages/480p/<clip>/*.jpg      frames, copied as they are
-  Annotations/480p/<clip>/*.png     palette pictures: 0 background, 1, 2, ... the objects
+  Annotations/480p/<clip>/*.png     palette images: 0 background, 1, 2, ... the objects
   ImageSets/2017/train.txt          names of the clips
 
 Still images in COCO's format need no conversion: CocoTrackDataset reads the file itself."""
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     labelme = kinds.add_parser('labelme', parents=[common], help='JSON files of LabelMe')
     labelme.add_argument('source', type=Path, help='folder of the JSON files, or of such folders')
-    masks = kinds.add_parser('masks', parents=[common], help='folders of mask pictures')
+    masks = kinds.add_parser('masks', parents=[common], help='folders of mask images')
     masks.add_argument(
         'source', type=Path, help='folder of the masks: <clip>/<frame>.png or <clip>/<object>/...'
     )

@@ -96,7 +96,7 @@ def script_of(*command: str) -> Callable[[Sequence[str] | None], int]:
 
 
 def show_warnings_in_one_line() -> None:
-    """Print warnings of this process as errors are printed, without a place in the code."""
+    """Print warnings of this process as errors are printed, without a line of the code."""
     warnings.formatwarning = _format_warning
 
 

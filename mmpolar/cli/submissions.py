@@ -28,7 +28,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--foreground',
         type=int,
-        help='davis2016: value of the target in the pictures (default: 1)',
+        help='davis2016: value of the target in the mask images (default: 1)',
     )
     parser.add_argument('--notes', action='store_true', help='print the notes too')
 

@@ -14,7 +14,7 @@ from mmpolar.cli.submissions import (
 
 DESCRIPTION = """\
 Make a submission to a benchmark from the results that "tools/test.py CONFIG CHECKPOINT --out RESULTS" has
-written, and check it. Several objects of one video become one picture a frame; where they overlap, the
+written, and check it. Several objects of one video become one image a frame; where they overlap, the
 one with the highest score is seen."""
 EPILOG = f"""\
 {DATA_HELP}

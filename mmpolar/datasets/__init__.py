@@ -1,4 +1,4 @@
-"""Datasets of tracks, the pairs drawn from them, and their samplers and transforms."""
+"""Datasets of tracks, the pairs sampled from them, and their samplers and transforms."""
 
 from mmpolar.datasets import samplers, transforms  # noqa: F401  (registers their classes)
 from mmpolar.datasets.base_box_dataset import BaseBoxDataset

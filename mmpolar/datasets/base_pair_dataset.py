@@ -1,4 +1,4 @@
-"""What datasets of pairs share: whose turn it is, and how frames with a target are drawn."""
+"""What datasets of pairs share: whose turn it is, and how frames with a target are sampled."""
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ MAX_ATTEMPTS = 20
 
 
 class BasePairDataset(Dataset, metaclass=ABCMeta):
-    """Pairs of a template and a search frame, drawn from several track datasets.
+    """Pairs of a template and a search frame, sampled from several track datasets.
 
     Each position belongs to one dataset, so the datasets' shares are exact; within a dataset the
     pairs follow seeded permutations of its tracks, so that the tracks are used equally
@@ -36,7 +36,7 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
             numbers of tracks.
         frame_range: Largest distance in frames of two frames of one video, one number for all
             datasets or one for each.
-        pipeline: Transforms, in order; they draw random numbers from ``results['rng']`` only.
+        pipeline: Transforms, in order; they take random numbers from ``results['rng']`` only.
         seed: Seed of the pairs, at least 0.
         lazy_init: Whether to put off indexing until :meth:`full_init` or the first pair.
 
@@ -68,7 +68,7 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
 
     @abstractmethod
     def get_pair(self, index: int) -> dict:
-        """Draw a pair; what it holds is the pipeline's input."""
+        """Sample a pair; what it holds is the pipeline's input."""
 
     @property
     def metainfo(self) -> dict:
@@ -94,7 +94,7 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
         return self._length
 
     def __getitem__(self, index: int) -> Any:
-        """Draw a pair and run the pipeline on it; see :meth:`get_pair`."""
+        """Sample a pair and run the pipeline on it; see :meth:`get_pair`."""
         return self.pipeline(self.get_pair(index))
 
     def _check_common_options(self) -> None:
@@ -112,7 +112,7 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
             raise ValueError(f'quotas must be {count} positive numbers, got {self.quotas}')
 
     def _check_tracks(self) -> None:
-        """Refuse datasets, indexed by now, from which the wanted pairs cannot be drawn."""
+        """Refuse datasets, indexed by now, from which the wanted pairs cannot be sampled."""
 
     def _scheduled_track(self, epoch: int, position: int) -> tuple[int, int]:
         """Dataset and track that a position of an epoch walks to."""
@@ -120,7 +120,7 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
         turn = epoch * int(self._counts[number]) + int(self._turn_of[position])
         return number, permuted_index(turn, int(self._num_tracks[number]), (self.seed, number))
 
-    def _draw_template(
+    def _sample_template(
         self, rng: np.random.Generator, number: int, track_id: int
     ) -> tuple[dict, int, Target]:
         """A frame of the track in which the target shows; of another track if there is none."""
@@ -136,7 +136,7 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
             f'"{track["video_name"]}"; leave out tracks without targets or lower min_area'
         )
 
-    def _draw_search(
+    def _sample_search(
         self, rng: np.random.Generator, number: int, track: Track, template_frame: int
     ) -> tuple[int, Target] | None:
         """Another frame of the track near the template's, if the target shows in one."""
@@ -145,17 +145,17 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
         near = frames[(distance > 0) & (distance <= self.frame_ranges[number])]
         return first_with_target(self.datasets[number], track, rng.permutation(near))
 
-    def _draw_other(
+    def _sample_other(
         self, rng: np.random.Generator, track: Track
     ) -> tuple[dict, int, Target] | None:
         """A frame with a target of a video that shares no image with the track, if there is one."""
         for number, other_id in self._other_tracks(rng):
-            found = self._draw_foreign(rng, self.datasets[number], track, other_id)
+            found = self._sample_foreign(rng, self.datasets[number], track, other_id)
             if found is not None:
                 return found
         return None
 
-    def _draw_foreign(
+    def _sample_foreign(
         self, rng: np.random.Generator, dataset: BaseTrackDataset, track: Track, other_id: int
     ) -> tuple[dict, int, Target] | None:
         """A frame with a target of one other track, unless the two share an image."""

@@ -167,14 +167,14 @@ class _Check:
             present += target is not None
             if target is None:
                 absent.append(frame)
-        place = track.video_name
+        where = track.video_name
         if not present:
-            yield Issue(ERROR, 'no target', place, 'no frame shows the target')
+            yield Issue(ERROR, 'no target', where, 'no frame shows the target')
         elif absent:
-            yield Issue(NOTE, 'frames without target', place, f'frames {abridged(absent)}')
+            yield Issue(NOTE, 'frames without target', where, f'frames {abridged(absent)}')
         if present and absent[:1] == [0] and self.dataset.test_mode:
             message = 'the first frame, from which a tracker starts, shows no target'
-            yield Issue(ERROR, 'late target', place, message)
+            yield Issue(ERROR, 'late target', where, message)
 
     def _starts_late(self, track: Track) -> bool:
         """Whether other frames of the folder are left out on purpose."""

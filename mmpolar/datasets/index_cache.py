@@ -83,7 +83,7 @@ class IndexCache:
         """Map the file again, in another process.
 
         Raises:
-            RuntimeError: If it is gone, or another file is in its place.
+            RuntimeError: If it is gone, or another file has its name.
         """
         index = self._open()
         if index is None:

@@ -13,7 +13,7 @@ from mmpolar.structures.target import Target
 
 @DATASETS.register_module()
 class MaskCropDataset(BasePairDataset):
-    """Groups of V views of one target, drawn from track datasets with masks.
+    """Groups of V views of one target, sampled from track datasets with masks.
 
     The views are frames of one video, or one still image V times. With them may come the frames
     of other targets, one for a new background and some for distractors, which
@@ -31,7 +31,7 @@ class MaskCropDataset(BasePairDataset):
         distractor_prob: Probability that there is a distractor; a second one comes with a third
             of that.
         same_class_prob: Probability that a distractor comes from the target's own dataset.
-        pipeline: Transforms, in order; they draw random numbers from ``results['rng']`` only.
+        pipeline: Transforms, in order; they take random numbers from ``results['rng']`` only.
         seed: Seed of the groups, at least 0.
         lazy_init: Whether to put off indexing until :meth:`full_init` or the first group.
 
@@ -70,7 +70,7 @@ class MaskCropDataset(BasePairDataset):
         )
 
     def get_pair(self, index: int) -> dict[str, Any]:
-        """Draw a group.
+        """Sample a group.
 
         Args:
             index: ``epoch * len(self) + position``.
@@ -91,22 +91,22 @@ class MaskCropDataset(BasePairDataset):
         track, frame, target = self._draw_masked(rng, number, track_id)
         views = [view(track, frame, target)]
         for _ in range(self.num_views - 1):
-            found = self._draw_search(rng, number, track, frame) or (frame, target)
+            found = self._sample_search(rng, number, track, frame) or (frame, target)
             views.append(view(track, *found))
         is_still = len({one['img_path'] for one in views}) == 1
         wants_background = is_still and rng.random() < self.cut_out_prob
         wants_filler = is_still and not wants_background and rng.random() < self.fill_prob
-        drawn = rng.random()
-        count = int(drawn < self.distractor_prob) + int(drawn < self.distractor_prob / 3)
+        chance = rng.random()
+        count = int(chance < self.distractor_prob) + int(chance < self.distractor_prob / 3)
         return dict(
             views=views,
             is_still=is_still,
-            background=self._draw_extra(rng, track, None) if wants_background else None,
-            filler=self._draw_extra(rng, track, None) if wants_filler else None,
+            background=self._sample_extra(rng, track, None) if wants_background else None,
+            filler=self._sample_extra(rng, track, None) if wants_filler else None,
             distractors=[
                 extra
                 for _ in range(count)
-                if (extra := self._draw_extra(rng, track, number)) is not None
+                if (extra := self._sample_extra(rng, track, number)) is not None
             ],
             rng=rng,
             sample_idx=index,
@@ -116,7 +116,7 @@ class MaskCropDataset(BasePairDataset):
         self, rng: np.random.Generator, number: int, track_id: int
     ) -> tuple[dict, int, Target]:
         for _ in range(MAX_ATTEMPTS):
-            track, frame, target = self._draw_template(rng, number, track_id)
+            track, frame, target = self._sample_template(rng, number, track_id)
             if target.mask is not None:
                 return track, frame, target
             track_id = int(rng.integers(self.datasets[number].num_videos))
@@ -125,7 +125,7 @@ class MaskCropDataset(BasePairDataset):
             'a mask stage trains on masks only, leave the dataset out'
         )
 
-    def _draw_extra(
+    def _sample_extra(
         self, rng: np.random.Generator, track: dict, number: int | None
     ) -> dict[str, Any] | None:
         """A frame with the mask of another target, by chance of the same dataset ``number``."""
@@ -133,8 +133,8 @@ class MaskCropDataset(BasePairDataset):
         if number is not None and rng.random() < self.same_class_prob:
             dataset = self.datasets[number]
             other_id = int(rng.integers(dataset.num_videos))
-            found = self._draw_foreign(rng, dataset, track, other_id)
-        found = found or self._draw_other(rng, track)
+            found = self._sample_foreign(rng, dataset, track, other_id)
+        found = found or self._sample_other(rng, track)
         if found is None or found[2].mask is None:
             return None
         return view(*found)

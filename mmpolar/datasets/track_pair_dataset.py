@@ -1,4 +1,4 @@
-"""Training pairs of a template and a search frame, drawn from several track datasets."""
+"""Training pairs of a template and a search frame, sampled from several track datasets."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,7 @@ from mmpolar.structures.target import Target
 
 @DATASETS.register_module()
 class TrackPairDataset(BasePairDataset):
-    """Training pairs of a template and a search frame, drawn from several track datasets.
+    """Training pairs of a template and a search frame, sampled from several track datasets.
 
     Everything random about a pair, its augmentation included, depends on ``seed`` and its index
     alone, so pairs are the same for any number of workers and ranks. An index beyond the length
@@ -31,7 +31,7 @@ class TrackPairDataset(BasePairDataset):
         negative_prob: Probability that the search frame shows another target, of another video.
         frame_range: Largest distance in frames of the two frames of a pair, one number for all
             datasets or one for each.
-        pipeline: Transforms, in order; they draw random numbers from ``results['rng']`` only.
+        pipeline: Transforms, in order; they take random numbers from ``results['rng']`` only.
         seed: Seed of the pairs, at least 0.
         lazy_init: Whether to put off indexing until :meth:`full_init` or the first pair.
 
@@ -65,7 +65,7 @@ class TrackPairDataset(BasePairDataset):
         )
 
     def get_pair(self, index: int) -> dict:
-        """Draw a pair.
+        """Sample a pair.
 
         Args:
             index: ``epoch * len(self) + position``.
@@ -84,12 +84,12 @@ class TrackPairDataset(BasePairDataset):
         index = checked_index(index)
         rng = np.random.default_rng([self.seed, index])
         number, track_id = self._scheduled_track(*divmod(index, len(self)))
-        track, frame, target = self._draw_template(rng, number, track_id)
+        track, frame, target = self._sample_template(rng, number, track_id)
         is_negative = rng.random() < self.negative_prob
         if is_negative:
-            search = self._draw_negative(rng, track)
+            search = self._sample_negative(rng, track)
         else:
-            search = self._draw_search(rng, number, track, frame) or (frame, target)
+            search = self._sample_search(rng, number, track, frame) or (frame, target)
             search = (track, *search)
         return dict(
             template=PairSide.of_track(track, frame, target),
@@ -107,9 +107,9 @@ class TrackPairDataset(BasePairDataset):
                 'add data or set negative_prob=0'
             )
 
-    def _draw_negative(self, rng: np.random.Generator, track: Track) -> tuple[dict, int, Target]:
+    def _sample_negative(self, rng: np.random.Generator, track: Track) -> tuple[dict, int, Target]:
         """A frame with a target of a video that shares no image with the track."""
-        found = self._draw_other(rng, track)
+        found = self._sample_other(rng, track)
         if found is None:
             raise RuntimeError(
                 f'no video other than that of "{track["video_name"]}" for a negative pair; '

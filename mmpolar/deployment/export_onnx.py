@@ -356,7 +356,7 @@ def _reference(model: Ocean, template: Tensor, search: Tensor) -> dict[str, Tens
 
 
 def _random_crops(count: int, side: int, generator: torch.Generator | None = None) -> Tensor:
-    """Crops (T, X, X, 3) of smooth random colours, which look more like pictures than noise does."""
+    """Crops (T, X, X, 3) of smooth random colours, which look more like images than noise does."""
     coarse = torch.rand(count, 3, 12, 12, generator=generator) * 255
     crops = nn.functional.interpolate(coarse, size=(side, side), mode='bicubic').clamp(0, 255)
     return crops.permute(0, 2, 3, 1).round().to(torch.uint8).contiguous()

@@ -28,7 +28,7 @@ class ImageLevelReport:
     score_thr: float
     labels: Sequence[int] | None
     counts: Mapping[str, int]
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
     curve: PRCurve | None
     marks: Mapping[str, OperatingPoint]
 
@@ -45,9 +45,10 @@ class ImageLevelReport:
             score_thr=self.score_thr,
             labels=self.labels,
             counts=self.counts,
-            figures=nan_to_none(self.figures),
+            metrics=nan_to_none(self.metrics),
             curve=None if curve is None else {k: v.tolist() for k, v in vars(curve).items()},
         )
+        content['figures'] = content['metrics']  # the key's old name, for one release
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=1), encoding='utf-8')
         with path.with_suffix('.csv').open('w', newline='', encoding='utf-8') as file:

@@ -93,7 +93,7 @@ def write_report(
 
 
 def nan_to_none(value: Any) -> Any:
-    """A value for JSON, which knows no NaN: None in its place, also inside of lists and so on."""
+    """A value for JSON, which knows no NaN: None instead, also inside of lists and so on."""
     if isinstance(value, Mapping):
         return {key: nan_to_none(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,6 +1,6 @@
 """Running a tracker as the protocols of the VOT challenge want it, whatever the tracker is.
 
-A tracker is two functions of the number of a frame: ``start(frame)`` takes on the target whose truth
+A tracker is two functions of the number of a frame: ``start(frame)`` takes on the target whose ground truth
 is that frame's, ``step(frame)`` returns the target's region in the frame.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 from mmpolar.evaluation.functional.vot_overlap import pixel_overlap
 from mmpolar.evaluation.functional.vot_region import MaskRegion, Rectangle, Region, Special
 from mmpolar.evaluation.functional.vot_scores import FrameState
+from mmpolar.utils.deprecation import renamed_keywords
 
 Start = Callable[[int], Any]
 Step = Callable[[int], Region]
@@ -75,8 +76,9 @@ class VOTRun:
         )
 
 
+@renamed_keywords(truth='gt_regions')
 def run_with_resets(
-    truth: Sequence[Region],
+    gt_regions: Sequence[Region],
     start: Start,
     step: Step,
     overlap: Overlap = pixel_overlap,
@@ -88,7 +90,7 @@ def run_with_resets(
     again ``skip`` frames later.
 
     Args:
-        truth: True region of each frame.
+        gt_regions: True region of each frame.
         start: Starts the tracker in a frame.
         step: Answers a frame.
         overlap: Overlap of an answer with the ground truth; bind the size of the frames, as with
@@ -103,23 +105,24 @@ def run_with_resets(
     """
     if skip < 1:
         raise ValueError(f'a tracker can start again 1 frame after a failure at least, got {skip}')
-    run = VOTRun(np.arange(len(truth)))
+    run = VOTRun(np.arange(len(gt_regions)))
     frame, tracking = 0, False
-    while frame < len(truth):
+    while frame < len(gt_regions):
         if tracking:
-            _answer(run, frame, truth[frame], step, overlap)
+            _answer(run, frame, gt_regions[frame], step, overlap)
             tracking = run.overlaps[frame] > 0
             run.states[frame] = FrameState.TRACKED if tracking else FrameState.FAILURE
             frame += 1 if tracking else skip
         else:
             _begin(run, frame, start)
             frame, tracking = frame + 1, True
-    run.present[:] = [not is_empty(region) for region in truth]
+    run.present[:] = [not is_empty(region) for region in gt_regions]
     return run
 
 
+@renamed_keywords(truth='gt_regions')
 def run_from_anchor(
-    truth: Sequence[Region],
+    gt_regions: Sequence[Region],
     frames: Sequence[int] | np.ndarray,
     start: Start,
     step: Step,
@@ -128,7 +131,7 @@ def run_from_anchor(
     """Run from an anchor without help.
 
     Args:
-        truth: True region of each frame of the sequence.
+        gt_regions: True region of each frame of the sequence.
         frames: The frames to go through, of :func:`anchor_frames`.
         start: Starts the tracker in a frame.
         step: Answers a frame.
@@ -142,9 +145,9 @@ def run_from_anchor(
         if index == 0:
             _begin(run, index, start)
             continue
-        _answer(run, index, truth[frame], step, overlap)
+        _answer(run, index, gt_regions[frame], step, overlap)
         run.states[index] = FrameState.TRACKED
-    run.present[:] = [not is_empty(truth[frame]) for frame in run.frames]
+    run.present[:] = [not is_empty(gt_regions[frame]) for frame in run.frames]
     return run
 
 
@@ -191,9 +194,9 @@ def _begin(run: VOTRun, index: int, start: Start) -> None:
     run.states[index] = FrameState.START
 
 
-def _answer(run: VOTRun, index: int, truth: Region, step: Step, overlap: Overlap) -> None:
+def _answer(run: VOTRun, index: int, gt_region: Region, step: Step, overlap: Overlap) -> None:
     begin = time.perf_counter()
     region = step(int(run.frames[index]))
     run.seconds[index] = time.perf_counter() - begin
     run.regions[index] = region
-    run.overlaps[index] = overlap(region, truth)
+    run.overlaps[index] = overlap(region, gt_region)

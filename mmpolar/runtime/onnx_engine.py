@@ -154,8 +154,8 @@ class OnnxEngine:
             options.add_session_config_entry('session.force_spinning_stop', '1')
             if self._threads > 1 and self._threads == len(cores := _cores()):
                 # As it does by default; the system would now and then put two threads on one core.
-                places = ';'.join(str(core + 1) for core in cores[1:])
-                options.add_session_config_entry('session.intra_op_thread_affinities', places)
+                affinities = ';'.join(str(core + 1) for core in cores[1:])
+                options.add_session_config_entry('session.intra_op_thread_affinities', affinities)
             self._sessions[name] = onnxruntime.InferenceSession(
                 str(self.folder / name), options, providers=['CPUExecutionProvider']
             )

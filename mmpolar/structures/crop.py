@@ -169,7 +169,7 @@ def crop_whole_pixels(
 ) -> NDArray[np.uint8]:
     """Crop a window of whole pixels and resize it, as Ocean's published code does.
 
-    The window's side is rounded, and so is its place, which moves it by up to a pixel to the left
+    The window's side is rounded, and so is its position, which moves it by up to a pixel to the left
     and up. Large windows are sampled, not averaged. :func:`crop_image` is better on all accounts;
     this one is for results that shall equal the published code's.
 

@@ -375,22 +375,22 @@ def _cast_lines(
     start_v, end_v = (across @ points.T for points in edges)
 
     middle, half = (start_v + end_v) / 2, np.abs(end_v - start_v) / 2 + _TOUCH
-    order, edge, place = _candidate_pairs(pole_v, middle - half, middle + half)
+    order, edge, pole = _candidate_pairs(pole_v, middle - half, middle + half)
     pole_u, pole_v = pole_u.ravel()[order], pole_v.ravel()[order]
-    kept = np.flatnonzero(np.abs(pole_v[place] - middle.ravel()[edge]) <= half.ravel()[edge])
-    edge, place = edge[kept], place[kept]
+    kept = np.flatnonzero(np.abs(pole_v[pole] - middle.ravel()[edge]) <= half.ravel()[edge])
+    edge, pole = edge[kept], pole[kept]
 
     delta_u, delta_v = end_u - start_u, end_v - start_v
     parallel = np.abs(delta_v) <= _PARALLEL * np.abs(delta_u)
     slope = delta_u / np.where(parallel, 1.0, delta_v)
     offset = start_u - slope * start_v
-    signed = offset.ravel()[edge] + slope.ravel()[edge] * pole_v[place] - pole_u[place]
+    signed = offset.ravel()[edge] + slope.ravel()[edge] * pole_v[pole] - pole_u[pole]
     if parallel.any():
         along = np.flatnonzero(parallel.ravel()[edge])
-        ends = (points.ravel()[edge[along]] - pole_u[place[along]] for points in (start_u, end_u))
-        signed, place = _add_runs_along_ray(signed, place, along, *ends)
+        ends = (points.ravel()[edge[along]] - pole_u[pole[along]] for points in (start_u, end_u))
+        signed, pole = _add_runs_along_ray(signed, pole, along, *ends)
 
-    found = _reduce_crossings(signed, place, order.size, farthest)
+    found = _reduce_crossings(signed, pole, order.size, farthest)
     distances = np.empty_like(found)
     distances[:, order] = found
     return distances.reshape(2, *middle.shape[:1], len(poles))
@@ -412,7 +412,7 @@ def _candidate_pairs(
 
     Returns:
         ``order``, the flat (line, pole) indices by line and bin, shape (L * P,); and for each pair the
-        flat (line, edge) index and the place of the pole in ``order``.
+        flat (line, edge) index and the index of the pole in ``order``.
     """
     n_lines, n_poles = pole_v.shape
     n_bins = n_poles + n_poles // 2 + 1
@@ -431,13 +431,13 @@ def _candidate_pairs(
     begin = filled[low_bin + first_bin].ravel()
     count = filled[past_bin + first_bin].ravel() - begin
     edge = np.repeat(np.arange(count.size), count)
-    place = (begin - np.cumsum(count) + count)[edge] + np.arange(edge.size)
-    return order, edge, place
+    pole = (begin - np.cumsum(count) + count)[edge] + np.arange(edge.size)
+    return order, edge, pole
 
 
 def _add_runs_along_ray(
     signed: np.ndarray,
-    place: np.ndarray,
+    pole: np.ndarray,
     along: np.ndarray,
     start: np.ndarray,
     end: np.ndarray,
@@ -446,34 +446,34 @@ def _add_runs_along_ray(
 
     Args:
         signed: Signed distances of all pairs, shape (M,), meaningless at ``along``.
-        place: Place of the pole of each pair, shape (M,).
+        pole: Index of the pole of each pair in ``order``, shape (M,).
         along: Indices of the pairs whose edge runs along the line, shape (A,).
         start: Signed distance of those edges' start, shape (A,).
         end: Signed distance of those edges' end, shape (A,).
     """
     signed[along] = np.clip(0.0, np.minimum(start, end), np.maximum(start, end))
-    again = place[along]
-    return np.concatenate([signed, start, end]), np.concatenate([place, again, again])
+    again = pole[along]
+    return np.concatenate([signed, start, end]), np.concatenate([pole, again, again])
 
 
 def _reduce_crossings(
-    signed: np.ndarray, place: np.ndarray, n_places: int, farthest: bool
+    signed: np.ndarray, pole: np.ndarray, n_poles: int, farthest: bool
 ) -> np.ndarray:
-    """Largest or smallest distance per place, shape (2, n_places): forward, then backward.
+    """Largest or smallest distance per pole of each line, shape (2, n_poles): forward, then backward.
 
     A crossing at the pole itself belongs to both halves of the line.
     """
     distances = np.abs(signed)
-    half_line = place + (signed < 0) * n_places
+    half_line = pole + (signed < 0) * n_poles
     at_pole = np.flatnonzero(distances <= _ON_CONTOUR)
     if at_pole.size:
         distances[at_pole] = 0
-        other = (half_line[at_pole] + n_places) % (2 * n_places)
+        other = (half_line[at_pole] + n_poles) % (2 * n_poles)
         half_line = np.concatenate([half_line, other])
         distances = np.concatenate([distances, np.zeros(at_pole.size)])
-    found = np.full(2 * n_places, -np.inf if farthest else np.inf)
+    found = np.full(2 * n_poles, -np.inf if farthest else np.inf)
     (np.maximum if farthest else np.minimum).at(found, half_line, distances)
-    return found.reshape(2, n_places)
+    return found.reshape(2, n_poles)
 
 
 def _scanline_toggles(starts: np.ndarray, ends: np.ndarray, height: int, width: int) -> np.ndarray:

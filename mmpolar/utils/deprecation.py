@@ -28,9 +28,9 @@ from typing import Any, ParamSpec, TypeVar
 P = ParamSpec('P')
 R = TypeVar('R')
 
-#: Where names of a module are now: a module, if they are all there; else a place for each name,
+#: Where names of a module are now: a module, if they are all there; else one for each name,
 #: as ``'package.module'`` or, with another name, as ``'package.module:new_name'``.
-NewPlace = str | Mapping[str, str]
+NewModule = str | Mapping[str, str]
 
 
 class MMPolarDeprecationWarning(DeprecationWarning):
@@ -62,12 +62,12 @@ def warn_deprecated(old: str, new: str, stacklevel: int = 2) -> None:
         )
 
 
-def moved_names(module: str, places: Mapping[str, str]) -> Callable[[str], Any]:
+def moved_names(module: str, new_modules: Mapping[str, str]) -> Callable[[str], Any]:
     """The ``__getattr__`` of a module some of whose names are elsewhere now.
 
     Args:
         module: The module, its ``__name__``.
-        places: Where each old name is now, ``'package.module'`` or ``'package.module:new_name'``.
+        new_modules: Where each old name is now, ``'package.module'`` or ``'package.module:new_name'``.
 
     Returns:
         A function to assign to the module's ``__getattr__``.
@@ -77,9 +77,9 @@ def moved_names(module: str, places: Mapping[str, str]) -> Callable[[str], Any]:
     """
 
     def getattr_of_module(name: str) -> Any:
-        if name not in places:
+        if name not in new_modules:
             raise AttributeError(f'module {module!r} has no attribute {name!r}')
-        new_module, _, new_name = places[name].partition(':')
+        new_module, _, new_name = new_modules[name].partition(':')
         new_name = new_name or name
         warn_deprecated(f'{module}.{name}', f'{new_module}.{new_name}')
         return getattr(import_module(new_module), new_name)
@@ -189,15 +189,15 @@ class MovedModuleFinder(MetaPathFinder, Loader):
     It stands behind the finders of Python, so a module that exists is never redirected.
 
     Args:
-        places: Where the names of each old module are now.
+        new_modules: Where the names of each old module are now.
     """
 
-    def __init__(self, places: Mapping[str, NewPlace]) -> None:
-        self.places = places
+    def __init__(self, new_modules: Mapping[str, NewModule]) -> None:
+        self.new_modules = new_modules
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
         """How to import an old module; None for all others."""
-        if fullname not in self.places:
+        if fullname not in self.new_modules:
             return None
         return ModuleSpec(fullname, self, is_package=True)
 
@@ -205,9 +205,9 @@ class MovedModuleFinder(MetaPathFinder, Loader):
         """Let Python create the module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put the new module in the place of the old one, or give the old one its names."""
+        """Replace the old module by the new one, or give the old one its names."""
         old = module.__name__
-        new = self.places[old]
+        new = self.new_modules[old]
         if isinstance(new, str):
             warn_deprecated(old, new)
             sys.modules[old] = import_module(new)
@@ -215,11 +215,11 @@ class MovedModuleFinder(MetaPathFinder, Loader):
             module.__getattr__ = moved_names(old, new)
 
 
-def redirect_moved_modules(places: Mapping[str, NewPlace]) -> None:
+def redirect_moved_modules(new_modules: Mapping[str, NewModule]) -> None:
     """Keep the old names of modules importable in this process.
 
     Args:
-        places: Where the names of each old module are now. Where an old package is gone, its
+        new_modules: Where the names of each old module are now. Where an old package is gone, its
             modules need entries of their own, and the package one too.
     """
-    sys.meta_path.append(MovedModuleFinder(places))
+    sys.meta_path.append(MovedModuleFinder(new_modules))

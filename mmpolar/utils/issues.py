@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mmpolar.utils.deprecation import warn_deprecated
+
 ERROR, NOTE = 'error', 'note'
 
 
@@ -14,18 +16,24 @@ class Issue:
     Attributes:
         level: ``error``, which must be put right, or ``note``, which may be meant so.
         kind: What it is, in a word or two: the issues of a summary are counted by it.
-        place: Where it is: a track, a sequence, a file.
+        where: A track, a sequence, a file.
         message: What is wrong.
     """
 
     level: str
     kind: str
-    place: str
+    where: str
     message: str
+
+    @property
+    def place(self) -> str:
+        """Old name of :attr:`where`."""
+        warn_deprecated('Issue.place', 'Issue.where')
+        return self.where
 
     def __str__(self) -> str:
         """One line."""
-        return f'{self.level.upper():5s} {self.kind}: {self.place}: {self.message}'
+        return f'{self.level.upper():5s} {self.kind}: {self.where}: {self.message}'
 
 
 def format_summary(issues: Sequence[Issue]) -> str:

@@ -4,9 +4,9 @@ A value is the new module, or, where the names of the old one are in several now
 each public name and its module (``'module:new_name'`` where the name is another one too).
 """
 
-from mmpolar.utils.deprecation import NewPlace
+from mmpolar.utils.deprecation import NewModule
 
-MOVED_MODULES: dict[str, NewPlace] = {
+MOVED_MODULES: dict[str, NewModule] = {
     'mmpolar.compat.mmtracking.outline_visualizer': 'mmpolar.compat.mmtracking.mask_local_visualizer',
     'mmpolar.compat.ocean_checkpoint': 'mmpolar.utils.checkpoints.ocean_checkpoint',
     'mmpolar.compat.safe_load': {'register_safe_globals': 'mmpolar.utils.checkpoints'},

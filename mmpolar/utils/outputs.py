@@ -65,10 +65,10 @@ def _would_replace(output: Path, existing: Path) -> bool:
         return True
     if output.is_dir():
         # The names of the files are not known here: whatever lies in it may be replaced.
-        place = existing.resolve()
+        path = existing.resolve()
         if existing.is_dir():
-            return output.resolve() in place.parents
-        return existing.suffix.lower() in IMAGE_SUFFIXES and output.resolve() == place.parent
+            return output.resolve() in path.parents
+        return existing.suffix.lower() in IMAGE_SUFFIXES and output.resolve() == path.parent
     if not existing.is_dir() or not output.exists() or output.suffix.lower() == _NEVER_IN_A_FOLDER:
         return False
     return any(is_same_file(output, Path(entry)) for entry in os.scandir(existing))

@@ -12,7 +12,7 @@ written in the model                      taken from there by
 ========================================  ======================================================
 
 A config inherits before MMEngine evaluates it, so one file of a chain cannot change a value in all
-the places that another file has copied it to. Here the copies are made when all files are read.
+the parts that another file has copied it to. Here the copies are made when all files are read.
 """
 
 import os
@@ -94,11 +94,11 @@ def share_values(cfg: Config) -> None:
     if 'search_size' in values and 'test_cfg' in cfg.model:
         cfg.model.test_cfg.setdefault('search_size', values['search_size'])
     for section in _SECTIONS:
-        for place, part in _parts(cfg.get(section), section):
+        for path, part in _parts(cfg.get(section), section):
             name = str(part['type']).rpartition('.')[2]
             for key in _READERS.get(name, ()):
                 if key in values:
-                    _share(part, key, values[key], place, name)
+                    _share(part, key, values[key], path, name)
 
 
 def _values_of(model: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,23 +107,23 @@ def _values_of(model: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _parts(node: Any, place: str) -> Iterator[tuple[str, ConfigDict]]:
+def _parts(node: Any, path: str) -> Iterator[tuple[str, ConfigDict]]:
     """Every dictionary with a ``type`` in a part of a config, and where it is."""
     if isinstance(node, Mapping):
         if 'type' in node:
-            yield place, node
+            yield path, node
         for key, value in node.items():
-            yield from _parts(value, f'{place}.{key}')
+            yield from _parts(value, f'{path}.{key}')
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
-            yield from _parts(value, f'{place}.{index}')
+            yield from _parts(value, f'{path}.{index}')
 
 
-def _share(part: ConfigDict, key: str, value: Any, place: str, name: str) -> None:
+def _share(part: ConfigDict, key: str, value: Any, path: str, name: str) -> None:
     own = part.setdefault(key, value)
     if own != value and name not in _FREE:
         source = '.'.join(('model', *_IN_MODEL[key]))
         raise SharedValueError(
-            f'{source} is {value} but {place}.{key} ({name}) is {own}: leave the second out, and '
+            f'{source} is {value} but {path}.{key} ({name}) is {own}: leave the second out, and '
             'it takes the value of the first'
         )

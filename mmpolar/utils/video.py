@@ -80,7 +80,7 @@ def frame_rate(source: Source) -> float | None:
 
     Returns:
         Frames per second, or None where the source states none: a folder, a camera, a video
-        without the figure.
+        without a rate.
 
     Raises:
         FileNotFoundError: If there is no such file or folder.

@@ -218,7 +218,7 @@ def contact_sheet(
         images: uint8 BGR images (H, W, 3), sizes may differ; at least one.
         columns: Images per row, at least 1. A sheet is never wider than its images need.
         captions: One line of text under each image.
-        cell: (width, height) in pixels of the place for one image; by default the largest width
+        cell: (width, height) in pixels of the cell of one image; by default the largest width
             and height among the images, so that none is scaled.
 
     Returns:
@@ -331,7 +331,7 @@ def _with_caption(tile: np.ndarray, caption: str) -> np.ndarray:
 
 
 def _arrange(tiles: list[np.ndarray], columns: int) -> np.ndarray:
-    """Put tiles of one size into a grid with gaps; places left over show the background."""
+    """Put tiles of one size into a grid with gaps; cells left over show the background."""
     rows = -(-len(tiles) // columns)
     height, width = tiles[0].shape[:2]
     pitch_y, pitch_x = height + _CELL_GAP, width + _CELL_GAP

@@ -1,4 +1,4 @@
-"""Curves of several trackers side by side, each with its figure in the legend."""
+"""Curves of several trackers side by side, each with its mean in the legend."""
 
 import math
 import os
@@ -24,12 +24,12 @@ class ResultCurve:
 
     Attributes:
         name: Name of the tracker, the same in all panels.
-        figure: The figure that sums the curve up, in [0, 1]; the legend is sorted by it.
+        summary: The value that sums the curve up, in [0, 1]; the legend is sorted by it.
         y: (N,) values at the panel's ``x``, in [0, 1].
     """
 
     name: str
-    figure: float
+    summary: float
     y: np.ndarray
 
 
@@ -38,12 +38,12 @@ class ResultPanel:
     """One plot.
 
     Attributes:
-        title: What is shown and what the figure in the legend is.
+        title: What is shown and what the value in the legend is.
         x_label: Quantity on the x axis.
         y_label: Quantity on the y axis.
         x: (N,) where the curves have values.
         curves: The trackers that have this curve.
-        mark: Value of ``x`` at which the figure is read off; None where it is a mean.
+        mark: Value of ``x`` at which the value is read off; None where it is a mean.
     """
 
     title: str
@@ -98,10 +98,10 @@ def _style(number: int) -> dict:
 def _draw(axis: Axes, panel: ResultPanel, styles: dict[str, dict]) -> None:
     # NaN, which compares with nothing, goes last.
     ranked = sorted(
-        panel.curves, key=lambda curve: -math.inf if math.isnan(curve.figure) else curve.figure
+        panel.curves, key=lambda curve: -math.inf if math.isnan(curve.summary) else curve.summary
     )
     for curve in reversed(ranked):
-        label = f'{curve.name} [{_three_digits(curve.figure)}]'
+        label = f'{curve.name} [{_three_digits(curve.summary)}]'
         axis.plot(panel.x, curve.y, label=label, lw=1.8, **styles[curve.name])
     if panel.mark is not None:
         axis.axvline(panel.mark, color='0.4', lw=0.8, ls=(0, (4, 3)))

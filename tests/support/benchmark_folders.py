@@ -26,11 +26,11 @@ def write_images(folder: Path, numbers: range, pattern: str) -> None:
 
 
 def write_mask(path: Path, ids: np.ndarray) -> None:
-    """A palette picture of object ids."""
+    """A palette image of object ids."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = Image.fromarray(ids.astype(np.uint8), mode='P')
-    picture.putpalette([(37 * i) % 256 for i in range(768)])
-    picture.save(path)
+    shown = Image.fromarray(ids.astype(np.uint8), mode='P')
+    shown.putpalette([(37 * i) % 256 for i in range(768)])
+    shown.save(path)
 
 
 def write_lines(path: Path, lines) -> None:
@@ -226,7 +226,7 @@ def write_segtrack_v2(root: Path, videos: dict[str, list[list[np.ndarray]]]) -> 
 
 
 def write_davis(root: Path, videos: dict[str, list[np.ndarray]], lists=None) -> Path:
-    """Masks of all frames, palette pictures."""
+    """Masks of all frames, palette images."""
     data = root / 'DAVIS'
     for name, masks in videos.items():
         for number, ids in enumerate(masks):

@@ -20,14 +20,14 @@ SIDE = 16
 
 
 def write_images(folder: Path, count: int, seed: int = 0) -> list[str]:
-    """Noisy pictures of random colours."""
+    """Noisy images of random colours."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number in range(count):
-        picture = rng.integers(0, 256, 3) + rng.normal(0, 25, (SIDE, SIDE, 3))
+        shown = rng.integers(0, 256, 3) + rng.normal(0, 25, (SIDE, SIDE, 3))
         paths.append(str(folder / f'{number:03d}.png'))
-        cv2.imwrite(paths[-1], np.clip(picture, 0, 255).astype(np.uint8))
+        cv2.imwrite(paths[-1], np.clip(shown, 0, 255).astype(np.uint8))
     return paths
 
 
@@ -43,7 +43,7 @@ class ToyFolder(BaseDataset):
 class ReadPixels:
     def __call__(self, results: dict) -> dict:
         img = cv2.imread(results['img_path'])
-        assert img is not None, f'no picture in {results["img_path"]}'
+        assert img is not None, f'no image in {results["img_path"]}'
         return {**results, 'img': img}
 
 
@@ -219,7 +219,7 @@ def make_pool(root: Path, num_negatives: int = 21, num_positives: int = 5) -> li
 
 @torch.no_grad()
 def scores_one_by_one(model: nn.Module, folder: Path) -> dict[str, float]:
-    """The score of each picture of a folder, worked out alone."""
+    """The score of each image of a folder, worked out alone."""
     was_training = model.training
     model.eval()
     scores = {}

@@ -82,7 +82,7 @@ class Case:
         """Level, kind and place of everything that is wrong with the archive or a folder."""
         sequences = expected_sequences(self.dataset)
         issues = check_submission(self.format, sequences, path or self.archive)
-        return {(issue.level, issue.kind, issue.place) for issue in issues}
+        return {(issue.level, issue.kind, issue.where) for issue in issues}
 
 
 def true_box(frame: dict) -> np.ndarray:

@@ -29,10 +29,10 @@ class TinyData:
         """A mask file with these object ids; a palette PNG or a grey one."""
         full = self.root / path
         full.parent.mkdir(parents=True, exist_ok=True)
-        picture = Image.fromarray(ids.astype(np.uint8), mode='P' if palette else 'L')
+        shown = Image.fromarray(ids.astype(np.uint8), mode='P' if palette else 'L')
         if palette:
-            picture.putpalette([(37 * i) % 256 for i in range(768)])
-        picture.save(full)
+            shown.putpalette([(37 * i) % 256 for i in range(768)])
+        shown.save(full)
         return full
 
     def davis(self, masks: dict[str, list[np.ndarray]], folder: str = 'davis') -> Path:

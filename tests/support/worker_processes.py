@@ -1,4 +1,4 @@
-"""Runs a script in several processes that work together, and reads the figures they print."""
+"""Runs a script in several processes that work together, and reads the metrics they print."""
 
 import json
 import os
@@ -43,11 +43,11 @@ def run_workers(
     return ['\n'.join(output) for output in outputs]
 
 
-def printed_figures(outputs: list[str]) -> list[dict]:
-    """The JSON of each line that begins with FIGURES, in the order of the processes."""
+def printed_metrics(outputs: list[str]) -> list[dict]:
+    """The JSON of each line that begins with METRICS, in the order of the processes."""
     return [
-        json.loads(line.removeprefix('FIGURES '))
+        json.loads(line.removeprefix('METRICS '))
         for output in outputs
         for line in output.splitlines()
-        if line.startswith('FIGURES ')
+        if line.startswith('METRICS ')
     ]

@@ -306,10 +306,10 @@ def test_every_arm_trains_two_iterations_and_is_tested(tool, tiny, out, arm):
     result = tool.RunResult.read(job.folder)
     assert (result.updates, result.pairs) == (2, 4)
     assert result.seconds > 0
-    assert {'J', 'F', 'iou', 'ceiling'} <= set(result.figures)
-    assert all(0 <= value <= 1 for value in result.figures.values())
+    assert {'J', 'F', 'iou', 'ceiling'} <= set(result.metrics)
+    assert all(0 <= value <= 1 for value in result.metrics.values())
     report = json.loads((job.folder / 'test.json').read_text())
-    assert report['mean']['J'] == pytest.approx(result.figures['J'])
+    assert report['mean']['J'] == pytest.approx(result.metrics['J'])
     assert report['n_rays'] == job.stages[-1].model.mask_head.n_rays
     assert report['crossing'] == ('nearest' if arm == 'nearest' else 'farthest')
     assert bool(list(job.folder.glob('stage_*/mining/round_*.json'))) == (arm != 'no-mining')
@@ -345,14 +345,14 @@ def test_what_is_done_is_not_repeated_and_the_rest_is(tool, tiny, out, tmp_path,
     log = (out / 'runs/no-mining-0/log.txt').read_text()
     assert 'Epoch(test)' in log
     assert '~t' not in log
-    figures = {
-        arm: tool.RunResult.read(out / f'runs/{arm}-0').figures for arm in ('base', 'no-mining')
+    metrics = {
+        arm: tool.RunResult.read(out / f'runs/{arm}-0').metrics for arm in ('base', 'no-mining')
     }
-    for arm, values in figures.items():
+    for arm, values in metrics.items():
         [row] = [line for line in printed.splitlines() if line.startswith(f'| {arm} ')]
         assert f'{values["J"]:.3f}' in row
         assert f'{values["iou"]:.3f}' in row
-    assert f'{figures["no-mining"]["J"] - figures["base"]["J"]:+.3f}' in row
+    assert f'{metrics["no-mining"]["J"] - metrics["base"]["J"]:+.3f}' in row
     assert printed.splitlines()[-2] in (out / 'results.txt').read_text()
     assert (out / 'results.md').read_text() in page.read_text()
 
@@ -374,7 +374,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(tool, tiny, out):
     logs = folder.glob('stage_1/*/vis_data/scalars.json')
     assert sorted(step for log in logs for step in steps_in(log)) == [1, 2, 2]
     after = tool.RunResult.read(folder)
-    assert after.figures == pytest.approx(before.figures, abs=1e-6)
+    assert after.metrics == pytest.approx(before.metrics, abs=1e-6)
     assert (after.updates, after.pairs, after.seconds) == (2, 4, None)
 
 
@@ -436,8 +436,8 @@ def fabricated(tool):
     """Results whose means, deviations and differences are plain."""
 
     def result(j, iou, updates=384):
-        figures = dict(J=j, F=j - 0.125, iou=iou, precision=0.9)
-        return tool.RunResult(updates, 16 * updates, None, figures)
+        metrics = dict(J=j, F=j - 0.125, iou=iou, precision=0.9)
+        return tool.RunResult(updates, 16 * updates, None, metrics)
 
     return dict(
         squared={1: result(0.5, 0.75)},
@@ -484,14 +484,14 @@ def test_table_for_a_spreadsheet(tables):
 
 def test_json_has_every_run(tables, tool):
     report = json.loads((tables / 'results.json').read_text())
-    assert (report['config'], report['compared_figure']) == ('a.py', 'J')
+    assert (report['config'], report['compared_metric']) == ('a.py', 'J')
     nearest = report['arms'][1]
     assert nearest['question'] == tool.ARMS['nearest'].question
-    assert nearest['figures']['J'] == dict(mean=0.5, std=0.25)
+    assert nearest['metrics']['J'] == dict(mean=0.5, std=0.25)
     assert nearest['difference']['mean'] == -0.0625
     assert [run['seed'] for run in nearest['runs']] == [0, 1, 2]
-    assert nearest['runs'][1]['figures']['precision'] == 0.9
-    assert report['arms'][2]['figures']['J'] == dict(mean=0.5, std=None)
+    assert nearest['runs'][1]['metrics']['precision'] == 0.9
+    assert report['arms'][2]['metrics']['J'] == dict(mean=0.5, std=None)
 
 
 def test_fragment_for_a_page(tables, tool):
@@ -514,9 +514,9 @@ def test_one_seed_says_that_its_spread_is_unknown(tool, fabricated, tmp_path):
 def test_boxes_are_compared_where_there_are_no_masks(tool, fabricated):
     for runs in fabricated.values():
         for run in runs.values():
-            del run.figures['J'], run.figures['F']
+            del run.metrics['J'], run.metrics['F']
     assert tool.compared_metric(fabricated) == 'iou'
-    fabricated['base'][0].figures.clear()
+    fabricated['base'][0].metrics.clear()
     with pytest.raises(ValueError, match='none of the metrics'):
         tool.compared_metric(fabricated)
 

@@ -52,7 +52,7 @@ def test_each_run_makes_the_updates_and_mines_if_it_is_to(out):
     assert results['data']['counts']['test']['negatives'] == dict(generated=16)
 
 
-def test_figures_are_those_of_the_scores(out):
+def test_values_are_those_of_the_scores(out):
     results = json.loads((out / 'results.json').read_text())
     for run in results['runs']:
         folder = out / 'runs' / f'{run["composites"]}-{run["arm"]}-{run["seed"]}'

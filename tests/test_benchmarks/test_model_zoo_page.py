@@ -1,4 +1,4 @@
-"""docs/model_zoo.md says what the published files and the measured figures say, and no more."""
+"""docs/model_zoo.md says what the published files and the measured metrics say, and no more."""
 
 import json
 import shutil
@@ -65,7 +65,7 @@ def test_page_of_the_project_agrees_with_its_files():
     assert {name: entry['weights_sha256'] for name, entry in results.items()} == expected
 
 
-def test_page_shows_facts_figures_and_speed(zoo, tmp_path):
+def test_page_shows_facts_values_and_speed(zoo, tmp_path):
     assert tool.main([*zoo, *measured(tmp_path)]) == 0
     page = (tmp_path / 'page.md').read_text()
     assert page.startswith('before\n')
@@ -104,14 +104,14 @@ def test_commands_on_the_page_name_what_exists(zoo, tmp_path):
         assert (ROOT / f'configs/ocean_polar/{name}.py').is_file()
 
 
-def test_figures_that_nobody_measured_are_called_so(zoo, tmp_path):
+def test_values_that_nobody_measured_are_called_so(zoo, tmp_path):
     tool.main(zoo)
     page = (tmp_path / 'page.md').read_text()
     assert 'Metrics: not measured.' in page
     assert 'Speed: not measured.' in page
 
 
-def test_figures_are_kept_until_the_weights_change(zoo, tmp_path):
+def test_values_are_kept_until_the_weights_change(zoo, tmp_path):
     tool.main([*zoo, *measured(tmp_path)])
     tool.main(zoo)
     assert '.612' in (tmp_path / 'page.md').read_text()

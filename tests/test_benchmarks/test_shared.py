@@ -13,7 +13,7 @@ def runs():
 
 
 @pytest.fixture(scope='module')
-def figures():
+def metrics():
     return import_module('benchmarks.shared.spread')
 
 
@@ -22,18 +22,18 @@ class Run:
     name: str
 
 
-def test_spread_is_mean_and_sample_deviation(figures):
-    assert figures.spread([2.0]) == dict(mean=2.0, std=None)
-    spread = figures.spread([1.0, 2.0, 6.0])
+def test_spread_is_mean_and_sample_deviation(metrics):
+    assert metrics.spread([2.0]) == dict(mean=2.0, std=None)
+    spread = metrics.spread([1.0, 2.0, 6.0])
     assert spread['mean'] == 3.0
     assert spread['std'] == pytest.approx(7.0**0.5)
 
 
-def test_cell_leaves_out_a_deviation_that_nobody_knows(figures):
-    assert figures.cell(dict(mean=0.614, std=0.0251), 2) == '0.61 ± 0.03'
-    assert figures.cell(dict(mean=0.614, std=None), 1) == '0.6'
-    assert figures.cell(dict(mean=0.02, std=0.1), 2, sign=True) == '+0.02 ± 0.10'
-    assert figures.cell(dict(mean=-0.02, std=None), 2, sign=True) == '-0.02'
+def test_cell_leaves_out_a_deviation_that_nobody_knows(metrics):
+    assert metrics.cell(dict(mean=0.614, std=0.0251), 2) == '0.61 ± 0.03'
+    assert metrics.cell(dict(mean=0.614, std=None), 1) == '0.6'
+    assert metrics.cell(dict(mean=0.02, std=0.1), 2, sign=True) == '+0.02 ± 0.10'
+    assert metrics.cell(dict(mean=-0.02, std=None), 2, sign=True) == '-0.02'
 
 
 def test_mark_belongs_to_its_settings(runs, tmp_path):

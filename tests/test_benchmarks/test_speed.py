@@ -338,7 +338,7 @@ class TestGrowth:
         assert (_export(slim, tmp_path) / 'model.json').is_file()
 
     @pytest.mark.slow
-    def test_curves_and_picture(self, tmp_path):
+    def test_curves_and_image(self, tmp_path):
         from benchmarks.speed.growth import (
             FRAMES,
             MEMORY,
@@ -456,7 +456,7 @@ class TestCommand:
         ours, theirs, whole = found['parts'][1]['rows']
         assert set(ours['ratios']) == {theirs['way'], whole['way']}
         assert len(ours['values']) == len(theirs['values']) == 2
-        assert {'draw a pair', 'CropPair', 'GeneratePolarTarget'} <= set(ours['split'])
+        assert {'sample a pair', 'CropPair', 'GeneratePolarTarget'} <= set(ours['split'])
         assert {'PairSampling', 'CropLikeSiamFC', 'SeqShiftScaleAug'} <= set(theirs['split'])
         assert set(whole['split']) - set(theirs['split']) == {'SeqColorAug', 'SeqBlurAug'}
 

@@ -241,9 +241,9 @@ def test_both_metrics_score_our_results_on_our_dataset(trained):
 
 
 def test_mmtrackings_hook_draws_true_and_predicted_masks(project, trained):
-    pictures = sorted(project.glob('trained/*/vis_data/vis_image/val_img_*.png'))
-    assert len(pictures) == 4
-    assert cv2.imread(str(pictures[0])).shape == (120, 2 * 160, 3)  # truth beside prediction
+    images = sorted(project.glob('trained/*/vis_data/vis_image/val_img_*.png'))
+    assert len(images) == 4
+    assert cv2.imread(str(images[0])).shape == (120, 2 * 160, 3)  # truth beside prediction
 
 
 def test_mmtrackings_test_tracks_its_dataset_and_writes_its_formats(project, trained):
@@ -253,7 +253,7 @@ def test_mmtrackings_test_tracks_its_dataset_and_writes_its_formats(project, tra
     )  # fmt: skip
     assert (project / 'formatted.zip').is_file()
     drawn = sorted((project / 'drawn').glob('*.jpg'))
-    assert [picture.stem for picture in drawn] == [f'{i:08d}' for i in range(1, N_FRAMES + 1)]
+    assert [shown.stem for shown in drawn] == [f'{i:08d}' for i in range(1, N_FRAMES + 1)]
 
 
 @pytest.fixture(scope='module')

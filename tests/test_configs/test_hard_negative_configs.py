@@ -98,7 +98,7 @@ def test_config_mines_trains_and_tests(path, root):
     assert np.isfinite(losses).all()
     tested = [record for record in records if 'image/recall' in record]
     assert len(tested) == 2
-    assert all(0 < figures['image/average_precision'] <= 1 for figures in tested)
+    assert all(0 < metrics['image/average_precision'] <= 1 for metrics in tested)
     assert 'image/false_alarms_per_10k_at_recall_0.9' in tested[0]
     assert list(root.glob('work/best_image_average_precision_epoch_*.pth'))
     assert 'hard_negative_mining' in torch.load(root / 'work/epoch_2.pth', weights_only=True)

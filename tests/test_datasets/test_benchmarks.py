@@ -173,7 +173,7 @@ def test_kept_index_gives_the_same_tracks(benchmark, tmp_path):
     assert len(list(tmp_path.glob('*.index'))) == 1
 
 
-def test_unannotated_frames_carry_no_truth(tmp_path):
+def test_unannotated_frames_carry_no_ground_truth(tmp_path):
     root = write_got10k(tmp_path, dict(test=3))
     config = dict(type='GOT10kDataset', data_root=str(root), split='test')
     dataset = DATASETS.build(dict(config, test_mode=True, pipeline=PIPELINE))

@@ -54,7 +54,7 @@ def plant_in_masks(root):
     """Faults of data with masks; what must be found for each, as (kind, part of the line)."""
     images, masks = root / 'JPEGImages/480p', root / 'Annotations/480p'
     (images / 'a/00001.jpg').write_bytes(b'')
-    (masks / 'a/00002.png').write_bytes(b'no picture')
+    (masks / 'a/00002.png').write_bytes(b'no image')
     write_mask(masks / 'a/00003.png', np.ones((9, 7), np.uint8))
     (masks / 'b/00001.png').unlink()
     (images / 'b/00003.jpg').unlink()
@@ -117,10 +117,10 @@ def test_frames_without_target_are_a_note_and_a_late_start_an_error_in_tests(dav
         write_mask(davis / f'Annotations/480p/b/{number:05d}.png', MASKS[0] * 0)
     assert errors(davis, 'DavisDataset') == []
     (note,) = notes(davis, 'DavisDataset')
-    assert (note.kind, note.place) == ('frames without target', 'b')
+    assert (note.kind, note.where) == ('frames without target', 'b')
     assert note.message == 'frames 0, 3'
     (error,) = errors(davis, 'DavisDataset', test_mode=True)
-    assert (error.kind, error.place) == ('late target', 'b')
+    assert (error.kind, error.where) == ('late target', 'b')
 
 
 def test_unknown_object_and_box_over_the_border_are_notes(davis, boxes):

@@ -56,7 +56,7 @@ def test_load_pair_images_names_a_mask_of_another_size(pair, key):
 @pytest.mark.parametrize('key', ['template', 'search'])
 def test_load_pair_images_names_an_unreadable_file(pair, key):
     with open(pair[key].img_path, 'wb') as file:
-        file.write(b'\xff\xd8 no picture')
+        file.write(b'\xff\xd8 no image')
     name = pair[key].img_path.rsplit('/', 1)[-1]
     with pytest.raises(ImageReadError, match=name):
         LoadPairImages()(pair)

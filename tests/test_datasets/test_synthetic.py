@@ -463,7 +463,7 @@ def tool():
 
 def test_command_writes_a_set_and_a_contact_sheet(tool, tmp_path, capsys):
     options = ['--train', '1', '--val', '1', '--frames', '2', '--size', '96x72', '--seed', '7']
-    sheet = tmp_path / 'pictures' / 'sheet.png'
+    sheet = tmp_path / 'images' / 'sheet.png'
     tool.main(['--out', str(tmp_path / 'set'), *options, '--preview', str(sheet)])
     manifest = json.loads((tmp_path / 'set' / 'manifest.json').read_text())
     assert (manifest['seed'], manifest['frames'], manifest['size']) == (7, 2, [96, 72])

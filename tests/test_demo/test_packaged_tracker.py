@@ -22,17 +22,17 @@ def zoo(tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / 'zoo'))
 
 
-def test_demo_prints_figures_and_writes_pictures(zoo, tmp_path, capsys):
+def test_demo_prints_values_and_writes_images(zoo, tmp_path, capsys):
     work_dir = tmp_path / 'demo'
     assert demo.main([*ARGUMENTS, '--work-dir', str(work_dir)]) == 0
     said = capsys.readouterr().out
     for folder, names in (('generated_shapes', ['val-0000']), ('real_things', PHOTO_SCENES)):
-        report = json.loads((work_dir / folder / 'figures.json').read_text())
+        report = json.loads((work_dir / folder / 'metrics.json').read_text())
         assert [sequence['video_name'] for sequence in report['sequences']] == sorted(names)
         assert {f'{name}.mp4' for name in names} == {
             p.name for p in (work_dir / folder).glob('*.mp4')
         }
-        for name in demo.FIGURES:
+        for name in demo.METRICS:
             assert f'{report["mean"][name]:.3f}' in said
     sheet = cv2.imread(str(work_dir / 'contact_sheet.png'))
     width, height = demo.SHEET_CELL
@@ -61,8 +61,8 @@ def test_too_few_videos_or_frames_are_refused(words):
 
 
 def test_sheet_has_a_row_a_video(tmp_path):
-    picture = np.zeros((60, 80, 3), np.uint8)
-    rows = [([picture] * demo.SHEET_COLUMNS, ['caption'] * demo.SHEET_COLUMNS)] * 2
+    image = np.zeros((60, 80, 3), np.uint8)
+    rows = [([image] * demo.SHEET_COLUMNS, ['caption'] * demo.SHEET_COLUMNS)] * 2
     demo.write_sheet(tmp_path / 'sheet.png', rows)
     one = demo.SHEET_CELL[1]
     assert 2 * one < cv2.imread(str(tmp_path / 'sheet.png')).shape[0] < 3 * one

@@ -82,7 +82,7 @@ def test_demo_follows_several_targets_and_writes_their_masks(demo, project, tmp_
     ids = [read_mask(path) for path in sorted(masks.iterdir())]
     assert [path.name for path in sorted(masks.iterdir())] == [f'{i:05d}.png' for i in range(5)]
     assert set(np.unique(ids[0])) == {0, 1, 2}
-    assert all(picture.shape == (120, 160) and picture.max() <= 2 for picture in ids)
+    assert all(img.shape == (120, 160) and img.max() <= 2 for img in ids)
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_static_export_of_a_tracker_of_boxes_has_a_graph_for_each_size(tmp_path)
     assert_equal_maps(tmp_path, model, (255, 1), (287, 3))
 
 
-def test_graphs_hold_standard_operators_and_no_batch_norm_but_that_of_the_pictures():
+def test_graphs_hold_standard_operators_and_no_batch_norm_but_that_of_the_images():
     for path in small_model_folder().glob('*.onnx'):
         model = onnx.load(path)
         onnx.checker.check_model(model, full_check=True)

@@ -71,10 +71,10 @@ def test_quantised_folder_is_tracked_with_and_says_so(quantized, dataset):
     assert tracker.engine.manifest.precision == 'int8'
     source = ModelManifest.read(small_model_folder())
     assert tracker.engine.manifest.weights_sha256 == source.weights_sha256
-    figures = evaluate(tracker, dataset)
-    assert figures.sequences == 2
-    assert 0 < figures.iou <= 1
-    assert 0 < figures.region <= 1
+    metrics = evaluate(tracker, dataset)
+    assert metrics.sequences == 2
+    assert 0 < metrics.iou <= 1
+    assert 0 < metrics.region <= 1
 
 
 def test_feeds_are_what_tracking_gives_the_search_graph(dataset):
@@ -107,9 +107,9 @@ def test_perfect_and_resting_trackers_get_what_they_deserve(dataset):
             return target or dataset.load_target(self.track_id, 0)
 
     oracle = Oracle()
-    figures = evaluate(oracle, dataset)
-    assert figures.iou == pytest.approx(1)
-    assert figures.region == 1
+    metrics = evaluate(oracle, dataset)
+    assert metrics.iou == pytest.approx(1)
+    assert metrics.region == 1
 
 
 def test_calibration_without_a_target_is_named(dataset, monkeypatch):

@@ -53,7 +53,7 @@ def main(rank: int, port: int, folder: Path) -> None:
         inputs, samples = build_batch(kinds)
         inputs = {key: value[own] for key, value in inputs.items()}
         found['shared'][name] = losses_and_gradients(model, inputs, samples[own])
-    found['figures'] = track_two_videos(rank)
+    found['metrics'] = track_two_videos(rank)
     found['files'] = sorted(str(path) for path in own_folder.rglob('*'))
     torch.save(found, folder / f'rank{rank}.pt')
     distributed.destroy_process_group()
@@ -113,7 +113,7 @@ def losses_and_gradients(model: torch.nn.Module, inputs: dict, samples: list) ->
 
 
 def track_two_videos(rank: int) -> dict:
-    """Figures of video 0 on rank 0 and video 1 on rank 1."""
+    """Metrics of video 0 on rank 0 and video 1 on rank 1."""
     metric = TrackSegMetric()
     for frame in range(3):
         box = torch.tensor([[10.0, 10.0, 30.0, 30.0]])

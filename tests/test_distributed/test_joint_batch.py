@@ -59,8 +59,8 @@ def test_the_batches_tell_right_from_wrong(ranks):
     assert all(abs(first[name] - second[name]) > 1e-3 for name in first)
 
 
-def test_figures_are_collected_without_a_shared_disk(ranks):
+def test_values_are_collected_without_a_shared_disk(ranks):
     """Each process works in a folder that the other does not know; none writes into it."""
-    assert ranks[0]['figures'] == ranks[1]['figures']
-    assert ranks[0]['figures']['track/iou'] == pytest.approx((1 + 15 / 25) / 2)
+    assert ranks[0]['metrics'] == ranks[1]['metrics']
+    assert ranks[0]['metrics']['track/iou'] == pytest.approx((1 + 15 / 25) / 2)
     assert [rank['files'] for rank in ranks] == [[], []]

@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
     """A pool that two processes cannot share evenly, one image of it broken."""
     folder = tmp_path_factory.mktemp('joint_mining')
     make_pool(folder, num_negatives=21)
-    (folder / 'negatives' / UNREADABLE).write_bytes(b'no picture')
+    (folder / 'negatives' / UNREADABLE).write_bytes(b'no image')
     return folder
 
 
@@ -56,7 +56,7 @@ def test_each_negative_is_scored_once(ranks, reports):
 
 def test_the_first_picks_are_those_of_one_process(ranks, reports, tmp_path, folder):
     make_pool(tmp_path, num_negatives=21)
-    (tmp_path / 'negatives' / UNREADABLE).write_bytes(b'no picture')
+    (tmp_path / 'negatives' / UNREADABLE).write_bytes(b'no image')
     train(tmp_path, dict(num_picks=5), train_cfg=dict(by_epoch=True, max_epochs=1))
     alone = json.loads((tmp_path / 'work/mining/round_0001.json').read_text())
     assert [p['index'] for p in reports[0]['picks']] == [p['index'] for p in alone['picks']]

@@ -1,4 +1,4 @@
-"""Training and testing with several processes, from the command line to the figures."""
+"""Training and testing with several processes, from the command line to the values."""
 
 import json
 
@@ -29,8 +29,8 @@ def records(folder, ranks):
     return [json.loads((folder / f'rank{rank}.json').read_text()) for rank in range(ranks)]
 
 
-def figures(work_dir):
-    """The tracking figures in the newest scalars or metrics file of a work directory."""
+def values(work_dir):
+    """The tracking values in the newest scalars or metrics file of a work directory."""
     (file,) = [*work_dir.glob('*/vis_data/scalars.json'), *work_dir.glob('*/[0-9]*.json')][:1]
     last = json.loads(file.read_text().splitlines()[-1])
     return {name: value for name, value in last.items() if name.startswith('track/')}
@@ -55,7 +55,7 @@ def tested_by_one(processes, project):
         '--work-dir', project / 'one', '--cfg-options', 'custom_hooks=[]',
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return figures(project / 'one')
+    return values(project / 'one')
 
 
 def test_each_sample_is_drawn_once_per_epoch(project):
@@ -74,7 +74,7 @@ def test_processes_end_an_epoch_with_the_same_batch_statistics(project):
 
 def test_validation_by_two_is_a_test_by_one(project, tested_by_one):
     assert len(tested_by_one) == 11
-    assert figures(project / 'trained') == tested_by_one
+    assert values(project / 'trained') == tested_by_one
 
 
 def test_two_processes_share_the_videos(project):
@@ -90,5 +90,5 @@ def test_three_processes_test_two_videos_as_one_does(processes, project, tested_
         '--cfg-options', f'custom_hooks.0.folder={project}/three',
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert figures(project / 'three') == tested_by_one
+    assert values(project / 'three') == tested_by_one
     assert [len(rank['frames']) for rank in records(project / 'three', 3)] == [4, 4, 0]

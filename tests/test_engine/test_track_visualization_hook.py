@@ -117,8 +117,8 @@ def read_video(path):
         frames.append(frame)
 
 
-def share_like(picture, color, tolerance=60):
-    distance = np.abs(picture.astype(int) - np.array(color)).max(axis=-1)
+def share_like(image, color, tolerance=60):
+    distance = np.abs(image.astype(int) - np.array(color)).max(axis=-1)
     return (distance < tolerance).mean()
 
 
@@ -154,7 +154,7 @@ def test_ground_truth_can_be_left_out(tmp_path, video):
 def test_interval_thins_the_video_but_not_the_sheet(tmp_path, video):
     run(tmp_path, video('a'), out_dir=str(tmp_path / 'out'), interval=4, sheet_frames=3)
     assert len(read_video(tmp_path / 'out' / 'a.mp4')) == 2
-    # Three pictures of 320 x 240 side by side, their captions below.
+    # Three images of 320 x 240 side by side, their captions below.
     assert cv2.imread(str(tmp_path / 'out' / 'a.png')).shape == (240 + 22 + 8, 3 * 324 + 4, 3)
 
 

@@ -57,16 +57,16 @@ def drifting(length, step):
     return [(square(20), square(20 + step * frame)) for frame in range(length)]
 
 
-def test_figures_are_the_statistics_of_the_inner_frames(video):
+def test_values_are_the_statistics_of_the_inner_frames(video):
     pairs = drifting(12, 1)
-    figures = evaluate(video(pairs))
+    metrics = evaluate(video(pairs))
     for name, measure in (('J', region_similarity), ('F', boundary_f)):
         expected = score_statistics([measure(pred, gt) for gt, pred in pairs[1:-1]])
-        assert figures[f'davis/{name}_mean'] == pytest.approx(expected.mean)
-        assert figures[f'davis/{name}_recall'] == pytest.approx(expected.recall)
-        assert figures[f'davis/{name}_decay'] == pytest.approx(expected.decay)
-    expected = (figures['davis/J_mean'] + figures['davis/F_mean']) / 2
-    assert figures['davis/J_and_F'] == pytest.approx(expected)
+        assert metrics[f'davis/{name}_mean'] == pytest.approx(expected.mean)
+        assert metrics[f'davis/{name}_recall'] == pytest.approx(expected.recall)
+        assert metrics[f'davis/{name}_decay'] == pytest.approx(expected.decay)
+    expected = (metrics['davis/J_mean'] + metrics['davis/F_mean']) / 2
+    assert metrics['davis/J_and_F'] == pytest.approx(expected)
 
 
 def test_the_last_frame_counts_where_it_is_wanted(video):
@@ -90,8 +90,8 @@ def test_absent_objects_score_as_in_davis(video):
         (NOTHING, square(20)),
         (square(20), NOTHING),
     ]
-    figures = evaluate(video(pairs), skip_last=False)
-    assert figures['davis/J_mean'] == figures['davis/F_mean'] == pytest.approx(1 / 3)
+    metrics = evaluate(video(pairs), skip_last=False)
+    assert metrics['davis/J_mean'] == metrics['davis/F_mean'] == pytest.approx(1 / 3)
 
 
 def test_frames_without_annotation_are_left_out(video):
@@ -115,15 +115,15 @@ def seen_and_unseen(video):
     )
 
 
-def test_youtube_vos_figures(seen_and_unseen):
-    figures = evaluate(seen_and_unseen, seen_categories=['cat', 'dog'])
+def test_youtube_vos_values(seen_and_unseen):
+    metrics = evaluate(seen_and_unseen, seen_categories=['cat', 'dog'])
     f = boundary_f(square(30), square(20))
-    assert figures['davis/J_seen'] == pytest.approx((1 + 1 / 3) / 2)
-    assert figures['davis/J_unseen'] == pytest.approx(1 / 3)
-    assert figures['davis/F_seen'] == pytest.approx((1 + f) / 2)
-    assert figures['davis/F_unseen'] == pytest.approx(f)
-    four = [figures[f'davis/{name}'] for name in ('J_seen', 'F_seen', 'J_unseen', 'F_unseen')]
-    assert figures['davis/G'] == pytest.approx(np.mean(four))
+    assert metrics['davis/J_seen'] == pytest.approx((1 + 1 / 3) / 2)
+    assert metrics['davis/J_unseen'] == pytest.approx(1 / 3)
+    assert metrics['davis/F_seen'] == pytest.approx((1 + f) / 2)
+    assert metrics['davis/F_unseen'] == pytest.approx(f)
+    four = [metrics[f'davis/{name}'] for name in ('J_seen', 'F_seen', 'J_unseen', 'F_unseen')]
+    assert metrics['davis/G'] == pytest.approx(np.mean(four))
 
 
 def test_seen_categories_from_the_meta_file_of_a_training_set(seen_and_unseen, tmp_path):
@@ -144,14 +144,14 @@ def test_unknown_categories_are_refused(video):
 
 def test_report_has_objects_frames_and_means(seen_and_unseen, tmp_path):
     file = tmp_path / 'davis.json'
-    figures = evaluate(seen_and_unseen, seen_categories=['cat'], out_file=str(file))
+    metrics = evaluate(seen_and_unseen, seen_categories=['cat'], out_file=str(file))
     report = json.loads(file.read_text())
     assert report['skip_last'] is True
     assert report['sequences'][0]['frames']['J'] == [None, 1, 1]
     assert report['sequences'][2]['seen'] is False
     *rows, mean = csv.DictReader(file.with_suffix('.csv').open())
     assert [row['sequence'] for row in rows] == ['a-1', 'a-2', 'b-1']
-    assert float(mean['G']) == pytest.approx(figures['davis/G'], abs=1e-6)
+    assert float(mean['G']) == pytest.approx(metrics['davis/G'], abs=1e-6)
     assert rows[0]['G'] == ''
 
 

@@ -107,7 +107,7 @@ def test_frames_without_target_are_left_out(summary):
     assert np.isnan(summary([]))
 
 
-def test_curves_hold_the_figures():
+def test_curves_hold_the_values():
     rng = np.random.default_rng(4)
     ious, distances = rng.random(40), rng.random(40) * 60
     success, precision = success_curve(ious), precision_curve(distances)

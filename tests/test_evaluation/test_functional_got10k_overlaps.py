@@ -18,7 +18,7 @@ def random_sequence(rng, length):
     return pred, gt, rng.integers(0, 9, length)
 
 
-def test_figures_by_hand():
+def test_values_by_hand():
     pred = [BOX, [10, 10, 20, 20], [20, 10, 20, 20], [90, 10, 20, 20], [10, 10, 16, 20]]
     gt = [BOX] * 5
     ious = got10k_ious(pred, gt, SIZE)
@@ -54,7 +54,7 @@ def test_frames_weigh_the_same_over_sequences():
 
 
 @pytest.mark.parametrize('ious', [np.zeros(0), [], [np.zeros(0)]])
-def test_without_frames_there_are_no_figures(ious):
+def test_without_frames_there_are_no_values(ious):
     assert np.isnan(got10k_scores(ious).ao)
 
 

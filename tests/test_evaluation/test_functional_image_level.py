@@ -44,7 +44,7 @@ def random_images(seed):
     return scores[order], targets[order]
 
 
-def test_figures_at_a_threshold_by_hand():
+def test_values_at_a_threshold_by_hand():
     point = operating_point(SCORES, TARGETS, 0.5)
     assert point.recall == 2 / 3
     assert point.precision == 0.5
@@ -83,7 +83,7 @@ def test_order_of_the_images_does_not_matter(seed):
 
 
 @pytest.mark.parametrize('seed', range(40))
-def test_figures_equal_a_count_between_the_scores_too(seed):
+def test_values_equal_a_count_between_the_scores_too(seed):
     scores, targets = random_images(seed)
     for threshold in np.random.default_rng(seed).uniform(-0.1, 1.4, 10):
         expected = counted(scores, targets, threshold)
@@ -161,7 +161,7 @@ def test_data_that_allow_no_curve_are_named(scores, targets, message):
 
 
 @pytest.mark.parametrize('wanted', [0, -0.5, 1.01, math.nan])
-def test_wanted_figures_out_of_range_are_refused(wanted):
+def test_wanted_values_out_of_range_are_refused(wanted):
     curve = pr_curve(SCORES, TARGETS)
     with pytest.raises(ValueError, match='wanted precision must be above 0'):
         point_for_precision(curve, wanted)

@@ -37,7 +37,7 @@ def video(make_sample):
     return make
 
 
-def test_figures_are_those_of_the_function_over_all_frames(video, tmp_path):
+def test_values_are_those_of_the_function_over_all_frames(video, tmp_path):
     rng = np.random.default_rng(0)
     samples, ious = [], []
     for number, length in enumerate((12, 5)):
@@ -50,10 +50,10 @@ def test_figures_are_those_of_the_function_over_all_frames(video, tmp_path):
         samples += video(pairs, f'v{number}', number, covers)
         ious.append(got10k_ious(files(pred), files(gt), SIZE, np.array(covers) > 0))
     expected = got10k_scores(ious)
-    figures = evaluate(samples, out_file=str(tmp_path / 'got10k.json'))
-    assert figures['got10k/ao'] == pytest.approx(expected.ao, abs=1e-9)
-    assert figures['got10k/sr50'] == pytest.approx(expected.sr50)
-    assert figures['got10k/sr75'] == pytest.approx(expected.sr75)
+    metrics = evaluate(samples, out_file=str(tmp_path / 'got10k.json'))
+    assert metrics['got10k/ao'] == pytest.approx(expected.ao, abs=1e-9)
+    assert metrics['got10k/sr50'] == pytest.approx(expected.sr50)
+    assert metrics['got10k/sr75'] == pytest.approx(expected.sr75)
     report = json.loads((tmp_path / 'got10k.json').read_text())
     by_name = {sequence['video_name']: sequence['values'] for sequence in report['sequences']}
     assert by_name['v1']['ao'] == pytest.approx(got10k_scores(ious[1]).ao, abs=1e-9)
@@ -67,8 +67,8 @@ def test_first_absent_and_covered_frames_do_not_count(video):
 
 
 def test_a_lost_target_counts(video):
-    figures = evaluate(video([(BOX, BOX), (BOX, None)]))
-    assert figures == {'got10k/ao': 0, 'got10k/sr50': 0, 'got10k/sr75': 0}
+    metrics = evaluate(video([(BOX, BOX), (BOX, None)]))
+    assert metrics == {'got10k/ao': 0, 'got10k/sr50': 0, 'got10k/sr75': 0}
 
 
 def test_the_size_of_the_frames_must_be_known(video):

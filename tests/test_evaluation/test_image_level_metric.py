@@ -39,7 +39,7 @@ def answered(number, scores, labels=None, targets=(), ignored=(), annotated=True
 
 
 def evaluated(samples, size=None, **options):
-    """Figures as a runner's evaluator gets them, in batches of three."""
+    """Metrics as a runner's evaluator gets them, in batches of three."""
     evaluator = Evaluator([METRICS.build(dict(type='ImageLevelMetric') | options)])
     for start in range(0, len(samples), 3):
         evaluator.process(samples[start : start + 3])
@@ -69,8 +69,8 @@ def eight():
     ]
 
 
-def test_figures_by_hand(eight):
-    figures = evaluated(eight, score_thr=0.5, precision=[0.6, 1], recall=1.0)
+def test_values_by_hand(eight):
+    values = evaluated(eight, score_thr=0.5, precision=[0.6, 1], recall=1.0)
     expected = dict(
         threshold_at_precision_1=np.float32(0.9),
         recall_at_precision_1=1 / 3,
@@ -90,11 +90,11 @@ def test_figures_by_hand(eight):
             'false_alarms_per_10k_at_precision_0.6': 2000,
         }
     )
-    assert figures == pytest.approx({f'image/{name}': value for name, value in expected.items()})
+    assert values == pytest.approx({f'image/{name}': value for name, value in expected.items()})
 
 
 @pytest.mark.parametrize('seed', range(5))
-def test_figures_equal_a_count_over_random_detections(seed):
+def test_values_equal_a_count_over_random_detections(seed):
     rng = np.random.default_rng(seed)
     samples, scores, truth = [], [], []
     for number in range(100):
@@ -103,13 +103,13 @@ def test_figures_equal_a_count_over_random_detections(seed):
         samples.append(answered(number, detected, targets=targets))
         scores.append(max(detected, default=0))
         truth.append(len(targets) > 0)
-    figures = evaluated(samples, score_thr=0.5, prefix='test')
+    values = evaluated(samples, score_thr=0.5, prefix='test')
     flagged = [score >= 0.5 for score in scores]
     hits = sum(f and t for f, t in zip(flagged, truth, strict=True))
     alarms = sum(f and not t for f, t in zip(flagged, truth, strict=True))
-    assert figures['test/recall'] == pytest.approx(hits / sum(truth))
-    assert figures['test/precision'] == pytest.approx(hits / (hits + alarms))
-    assert figures['test/false_alarms_per_10k'] == pytest.approx(
+    assert values['test/recall'] == pytest.approx(hits / sum(truth))
+    assert values['test/precision'] == pytest.approx(hits / (hits + alarms))
+    assert values['test/false_alarms_per_10k'] == pytest.approx(
         10_000 * alarms / (100 - sum(truth))
     )
 
@@ -120,9 +120,9 @@ def test_only_the_named_classes_count():
         answered(1, [0.9], labels=[1], targets=[1]),
         answered(2, [0.4, 0.8], labels=[2, 1], targets=[1]),
     ]
-    figures = evaluated(samples, labels=[2], score_thr=0.05)
-    assert figures['image/recall'] == 1
-    assert figures['image/false_alarms_per_10k'] == 5000
+    values = evaluated(samples, labels=[2], score_thr=0.05)
+    assert values['image/recall'] == 1
+    assert values['image/false_alarms_per_10k'] == 5000
     assert evaluated(samples, labels=[2], score_thr=0.3)['image/recall'] == 0
 
 
@@ -132,9 +132,9 @@ def test_images_with_ignored_targets_alone_are_left_out():
         answered(1, [0.9], ignored=[0]),
         answered(2, [0.1]),
     ]
-    figures = evaluated(samples)
-    assert figures['image/precision'] == 1
-    assert figures['image/false_alarms_per_10k'] == 0
+    values = evaluated(samples)
+    assert values['image/precision'] == 1
+    assert values['image/false_alarms_per_10k'] == 0
     # Ignored targets of a class that does not count say nothing: there are three negatives now.
     assert evaluated(samples, labels=[1]) == {'image/false_alarms_per_10k': 0}
 
@@ -146,17 +146,17 @@ def test_ignored_targets_are_counted_in_the_log(logged):
 
 def test_precision_out_of_reach_is_nan_and_explained(eight, logged):
     eight[1].pred_instances.scores *= 0.1
-    figures = evaluated(eight, precision=0.95)
+    values = evaluated(eight, precision=0.95)
     for name in ('threshold', 'recall', 'false_alarms_per_10k'):
-        assert math.isnan(figures[f'image/{name}_at_precision_0.95'])
+        assert math.isnan(values[f'image/{name}_at_precision_0.95'])
     log = logged()
     assert 'no threshold reaches precision 0.95; the highest is 0.5000, at threshold 0.75' in log
 
 
 def test_recall_that_needs_every_image_is_explained(eight, logged):
     eight[0].pred_instances.scores *= 0
-    figures = evaluated(eight, recall=[0.6, 1.0])
-    assert figures['image/false_alarms_per_10k_at_recall_1'] == 10_000
+    values = evaluated(eight, recall=[0.6, 1.0])
+    assert values['image/false_alarms_per_10k_at_recall_1'] == 10_000
     log = logged()
     assert 'recall 1 is reached only by flagging every image' in log
     assert 'recall 0.6 is reached only' not in log
@@ -164,8 +164,8 @@ def test_recall_that_needs_every_image_is_explained(eight, logged):
 
 def test_dataset_of_negatives_gives_its_false_alarms(logged):
     samples = [answered(number, [number / 10], annotated=False) for number in range(10)]
-    figures = evaluated(samples, score_thr=0.65, unannotated_as_negative=True, precision=0.9)
-    assert figures == {'image/false_alarms_per_10k': pytest.approx(3000)}
+    values = evaluated(samples, score_thr=0.65, unannotated_as_negative=True, precision=0.9)
+    assert values == {'image/false_alarms_per_10k': pytest.approx(3000)}
     assert 'need images of both kinds' in logged()
 
 
@@ -193,8 +193,8 @@ def test_samples_beyond_the_dataset_are_repetitions(eight):
 
 
 def test_an_image_that_a_dataset_holds_twice_counts_twice(eight):
-    figures = evaluated([*eight, eight[2]], score_thr=0.5)
-    assert figures['image/false_alarms_per_10k'] == 5000
+    values = evaluated([*eight, eight[2]], score_thr=0.5)
+    assert values['image/false_alarms_per_10k'] == 5000
 
 
 def test_frames_of_one_video_file_are_told_apart():
@@ -204,8 +204,8 @@ def test_frames_of_one_video_file_are_told_apart():
         sample = answered(0, [score], targets=[0] * (frame < 2), meta=meta)
         sample.set_metainfo(dict(frame_id=frame, video_id=0))
         samples.append(sample)
-    figures = evaluated([*samples, samples[0]], size=4, score_thr=0.5)
-    assert (figures['image/recall'], figures['image/false_alarms_per_10k']) == (0.5, 5000)
+    values = evaluated([*samples, samples[0]], size=4, score_thr=0.5)
+    assert (values['image/recall'], values['image/false_alarms_per_10k']) == (0.5, 5000)
 
 
 def test_another_scorer_judges_a_tracker():
@@ -215,16 +215,17 @@ def test_another_scorer_judges_a_tracker():
         del sample.pred_instances
         sample.pred_track_instances = InstanceData(scores=torch.tensor([score]))
         samples.append(sample)
-    figures = evaluated(samples, scorer=dict(type='MaxTrackScore'))
-    assert figures['image/precision'] == 0.5
+    values = evaluated(samples, scorer=dict(type='MaxTrackScore'))
+    assert values['image/precision'] == 0.5
 
 
-def test_report_holds_figures_curve_and_images(eight, tmp_path):
+def test_report_holds_values_curve_and_images(eight, tmp_path):
     out = tmp_path / 'new' / 'image_level.json'
     evaluated(eight, precision=[0.6, 0.99], out_file=str(out))
     report = json.loads(out.read_text())
     assert report['counts'] == dict(positives=3, negatives=5, left_out=0)
-    assert report['figures']['recall_at_precision_0.6'] == pytest.approx(2 / 3)
+    assert report['metrics']['recall_at_precision_0.6'] == pytest.approx(2 / 3)
+    assert report['figures'] == report['metrics']  # the old key
     np.testing.assert_allclose(report['curve']['precision'], [1, 2 / 3, 1 / 2, 3 / 7, 3 / 8])
     with out.with_suffix('.csv').open() as file:
         rows = list(csv.DictReader(file))
@@ -234,8 +235,8 @@ def test_report_holds_figures_curve_and_images(eight, tmp_path):
     np.testing.assert_allclose(
         [float(row['score']) for row in rows], [0.9, 0.75, 0.75, 0.5, 0.25, 0.25, 0.25, 0]
     )
-    picture = cv2.imread(str(out.with_suffix('.png')))
-    assert picture.shape[1] > picture.shape[0] > 400
+    shown = cv2.imread(str(out.with_suffix('.png')))
+    assert shown.shape[1] > shown.shape[0] > 400
 
 
 def test_report_without_positives_has_no_curve(tmp_path):
@@ -243,7 +244,7 @@ def test_report_without_positives_has_no_curve(tmp_path):
     evaluated([answered(0, [0.9])], out_file=str(out))
     report = json.loads(out.read_text())
     assert report['curve'] is None
-    assert report['figures'] == dict(false_alarms_per_10k=10_000)
+    assert report['metrics'] == dict(false_alarms_per_10k=10_000)
     assert not out.with_suffix('.png').exists()
 
 

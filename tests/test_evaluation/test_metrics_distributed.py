@@ -3,7 +3,7 @@
 import zipfile
 
 import pytest
-from worker_processes import printed_figures, run_workers
+from worker_processes import printed_metrics, run_workers
 
 # A process takes the videos and runs that its share names; both finish video 1, as padding does.
 WORKER = """
@@ -48,24 +48,24 @@ def run(number):
     return made.to_sample(f's{number // 2}', 40, number % 2, 2)
 
 share = {(0, 1): range(4), (0, 2): (0, 1), (1, 2): (1, 2, 3)}[rank, size]
-figures = {}
+values = {}
 for make, extra in ((OPEMetric, {}), (GOT10kMetric, {}), (SpeedMetric, {}),
                     (DavisMetric, dict(seen_categories=['cat']))):
     metric = make(**extra, **options)
     for video in share:
         for frame in frames(video):
             metric.process(None, [frame])
-    figures |= metric.evaluate(size=1)
+    values |= metric.evaluate(size=1)
 metric = VOTMetric('reset', interval=(2, 10), **options)
 for number in share:
     metric.process(None, [run(number)])
-figures |= metric.evaluate(size=1)
+values |= metric.evaluate(size=1)
 metric = DumpSubmission('got10k', f'{collect_dir}-results-{size}', **options)
 for video in share:
     for frame in frames(video):
         metric.process(None, [frame])
-figures |= metric.evaluate(size=1)
-print('FIGURES', json.dumps(figures))
+values |= metric.evaluate(size=1)
+print('METRICS', json.dumps(values))
 if size > 1:
     # Left to the exit of the process, the threads of gloo may end it with an abort.
     torch.distributed.barrier()
@@ -73,14 +73,14 @@ if size > 1:
 """
 
 
-def figures(folder, size):
+def values(folder, size):
     arguments = (size, folder / 'store', folder / 'collect')
-    return printed_figures(run_workers(WORKER, folder, size, *arguments))
+    return printed_metrics(run_workers(WORKER, folder, size, *arguments))
 
 
 def test_two_processes_find_what_one_finds(tmp_path):
-    (alone,) = figures(tmp_path, 1)
-    first, second = figures(tmp_path, 2)
+    (alone,) = values(tmp_path, 1)
+    first, second = values(tmp_path, 2)
     assert first == second
     assert first == pytest.approx(alone, abs=1e-12)
     prefixes = {name.split('/')[0] for name in alone}

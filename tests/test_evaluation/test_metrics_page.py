@@ -31,7 +31,7 @@ def test_examples_run(block):
         assert names['run'].overlaps[1:] == pytest.approx(19 / 21)
 
 
-def test_every_figure_of_every_metric_is_explained():
+def test_every_value_of_every_metric_is_explained():
     classes = [getattr(metrics, name) for name in metrics.__all__]
     benchmarks = [cls for cls in classes if getattr(cls, 'columns', ())]
     assert len(benchmarks) == 5

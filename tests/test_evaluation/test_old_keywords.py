@@ -1,11 +1,14 @@
-"""Renamed options of metrics keep their old names for a release."""
+"""Renamed options and attributes keep their old names for a release."""
 
 from pathlib import Path
 
 import pytest
 
+from mmpolar.evaluation.functional.vot_region import parse_region
+from mmpolar.evaluation.vot_runs import run_with_resets
 from mmpolar.registry import METRICS
 from mmpolar.utils import deprecation
+from mmpolar.utils.issues import ERROR, Issue
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,18 @@ def test_outfile_is_out_file(config, monkeypatch):
     with pytest.warns(deprecation.MMPolarDeprecationWarning, match='outfile of .*use out_file'):
         metric = METRICS.build(dict(config, outfile='report.json'))
     assert metric.out_file == Path('report.json')
+
+
+def test_truth_is_gt_regions(monkeypatch):
+    monkeypatch.setattr(deprecation, '_warned', set())
+    region = parse_region('10,10,20,20')
+    with pytest.warns(deprecation.MMPolarDeprecationWarning, match='use gt_regions'):
+        run = run_with_resets(truth=[region] * 3, start=lambda frame: None, step=lambda _: region)
+    assert run.overlaps[1:].tolist() == [1, 1]
+
+
+def test_place_of_an_issue_is_where(monkeypatch):
+    monkeypatch.setattr(deprecation, '_warned', set())
+    issue = Issue(ERROR, 'no target', 'video', 'no frame shows the target')
+    with pytest.warns(deprecation.MMPolarDeprecationWarning, match=r'use Issue\.where'):
+        assert issue.place == issue.where == 'video'

@@ -34,10 +34,10 @@ def video(make_sample):
     return make
 
 
-def test_figures_by_hand(video):
+def test_values_by_hand(video):
     # 10 of 40 px off: overlap 30 / 50, normalised distance .25.
-    figures = evaluate(video([(BOX, BOX), (BOX, shifted(10))]), first_frame='skip')
-    assert figures == {
+    scores = evaluate(video([(BOX, BOX), (BOX, shifted(10))]), first_frame='skip')
+    assert scores == {
         'ope/success': pytest.approx(12 / 21),
         'ope/success_50': 1,
         'ope/success_75': 0,
@@ -54,7 +54,7 @@ def test_the_given_frame_is_a_hit_whatever_the_tracker_says(video):
     assert evaluate(video(pairs), first_frame='skip')['ope/success'] == 0
 
 
-def test_frames_without_truth_are_left_out_or_missed_but_never_hit(video):
+def test_frames_without_ground_truth_are_left_out_or_missed_but_never_hit(video):
     pairs = [(BOX, BOX), (BOX, BOX), (None, BOX), (None, None)]
     right = evaluate(video(pairs))
     assert right['ope/success'] == pytest.approx(20 / 21)
@@ -65,8 +65,8 @@ def test_frames_without_truth_are_left_out_or_missed_but_never_hit(video):
 
 
 def test_a_frame_without_prediction_is_a_miss(video):
-    figures = evaluate(video([(BOX, BOX), (BOX, None)]), first_frame='skip')
-    assert set(figures.values()) == {0}
+    scores = evaluate(video([(BOX, BOX), (BOX, None)]), first_frame='skip')
+    assert set(scores.values()) == {0}
 
 
 def test_sequences_weigh_the_same(video):
@@ -75,7 +75,7 @@ def test_sequences_weigh_the_same(video):
     assert evaluate(samples)['ope/precision'] == pytest.approx((1 + 0.1) / 2)
 
 
-def test_a_sequence_in_which_nothing_counts_has_no_figure(video):
+def test_a_sequence_in_which_nothing_counts_has_no_value(video):
     samples = video([(BOX, BOX), (None, None)], 'gone', 0) + video([(BOX, BOX)] * 2, 'there', 1)
     assert evaluate(samples, first_frame='skip')['ope/success'] == pytest.approx(20 / 21)
     assert evaluate(video([(BOX, BOX), (None, None)]), first_frame='skip') == {}
@@ -85,18 +85,18 @@ def test_report_has_curves_and_means(video, tmp_path):
     file = tmp_path / 'ope.json'
     samples = video([(BOX, BOX), (BOX, None), (None, BOX)], 'lost', 0)
     samples += video([(BOX, BOX), (BOX, shifted(10))], 'late', 1)
-    figures = evaluate(samples, out_file=str(file))
+    scores = evaluate(samples, out_file=str(file))
     report = json.loads(file.read_text())
-    assert {f'ope/{name}': value for name, value in report['mean'].items()} == figures
+    assert {f'ope/{name}': value for name, value in report['mean'].items()} == scores
     assert (report['absent'], report['first_frame']) == ('skip', 'hit')
     curve = report['curves']['precision']
-    assert curve['mean'][curve['thresholds'].index(20)] == figures['ope/precision']
+    assert curve['mean'][curve['thresholds'].index(20)] == scores['ope/precision']
     late, lost = report['sequences']
     assert lost['frames']['distance'] == [0, None, None]
     assert len(late['curves']['success']) == 21
     rows = list(csv.DictReader(file.with_suffix('.csv').open()))
     assert [row['sequence'] for row in rows] == ['late', 'lost', 'mean']
-    assert float(rows[-1]['success']) == pytest.approx(figures['ope/success'], abs=1e-6)
+    assert float(rows[-1]['success']) == pytest.approx(scores['ope/success'], abs=1e-6)
 
 
 def test_a_video_must_start_with_its_target(video):

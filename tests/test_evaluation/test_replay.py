@@ -52,7 +52,7 @@ def test_tracks_are_read_as_they_were_written(davis, results):
     assert [path and path.name for path in stored.mask_paths] == [f'{i:05d}.png' for i in range(5)]
 
 
-def test_replayed_frames_have_truth_and_answer(davis, results):
+def test_replayed_frames_have_ground_truth_and_answer(davis, results):
     frames = TrackReplay(davis, 1, results)
     assert (frames.name, len(frames)) == ('camel', 5)
     first, absent, lost = frames[0], frames[3], frames[4]

@@ -26,13 +26,13 @@ def video(make_sample):
     return make
 
 
-def test_figures_by_hand(video, tmp_path):
+def test_values_by_hand(video, tmp_path):
     file = tmp_path / 'speed.json'
     samples = video([0.5, 0.1, 0.3], 'a', 0) + video([0.3, 0.1, 0.1], 'b', 1)
-    figures = evaluate(samples, out_file=str(file))
-    assert figures['speed/fps'] == pytest.approx((5 + 10) / 2)
-    assert figures['speed/ms'] == pytest.approx((200 + 100) / 2)
-    assert figures['speed/init_ms'] == pytest.approx(400)
+    metrics = evaluate(samples, out_file=str(file))
+    assert metrics['speed/fps'] == pytest.approx((5 + 10) / 2)
+    assert metrics['speed/ms'] == pytest.approx((200 + 100) / 2)
+    assert metrics['speed/init_ms'] == pytest.approx(400)
     report = json.loads(file.read_text())
     assert report['sequences'][0]['frames']['seconds'] == [0.5, 0.1, 0.3]
 

@@ -65,33 +65,33 @@ def mask_video(make_sample):
 
 
 def test_perfect_tracker(mask_video):
-    figures = evaluate(mask_video())
-    assert figures['track/success'] == pytest.approx(20 / 21)
+    scores = evaluate(mask_video())
+    assert scores['track/success'] == pytest.approx(20 / 21)
     for name in ('precision', 'norm_precision', 'iou', 'J', 'F', 'J_and_F', 'J_box'):
-        assert figures[f'track/{name}'] == 1
+        assert scores[f'track/{name}'] == 1
 
 
-def test_figures_of_a_lagging_tracker_by_hand(mask_video):
-    figures = evaluate(mask_video(lag=5))
+def test_values_of_a_lagging_tracker_by_hand(mask_video):
+    scores = evaluate(mask_video(lag=5))
     # Squares of side 20, 5 px apart: overlap 15 * 20, union 25 * 20.
-    assert figures['track/iou'] == pytest.approx(15 / 25)
-    assert figures['track/J'] == pytest.approx(15 / 25)
-    assert figures['track/J_box'] == pytest.approx(15 / 25)
+    assert scores['track/iou'] == pytest.approx(15 / 25)
+    assert scores['track/J'] == pytest.approx(15 / 25)
+    assert scores['track/J_box'] == pytest.approx(15 / 25)
     # .6 is above 0, .05, ..., .55.
-    assert figures['track/success'] == pytest.approx(12 / 21)
-    assert figures['track/precision'] == 1
+    assert scores['track/success'] == pytest.approx(12 / 21)
+    assert scores['track/precision'] == 1
     # 5 px of 20 is .25, within .25, ..., .5.
-    assert figures['track/norm_precision'] == pytest.approx(26 / 51)
-    assert figures['track/F'] == pytest.approx(boundary_f(square(5), square(10)))
-    assert figures['track/J_and_F'] == pytest.approx((figures['track/J'] + figures['track/F']) / 2)
+    assert scores['track/norm_precision'] == pytest.approx(26 / 51)
+    assert scores['track/F'] == pytest.approx(boundary_f(square(5), square(10)))
+    assert scores['track/J_and_F'] == pytest.approx((scores['track/J'] + scores['track/F']) / 2)
 
 
 def test_static_baselines_by_hand(mask_video):
-    figures = evaluate(mask_video(length=4))
+    scores = evaluate(mask_video(length=4))
     # The first box is 4, 8 and 12 px behind in frames 1 to 3.
     expected = np.mean([(20 - shift) / (20 + shift) for shift in (4, 8, 12)])
-    assert figures['track/static_iou'] == pytest.approx(expected)
-    assert figures['track/static_J_box'] == pytest.approx(expected)
+    assert scores['track/static_iou'] == pytest.approx(expected)
+    assert scores['track/static_J_box'] == pytest.approx(expected)
 
 
 def test_the_given_frame_counts_nowhere(make_sample):
@@ -100,8 +100,8 @@ def test_the_given_frame_counts_nowhere(make_sample):
         make_sample('a', 0, 2, box_of(target), box_of(far), target, far),
         make_sample('a', 1, 2, box_of(target), box_of(target), target, target),
     ]
-    figures = evaluate(samples)
-    assert figures['track/J'] == figures['track/iou'] == figures['track/precision'] == 1
+    scores = evaluate(samples)
+    assert scores['track/J'] == scores['track/iou'] == scores['track/precision'] == 1
 
 
 def test_ceiling_is_that_of_the_crossing(make_sample):
@@ -122,8 +122,8 @@ def test_ceiling_is_that_of_the_crossing(make_sample):
 
 @pytest.mark.parametrize('n_rays', [6, 36])
 def test_ceiling_is_that_of_the_true_masks(mask_video, n_rays):
-    figures = evaluate(mask_video(lag=5), n_rays=n_rays)
-    assert figures['track/ceiling'] == pytest.approx(polar_ceiling(square(14), n_rays), abs=1e-6)
+    scores = evaluate(mask_video(lag=5), n_rays=n_rays)
+    assert scores['track/ceiling'] == pytest.approx(polar_ceiling(square(14), n_rays), abs=1e-6)
 
 
 def test_sequences_weigh_the_same_whatever_their_length(mask_video):
@@ -141,12 +141,12 @@ def test_absent_target_scores_masks_as_davis_and_leaves_boxes_out(make_sample):
         make_sample('a', 2, 4, None, None, nothing, nothing),
         make_sample('a', 3, 4, None, box, nothing, target),
     ]
-    figures = evaluate(samples)
-    assert figures['track/J'] == figures['track/F'] == pytest.approx(2 / 3)
-    assert figures['track/J_box'] == pytest.approx(2 / 3)
-    assert figures['track/static_J_box'] == pytest.approx(1 / 3)
-    assert figures['track/iou'] == figures['track/precision'] == 1
-    assert figures['track/ceiling'] == pytest.approx(polar_ceiling(target, 36))
+    scores = evaluate(samples)
+    assert scores['track/J'] == scores['track/F'] == pytest.approx(2 / 3)
+    assert scores['track/J_box'] == pytest.approx(2 / 3)
+    assert scores['track/static_J_box'] == pytest.approx(1 / 3)
+    assert scores['track/iou'] == scores['track/precision'] == 1
+    assert scores['track/ceiling'] == pytest.approx(polar_ceiling(target, 36))
 
 
 def test_a_lost_target_scores_zero(make_sample):
@@ -157,22 +157,22 @@ def test_a_lost_target_scores_zero(make_sample):
         make_sample('a', 1, 3, box, None, target, target),
         make_sample('a', 2, 3, box, [float('nan')] * 4, target, np.zeros(SIZE)),
     ]
-    figures = evaluate(samples)
+    scores = evaluate(samples)
     for name in ('iou', 'success', 'precision', 'norm_precision', 'J', 'F', 'J_box'):
-        assert figures[f'track/{name}'] == 0, name
+        assert scores[f'track/{name}'] == 0, name
 
 
 def test_a_sequence_without_masks_counts_for_boxes_only(mask_video):
     with_masks = mask_video('masks', 0, lag=5)
     without = mask_video('boxes', 1, with_masks=False)
-    figures = evaluate(with_masks + without)
-    assert figures['track/iou'] == pytest.approx((1 + 15 / 25) / 2)
-    assert figures['track/J'] == pytest.approx(15 / 25)
+    scores = evaluate(with_masks + without)
+    assert scores['track/iou'] == pytest.approx((1 + 15 / 25) / 2)
+    assert scores['track/J'] == pytest.approx(15 / 25)
 
 
-def test_without_any_masks_the_mask_figures_are_left_out(mask_video):
-    figures = evaluate(mask_video(with_masks=False))
-    assert set(figures) == {
+def test_without_any_masks_the_mask_values_are_left_out(mask_video):
+    scores = evaluate(mask_video(with_masks=False))
+    assert set(scores) == {
         f'track/{name}' for name in ('success', 'precision', 'norm_precision', 'iou', 'static_iou')
     }
 
@@ -181,36 +181,36 @@ def test_a_tracker_without_masks_still_gets_its_filled_box_scored(mask_video):
     samples = mask_video(lag=5)
     for sample in samples:
         del sample.pred_track_instances.masks
-    figures = evaluate(samples)
-    assert figures['track/J_box'] == pytest.approx(15 / 25)
-    assert 'track/ceiling' in figures
-    assert not {'track/J', 'track/F', 'track/J_and_F'} & set(figures)
+    scores = evaluate(samples)
+    assert scores['track/J_box'] == pytest.approx(15 / 25)
+    assert 'track/ceiling' in scores
+    assert not {'track/J', 'track/F', 'track/J_and_F'} & set(scores)
 
 
-def test_a_frame_with_a_box_but_no_mask_is_left_out_of_the_mask_figures(mask_video):
+def test_a_frame_with_a_box_but_no_mask_is_left_out_of_the_mask_values(mask_video):
     samples = mask_video(lag=5)
     del samples[2].gt_instances.masks
-    figures = evaluate(samples)
-    assert figures['track/J'] == pytest.approx(15 / 25)
-    assert figures['track/iou'] == pytest.approx(15 / 25)
+    scores = evaluate(samples)
+    assert scores['track/J'] == pytest.approx(15 / 25)
+    assert scores['track/iou'] == pytest.approx(15 / 25)
 
 
 def test_incomplete_videos_are_named_and_left_out(mask_video, logged):
-    figures = evaluate(mask_video('whole', 0) + mask_video('cut short', 1, lag=5)[:-1])
-    assert figures['track/iou'] == 1
+    scores = evaluate(mask_video('whole', 0) + mask_video('cut short', 1, lag=5)[:-1])
+    assert scores['track/iou'] == 1
     assert "'cut short' is left out of the evaluation: 3 of 4 frames" in logged()
 
 
 def test_videos_with_missing_frames_are_incomplete(mask_video, logged):
     gap = mask_video('gap', 1, lag=5)
     headless = mask_video('headless', 2, lag=5)
-    figures = evaluate(mask_video('whole', 0) + gap[:1] + gap[2:] + headless[1:])
-    assert figures['track/iou'] == 1
+    scores = evaluate(mask_video('whole', 0) + gap[:1] + gap[2:] + headless[1:])
+    assert scores['track/iou'] == 1
     assert "'gap' is left out" in logged()
     assert "'headless' is left out" in logged()
 
 
-def test_only_incomplete_videos_give_no_figures(mask_video):
+def test_only_incomplete_videos_give_no_values(mask_video):
     assert evaluate(mask_video()[:2]) == {}
 
 
@@ -232,8 +232,8 @@ def test_results_hold_small_plain_values_only(mask_video):
 
 
 def test_joined_datasets_may_repeat_ids(mask_video):
-    figures = evaluate(mask_video('a', 0) + mask_video('b', 0, lag=5))
-    assert figures['track/iou'] == pytest.approx((1 + 15 / 25) / 2)
+    scores = evaluate(mask_video('a', 0) + mask_video('b', 0, lag=5))
+    assert scores['track/iou'] == pytest.approx((1 + 15 / 25) / 2)
 
 
 def test_second_evaluation_starts_anew(mask_video):
@@ -261,9 +261,9 @@ def test_table_lists_every_sequence_beside_its_ceiling(mask_video, logged):
 def test_report_reads_back(mask_video, tmp_path):
     file = tmp_path / 'new' / 'report.json'
     samples = mask_video('masks', 0, lag=5) + mask_video('boxes', 1, with_masks=False)
-    figures = evaluate(samples + mask_video('cut', 2)[:2], out_file=str(file))
+    scores = evaluate(samples + mask_video('cut', 2)[:2], out_file=str(file))
     report = json.loads(file.read_text())
-    assert {f'track/{name}': value for name, value in report['mean'].items()} == figures
+    assert {f'track/{name}': value for name, value in report['mean'].items()} == scores
     assert report['incomplete'] == ['cut']
     by_name = {sequence['video_name']: sequence for sequence in report['sequences']}
     assert by_name['boxes']['values']['J'] is None

@@ -1,5 +1,5 @@
 import pytest
-from worker_processes import printed_figures, run_workers
+from worker_processes import printed_metrics, run_workers
 
 # Rank 0 sees video a whole and the start of b, rank 1 sees b, then a again as padding, and a part of
 # c that it never finishes.
@@ -28,7 +28,7 @@ else:
     video('b', 1, 5, 3)
     video('a', 0, 0, 3)
     video('c', 2, 9, 2)
-print('FIGURES', json.dumps(metric.evaluate(size=1)))
+print('METRICS', json.dumps(metric.evaluate(size=1)))
 # Left to the exit of the process, the threads of gloo may end it with an abort.
 torch.distributed.barrier()
 torch.distributed.destroy_process_group()
@@ -37,8 +37,8 @@ torch.distributed.destroy_process_group()
 
 def test_two_processes_agree_and_count_each_video_once(tmp_path):
     outputs = run_workers(WORKER, tmp_path, 2, tmp_path / 'store', tmp_path / 'collect')
-    figures = printed_figures(outputs)
-    assert figures[0] == figures[1]
-    assert figures[0]['track/iou'] == pytest.approx((1 + 15 / 25) / 2)
+    values = printed_metrics(outputs)
+    assert values[0] == values[1]
+    assert values[0]['track/iou'] == pytest.approx((1 + 15 / 25) / 2)
     assert "'c' is left out" in outputs[0]
     assert "'b' is left out" not in outputs[0]

@@ -61,28 +61,28 @@ def anchor_runs():
     return runs, [run.to_sample('a', 60, number, 3) for number, run in enumerate(runs)]
 
 
-def test_reset_figures_are_those_of_the_functions(reset_runs):
+def test_reset_values_are_those_of_the_functions(reset_runs):
     runs, samples = reset_runs
     plain = [ResetRun(run.overlaps, run.states) for run in runs]
     sequences = [plain[:2], plain[2:]]
-    figures = evaluate(samples, protocol='reset', interval=INTERVAL)
-    assert figures['vot/failures'] > 0
+    values = evaluate(samples, protocol='reset', interval=INTERVAL)
+    assert values['vot/failures'] > 0
     for name, value in vars(reset_scores(sequences)).items():
-        assert figures[f'vot/{name}'] == pytest.approx(value), name
+        assert values[f'vot/{name}'] == pytest.approx(value), name
     expected = eao_score(reset_eao_curve(sequences), INTERVAL)
-    assert figures['vot/eao'] == pytest.approx(expected)
-    assert figures['vot/fps'] > 0
+    assert values['vot/eao'] == pytest.approx(expected)
+    assert values['vot/fps'] > 0
 
 
-def test_anchor_figures_are_those_of_the_functions(anchor_runs):
+def test_anchor_values_are_those_of_the_functions(anchor_runs):
     runs, samples = anchor_runs
     plain = [[AnchorRun(run.overlaps, run.present) for run in runs]]
-    figures = evaluate(samples, protocol='anchor', interval=INTERVAL)
+    values = evaluate(samples, protocol='anchor', interval=INTERVAL)
     scores = anchor_scores(plain, [60])
-    assert figures['vot/accuracy'] == pytest.approx(scores.accuracy)
-    assert figures['vot/robustness'] == pytest.approx(scores.robustness)
+    assert values['vot/accuracy'] == pytest.approx(scores.accuracy)
+    assert values['vot/robustness'] == pytest.approx(scores.robustness)
     curve = anchor_eao_curve(plain, INTERVAL[1])
-    assert figures['vot/eao'] == pytest.approx(eao_score(curve, INTERVAL))
+    assert values['vot/eao'] == pytest.approx(eao_score(curve, INTERVAL))
 
 
 def test_the_year_fixes_the_interval(reset_runs):
@@ -109,16 +109,16 @@ def test_sequences_that_lack_a_run_are_named_and_left_out(reset_runs, tmp_path):
 def test_report_reads_back(reset_runs, tmp_path):
     file = tmp_path / 'vot.json'
     _, samples = reset_runs
-    figures = evaluate(samples, protocol='reset', interval=INTERVAL, out_file=str(file))
+    values = evaluate(samples, protocol='reset', interval=INTERVAL, out_file=str(file))
     report = json.loads(file.read_text())
-    assert {f'vot/{name}': value for name, value in report['mean'].items()} == figures
-    assert np.mean(report['curve'][5:31]) == pytest.approx(figures['vot/eao'])
+    assert {f'vot/{name}': value for name, value in report['mean'].items()} == values
+    assert np.mean(report['curve'][5:31]) == pytest.approx(values['vot/eao'])
     assert [len(sequence['runs']) for sequence in report['sequences']] == [2, 1]
     assert report['sequences'][0]['runs'][1]['overlaps'] == samples[1]['overlaps']
     rows = list(csv.DictReader(file.with_suffix('.csv').open()))
     assert [row['sequence'] for row in rows] == ['a', 'b', 'mean']
     assert rows[0]['eao'] == ''
-    assert float(rows[2]['eao']) == pytest.approx(figures['vot/eao'], abs=1e-6)
+    assert float(rows[2]['eao']) == pytest.approx(values['vot/eao'], abs=1e-6)
 
 
 def test_what_is_no_run_is_refused():

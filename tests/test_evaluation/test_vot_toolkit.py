@@ -1,4 +1,4 @@
-"""Our runs and figures against the analyses of VOT's own toolkit; skipped without ``vot-toolkit``."""
+"""Our runs and metrics against the analyses of VOT's own toolkit; skipped without ``vot-toolkit``."""
 
 from functools import partial
 from types import SimpleNamespace

@@ -71,10 +71,10 @@ def folder(tmp_path_factory):
     (root / 'negatives').mkdir()
     images, annotations = [], []
     for i in range(NUM_POSITIVES):
-        picture = np.zeros((80, 120, 3), dtype=np.uint8)
+        canvas = np.zeros((80, 120, 3), dtype=np.uint8)
         for label, x in enumerate((10 + 3 * i, 70 - 3 * i)):
             x1, y1, x2, y2 = x, 20 + 4 * i, x + 25, 45 + 4 * i
-            picture[y1:y2, x1:x2, 1] = CLASS_COLOURS[label]
+            canvas[y1:y2, x1:x2, 1] = CLASS_COLOURS[label]
             annotations.append(
                 dict(
                     id=len(annotations),
@@ -86,15 +86,15 @@ def folder(tmp_path_factory):
                     segmentation=[[x1, y1, x2, y1, x2, y2, x1, y2]],
                 )
             )
-        cv2.imwrite(str(root / f'positives/{i}.png'), picture)
+        cv2.imwrite(str(root / f'positives/{i}.png'), canvas)
         images.append(dict(id=i, file_name=f'{i}.png', width=120, height=80))
     categories = [dict(id=1, name='knife'), dict(id=2, name='gun')]
     content = dict(images=images, annotations=annotations, categories=categories)
     (root / 'annotations.json').write_text(json.dumps(content))
     for i in range(NUM_NEGATIVES):
-        picture = np.zeros((60 + i, 90, 3), dtype=np.uint8)
-        picture[..., 0], picture[..., 2] = 20 * i, NEGATIVE_COLOUR
-        cv2.imwrite(str(root / f'negatives/{i}.png'), picture)
+        canvas = np.zeros((60 + i, 90, 3), dtype=np.uint8)
+        canvas[..., 0], canvas[..., 2] = 20 * i, NEGATIVE_COLOUR
+        cv2.imwrite(str(root / f'negatives/{i}.png'), canvas)
     return root
 
 
@@ -414,7 +414,7 @@ def damaged(folder, tmp_path):
         dataset = DATASETS.build(config)
         damages = [
             lambda path: path.write_bytes(b''),
-            lambda path: path.write_bytes(b'no picture'),
+            lambda path: path.write_bytes(b'no image'),
             lambda path: path.unlink(),
         ]
         for i in range(num_good, NUM_NEGATIVES):

@@ -29,11 +29,11 @@ class ScriptedModel(BaseModel):
 class Miner(Hook):
     """Says what a mining round found in each epoch."""
 
-    def __init__(self, **figures):
-        self.figures = figures
+    def __init__(self, **metrics):
+        self.metrics = metrics
 
     def before_train_epoch(self, runner):
-        found = {name: values[runner.epoch] for name, values in self.figures.items()}
+        found = {name: values[runner.epoch] for name, values in self.metrics.items()}
         runner.message_hub.update_info('mining', found)
 
 

@@ -272,12 +272,12 @@ def test_other_training_data_is_refused(root):
 
 
 def test_unreadable_negatives_are_skipped_counted_and_named(root):
-    (root / 'negatives/004.png').write_bytes(b'no picture')
+    (root / 'negatives/004.png').write_bytes(b'no image')
     (root / 'negatives/011.png').write_bytes(b'')
     runner, _ = train(root, dict(num_picks=21, batch_size=1))
     for report in reports(root):
         assert [Path(key).name for key in report['unreadable']] == ['004.png', '011.png']
-        assert 'no picture in' in next(iter(report['unreadable'].values()))
+        assert 'no image in' in next(iter(report['unreadable'].values()))
         assert report['num_scored'] == report['num_picks'] == 19
         assert not {'004.png', '011.png'} & set(names(report))
     assert '2 of 21 negatives cannot be read' in log_text(runner)
@@ -286,7 +286,7 @@ def test_unreadable_negatives_are_skipped_counted_and_named(root):
 
 def test_a_pool_of_which_nothing_can_be_read_is_an_error(root):
     for path in (root / 'negatives').iterdir():
-        path.write_bytes(b'no picture')
+        path.write_bytes(b'no image')
     with pytest.raises(ValueError, match=r'none of 21 negatives can be read: .*000.png .*16 more'):
         train(root, dict(num_picks=2))
 
@@ -414,7 +414,7 @@ def test_checkpoints_hold_plain_values(root):
     assert json.loads(json.dumps(state)) == state
 
 
-def test_each_round_has_one_log_line_a_file_a_picture_and_scalars(root):
+def test_each_round_has_one_log_line_a_file_a_sheet_and_scalars(root):
     runner, _ = train(root, dict(num_picks=5, num_sheet_images=4, report_thr=0.5))
     lines = [line for line in log_text(runner).splitlines() if 'mining round' in line]
     assert len(lines) == 3
@@ -423,7 +423,7 @@ def test_each_round_has_one_log_line_a_file_a_picture_and_scalars(root):
         assert f'{report["share_above"]:.2%} score 0.5 or more' in line
         assert f'5 picks, {report["num_new"]} of them new' in line
     sheet = cv2.imread(str(root / 'work/mining/round_0001.jpg'))
-    # Four pictures in one row of cells, with gaps and a line of text below.
+    # Four images in one row of cells, with gaps and a line of text below.
     assert sheet.shape == (210 + 22 + 8, 4 * 284 + 4, 3)
     scalars = [
         json.loads(line)
@@ -438,11 +438,11 @@ def test_each_round_has_one_log_line_a_file_a_picture_and_scalars(root):
 def test_the_sheet_shows_the_false_alarms(root):
     train(root, dict(num_picks=1, num_sheet_images=1), train_cfg=dict(by_epoch=True, max_epochs=1))
     (name,) = names(reports(root)[0])
-    picture = cv2.resize(cv2.imread(str(root / 'negatives' / name)), (210, 210))
+    image = cv2.resize(cv2.imread(str(root / 'negatives' / name)), (210, 210))
     sheet = cv2.imread(str(root / 'work/mining/round_0001.jpg'))
     shown = sheet[4 : 4 + 210, 4 + 35 : 4 + 35 + 210]
     # The image is where it should be, and the sides of its box, 4 to 11 of 16 px, are drawn.
-    right_part = np.abs(shown[:, 170:].astype(int) - picture[:, 170:])
+    right_part = np.abs(shown[:, 170:].astype(int) - image[:, 170:])
     assert right_part.mean() < 12
     # The left side of the box is at x = 4 px, where the letters of the score are not.
     orange = np.array([0, 140, 255])

@@ -79,10 +79,10 @@ def write_data(root):
     images, annotations = [], []
     (root / 'positives').mkdir()
     for number in range(4):
-        picture = rng.integers(80, 120, (SIDE, SIDE, 3)).astype(np.uint8)
+        shown = rng.integers(80, 120, (SIDE, SIDE, 3)).astype(np.uint8)
         x, y = rng.integers(4, 36, 2).tolist()
-        picture[y : y + 24, x : x + 24] = 250
-        cv2.imwrite(str(root / f'positives/{number}.png'), picture)
+        shown[y : y + 24, x : x + 24] = 250
+        cv2.imwrite(str(root / f'positives/{number}.png'), shown)
         images.append(dict(id=number, file_name=f'{number}.png', width=SIDE, height=SIDE))
         annotations.append(
             dict(
@@ -184,5 +184,5 @@ def test_the_loss_has_the_three_terms(trained):
 def test_the_sheet_shows_images_of_any_size(trained):
     root, _, _ = trained
     sheet = cv2.imread(str(root / 'work/mining/round_0002.jpg'))
-    # Four pictures in a row.
+    # Four images in a row.
     assert sheet.shape == (210 + 22 + 8, 4 * 284 + 4, 3)

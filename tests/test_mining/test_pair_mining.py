@@ -129,10 +129,10 @@ def test_training_draws_the_picks(run):
     assert 0 < np.mean(labels) < 1
 
 
-def test_picture_shows_the_search_frames(run):
-    picture = cv2.imread(str(Path(run.work_dir) / 'mining/round_0002.jpg'))
-    assert picture is not None
-    assert picture.std() > 10
+def test_image_shows_the_search_frames(run):
+    image = cv2.imread(str(Path(run.work_dir) / 'mining/round_0002.jpg'))
+    assert image is not None
+    assert image.std() > 10
 
 
 def test_a_round_is_followed_by_finite_losses(run):
@@ -162,7 +162,7 @@ def test_configs_score_the_pairs_that_they_train(path):
     assert composites.pipeline[-1].type == 'PackPairInputs'
 
 
-def test_boxes_on_the_picture_lie_in_the_search_frame(tmp_path):
+def test_boxes_on_the_image_lie_in_the_search_frame(tmp_path):
     """A prediction that equals the cropped target lies on the target in the frame, flipped or not."""
     videos = SyntheticDataset(tmp_path, num_train=2, frames=3, size=(160, 120))
     options = dict(datasets=[videos], samples_per_epoch=12, negative_prob=0)

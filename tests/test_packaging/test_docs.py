@@ -83,7 +83,7 @@ def own_data(tmp_path, monkeypatch):
 
 
 def write_frames(images, masks=None):
-    """Three pictures of a bright rectangle, and their masks."""
+    """Three images of a bright rectangle, and their masks."""
     for folder in filter(None, (images, masks)):
         folder.mkdir(parents=True)
     for frame in range(3):

@@ -97,8 +97,8 @@ def test_the_lines_to_add_are_few_and_mine_and_measure(folder):
     log = (next((folder / 'work').glob('*/*.log'))).read_text()
     assert 'mining round 2: pool of 4; 4 scored in ' in log
     # Three targets and three images without from the detector's data, four from the folder.
-    figures = json.loads((folder / 'work_dirs/my_detector_mined/image_level.json').read_text())
-    assert figures['counts'] == dict(positives=3, negatives=7, left_out=0)
+    values = json.loads((folder / 'work_dirs/my_detector_mined/image_level.json').read_text())
+    assert values['counts'] == dict(positives=3, negatives=7, left_out=0)
     assert (folder / 'work_dirs/my_detector_mined/image_level.png').exists()
 
 
@@ -114,13 +114,13 @@ def test_the_criterion_of_convergence_ends_the_training(folder):
     assert runner.epoch == 2
 
 
-def test_page_names_options_and_figures_that_exist():
+def test_page_names_options_and_values_that_exist():
     text = PAGE.read_text()
     hook_options = inspect.signature(HardNegativeMiningHook).parameters
     table = text.split('| entry of the hook |')[1].split('\n\n')[0]
     named = re.findall(r'`(\w+)`', ''.join(re.findall(r'^\| ([^|]*) \|', table, re.M)))
     assert {'num_picks', 'share', 'score_thr', 'keep_rounds'} <= set(named)
     assert set(named) <= set(hook_options)
-    figures = re.findall(r'`(\w+)_at_(?:recall|precision)_0\.\d+`', text)
-    assert figures
-    assert all(f'``{name}_at_' in ImageLevelMetric.__doc__ for name in figures)
+    values = re.findall(r'`(\w+)_at_(?:recall|precision)_0\.\d+`', text)
+    assert values
+    assert all(f'``{name}_at_' in ImageLevelMetric.__doc__ for name in values)

@@ -61,10 +61,10 @@ def test_metadata_of_a_model_is_that_of_its_config():
         assert model['Metadata']['Batch Size'] == cfg.train_dataloader.batch_size, model['Name']
 
 
-def test_results_name_figures_that_the_metric_gives():
+def test_results_name_values_that_the_metric_gives():
     documented = set(re.findall(r'``(\w+)``', TrackSegMetric.__doc__))
     results = [result for model in entries('Models') for result in model.get('Results', [])]
-    named = {figure for result in results for figure in result['Metrics']}
+    named = {value for result in results for value in result['Metrics']}
     assert named <= documented
     assert {'J', 'F', 'success', 'ceiling'} <= documented
 

@@ -100,8 +100,8 @@ def test_runner_scores_each_object(data, tmp_path, monkeypatch):
         dict(cfg.test_evaluator, skip_last=False, out_file=str(tmp_path / 'davis.json')),
         dict(type='DumpTrackResults', out_dir=str(tmp_path / 'results')),
     ]
-    figures = Runner.from_cfg(cfg).test()
-    assert 0 <= figures['davis/J_mean'] <= 1
+    metrics = Runner.from_cfg(cfg).test()
+    assert 0 <= metrics['davis/J_mean'] <= 1
     report = json.loads((tmp_path / 'davis.json').read_text())
     names = ['camel-1', 'camel-2', 'goat-1', 'goat-2']
     assert [sequence['video_name'] for sequence in report['sequences']] == names

@@ -28,7 +28,12 @@ INSTEAD = {
     r'(?i)activates? in passing': 'fuses the activation',
     r'(?i)has a say\b': 'without',
     r'(?i)without a trace': 'restores the state',
-    r'(?i)\bfindings\b': 'issues',
+    r'(?i)\bfindings?\b': 'issue, or what was found',
+    r'(?i)(\b|_)figures?(\b|_)': 'image, plot, value or number',
+    r'(?i)(\b|_)pictures?(\b|_)': 'image',
+    r'(?i)(?<!in )(?<!in_)(\b|_)places?\b': 'location, position, path; once, one module',
+    r'(?i)(?<!ground)(?<!ground[ _-])truth': 'ground truth',
+    r'_draw_(?!mask|box|polygon|panel)\w+\(rng|drawn? (at random|blindly)|draws? (random|a pair)': 'sample',
 }
 # Old spellings that still work, formats that are still read, and names of others.
 ALLOWED = (
@@ -43,6 +48,15 @@ ALLOWED = (
     r'was called outline',
     r"'\w*outline\w*': 'mmpolar\.",
     r"'mmpolar(\.\w+)+': ",
+    r"'Finding': 'mmpolar\.",
+    r'warn_deprecated\(.Issue\.place|def place\(self',
+    r"renamed_keywords\(truth='",
+    r'num_pictures=',
+    r"content(\.pop\(|\[)'figures'|'figures' in content",
+    r"figure='value_name'",
+    r'call it a figure',
+    r'was `\w+`',  # in CHANGELOG.md
+    r'matplotlib\.figure import Figure|figure = Figure\(|\b(self\.)?figure(\.\w+\(| = |, self\.axes|\))|_FIGURE_INCHES|print_figure|\]\.figure',
     r'foolwood/SiamMask',
     r'outlined objects',  # in the metadata of released weights
 )

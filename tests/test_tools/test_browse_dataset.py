@@ -93,39 +93,39 @@ def config(tmp_path_factory):
 
 
 def run(tool, config, folder, *options):
-    """Pictures of the pairs by file name, the contact sheet apart."""
+    """Images of the pairs by file name, the contact sheet apart."""
     tool.main([str(config), '--out', str(folder), *options])
-    pictures = {path.name: cv2.imread(str(path)) for path in sorted(folder.glob('*.png'))}
-    sheet = pictures.pop('contact_sheet.png')
-    return pictures, sheet
+    imgs = {path.name: cv2.imread(str(path)) for path in sorted(folder.glob('*.png'))}
+    sheet = imgs.pop('contact_sheet.png')
+    return imgs, sheet
 
 
-def count(picture, panel, color, tolerance=0):
+def count(image, panel, color, tolerance=0):
     """Pixels of that colour in one of the three panels."""
-    pixels = np.array_split(picture, 3, axis=1)[panel].astype(int)
+    pixels = np.array_split(image, 3, axis=1)[panel].astype(int)
     return int((np.abs(pixels - color) <= tolerance).all(axis=-1).sum())
 
 
-def test_browse_writes_a_picture_a_positive_pair_and_a_sheet(tool, config, tmp_path, capsys):
-    pictures, sheet = run(tool, config, tmp_path / 'new' / 'folder', '--num', '3')
-    assert len(pictures) == 3
+def test_browse_writes_a_image_a_positive_pair_and_a_sheet(tool, config, tmp_path, capsys):
+    imgs, sheet = run(tool, config, tmp_path / 'new' / 'folder', '--num', '3')
+    assert len(imgs) == 3
     assert f'3 pairs and contact_sheet.png are in {tmp_path}' in capsys.readouterr().out
-    for picture in pictures.values():
-        assert picture.shape[0] > PANEL
-        assert picture.shape[1] > 3 * PANEL
-        assert count(picture, 0, BOX_COLOR) > 200
-        assert count(picture, 1, BOX_COLOR) > 200
-        assert count(picture, 0, GROUND_TRUTH_COLOR, tolerance=40) > 200
-        assert count(picture, 1, RAY_COLORS[0], tolerance=60) > 100
-        assert count(picture, 1, DOT_COLOR) > 20 * 10
-        assert count(picture, 1, OTHER_COLOR) == 0
+    for image in imgs.values():
+        assert image.shape[0] > PANEL
+        assert image.shape[1] > 3 * PANEL
+        assert count(image, 0, BOX_COLOR) > 200
+        assert count(image, 1, BOX_COLOR) > 200
+        assert count(image, 0, GROUND_TRUTH_COLOR, tolerance=40) > 200
+        assert count(image, 1, RAY_COLORS[0], tolerance=60) > 100
+        assert count(image, 1, DOT_COLOR) > 20 * 10
+        assert count(image, 1, OTHER_COLOR) == 0
     assert sheet.shape[1] > sheet.shape[0] > 2 * PANEL / 3
 
 
 def test_browse_shows_the_warmest_centerness_in_the_middle_of_the_dots(tool, config, tmp_path):
-    pictures, _ = run(tool, config, tmp_path, '--num', '2')
-    for picture in pictures.values():
-        _, search, heat = np.array_split(picture[:PANEL], 3, axis=1)
+    imgs, _ = run(tool, config, tmp_path, '--num', '2')
+    for image in imgs.values():
+        _, search, heat = np.array_split(image[:PANEL], 3, axis=1)
         dots = np.argwhere((search == DOT_COLOR).all(axis=-1))
         warmth = heat.astype(int)[..., 2] - heat[..., 0]
         square = np.argwhere(warmth == warmth.max())
@@ -137,7 +137,7 @@ def test_browse_draws_negatives_only_when_asked(tool, config, tmp_path):
     with_negatives, _ = run(tool, config, tmp_path / 'all', '--num', '8', '--show-negatives')
     assert list(with_negatives) == [f'pair_{index:06d}.png' for index in range(8)]
     negative = {
-        name for name, picture in with_negatives.items() if count(picture, 1, OTHER_COLOR) > 100
+        name for name, image in with_negatives.items() if count(image, 1, OTHER_COLOR) > 100
     }
     assert 1 <= len(negative) <= 6
     for name in negative:
@@ -149,8 +149,8 @@ def test_browse_draws_negatives_only_when_asked(tool, config, tmp_path):
 
 def test_browse_seed_and_options_change_the_pairs(tool, config, tmp_path):
     def first(folder, *options):
-        pictures, _ = run(tool, config, tmp_path / folder, '--num', '1', *options)
-        return next(iter(pictures.values()))
+        imgs, _ = run(tool, config, tmp_path / folder, '--num', '1', *options)
+        return next(iter(imgs.values()))
 
     plain = first('plain')
     np.testing.assert_array_equal(plain, first('again'))
@@ -164,17 +164,17 @@ def test_browse_works_without_masks_to_learn_from(tool, config, tmp_path):
     text = config.read_text().replace("dict(type='GeneratePolarTarget', n_rays=12),", '')
     other = tmp_path / 'boxes_only.py'
     other.write_text(text)
-    pictures, _ = run(tool, other, tmp_path / 'out', '--num', '2')
-    for picture in pictures.values():
-        assert count(picture, 1, BOX_COLOR) > 200
-        assert count(picture, 1, RAY_COLORS[0], tolerance=60) == 0
+    imgs, _ = run(tool, other, tmp_path / 'out', '--num', '2')
+    for image in imgs.values():
+        assert count(image, 1, BOX_COLOR) > 200
+        assert count(image, 1, RAY_COLORS[0], tolerance=60) == 0
 
 
 def test_browse_draws_composites_of_pairs(tool, config, tmp_path):
     other = tmp_path / 'composites.py'
     other.write_text(COMPOSITES.format(base=config))
-    pictures, _ = run(tool, other, tmp_path / 'out', '--num', '8', '--show-negatives')
-    is_negative = [count(picture, 1, OTHER_COLOR) > 100 for picture in pictures.values()]
+    imgs, _ = run(tool, other, tmp_path / 'out', '--num', '8', '--show-negatives')
+    is_negative = [count(image, 1, OTHER_COLOR) > 100 for image in imgs.values()]
     assert 1 <= sum(is_negative) <= 7
 
 

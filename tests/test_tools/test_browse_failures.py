@@ -32,8 +32,8 @@ def run(tool, folder, *arguments):
         return cv2.imread(str(folder / 'failures.png')), list(csv.DictReader(file))
 
 
-def amount(picture, color):
-    return int((np.abs(picture.astype(int) - color).max(axis=-1) < 40).sum())
+def amount(img, color):
+    return int((np.abs(img.astype(int) - color).max(axis=-1) < 40).sum())
 
 
 def test_worst_frames_of_the_worst_sequence_come_first(tool, tracked, tmp_path, capsys):
@@ -52,7 +52,7 @@ def test_worst_frames_of_the_worst_sequence_come_first(tool, tracked, tmp_path, 
     assert '2 sequences by J' in capsys.readouterr().out
 
 
-def test_truth_and_answer_are_drawn(tool, tracked, tmp_path):
+def test_ground_truth_and_answer_are_drawn(tool, tracked, tmp_path):
     sheet, _ = run(tool, tmp_path, tracked.config, tracked.near, '--frames', '1', '--only', 'bear')
     course, first, worst = np.array_split(sheet[4:-4], 3, axis=1)
     assert amount(course, PREDICTION_COLOR) > 50

@@ -35,9 +35,9 @@ def test_two_processes_train_and_test_as_one(toy_project):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     [report] = toy_project.folder.glob('tested/*/*.json')
-    figures = json.loads(report.read_text())
-    assert figures['toy/frames'] == 6
-    assert figures['toy/left'] == pytest.approx(float(state['state_dict']['corner']), abs=1e-4)
+    metrics = json.loads(report.read_text())
+    assert metrics['toy/frames'] == 6
+    assert metrics['toy/left'] == pytest.approx(float(state['state_dict']['corner']), abs=1e-4)
 
 
 @pytest.mark.parametrize(

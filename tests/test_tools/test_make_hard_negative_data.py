@@ -19,17 +19,17 @@ def tool():
     return load_script(ROOT / 'tools' / 'dataset_converters' / 'make_hard_negative_data.py')
 
 
-def picture(number):
+def img(number):
     """A coarse random pattern, unlike those of other numbers."""
     noise = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return cv2.resize(noise, (320, 240), interpolation=cv2.INTER_CUBIC)
 
 
 def write_set(folder, numbers, annotations):
-    """A set of pictures in COCO's format; annotations are (number, category, box, is crowd)."""
+    """A set of images in COCO's format; annotations are (number, category, box, is crowd)."""
     (folder / 'images').mkdir(parents=True)
     for number in numbers:
-        cv2.imwrite(str(folder / 'images' / f'{number:03d}.png'), picture(number))
+        cv2.imwrite(str(folder / 'images' / f'{number:03d}.png'), img(number))
     images = [dict(id=n, file_name=f'{n:03d}.png', width=320, height=240) for n in numbers]
     entries = [
         dict(id=i, image_id=n, category_id=c, bbox=box, area=box[2] * box[3], iscrowd=crowd)
@@ -41,7 +41,7 @@ def write_set(folder, numbers, annotations):
 
 @pytest.fixture(scope='module')
 def sets(tmp_path_factory):
-    """40 dogs and 40 cats; 10 of the cats' pictures are dogs of the other set; a set left out."""
+    """40 dogs and 40 cats; 10 of the cats' images are dogs of the other set; a set left out."""
     root = tmp_path_factory.mktemp('sets')
     dogs = [(n, 3, [80, 60, 160, 120], 0) for n in range(40)]
     write_set(root / 'images' / 'pets', range(80), dogs + [(39, 7, [0, 0, 32, 24], 0)])
@@ -74,7 +74,7 @@ def test_photographs_are_sorted_by_what_they_show(made):
     assert 'crowd/090.jpg' not in negatives
 
 
-def test_no_picture_is_on_both_sides_or_twice(made):
+def test_no_image_is_on_both_sides_or_twice(made):
     for kind in ('positives', 'negatives'):
         assert not names(made / 'train' / kind) & names(made / 'test' / kind)
     kept = [cv2.imread(str(path)) for path in made.rglob('*.jpg') if 'generated' not in str(path)]
@@ -86,7 +86,7 @@ def test_no_picture_is_on_both_sides_or_twice(made):
     assert distance.min() > 15
 
 
-def test_boxes_shrink_with_the_pictures(made):
+def test_boxes_shrink_with_the_images(made):
     for split in ('train', 'test'):
         content = json.loads((made / f'{split}.json').read_text())
         assert [category['name'] for category in content['categories']] == ['target']
@@ -131,16 +131,14 @@ def test_same_options_change_nothing_and_others_are_refused(tool, sets, made, ca
 
 
 def test_folds_test_with_other_images_and_cover_all():
-    pictures = [study_data.StudyImage('pets', f'{n:03d}', picture(0)) for n in range(100)]
-    tested = [
-        {p.name for p in pictures if study_data.split_of(p, fold) == 'test'} for fold in range(5)
-    ]
-    assert set.union(*tested) == {p.name for p in pictures}
+    imgs = [study_data.StudyImage('pets', f'{n:03d}', img(0)) for n in range(100)]
+    tested = [{p.name for p in imgs if study_data.split_of(p, fold) == 'test'} for fold in range(5)]
+    assert set.union(*tested) == {p.name for p in imgs}
     assert all(25 <= len(names_) <= 55 for names_ in tested)
     assert not tested[0] & tested[2]
 
 
-def test_generated_figures_are_alone_in_their_box(tool, tmp_path):
+def test_generated_values_are_alone_in_their_box(tool, tmp_path):
     tool.main(['--out', str(tmp_path / 'data'), '--positives', '10', '--negatives', '100'])
     content = json.loads((tmp_path / 'data' / 'train.json').read_text())
     assert len(content['images']) == len(content['annotations']) == 6

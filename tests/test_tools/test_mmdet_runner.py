@@ -76,8 +76,8 @@ def test_testing_measures_what_validation_measured(project):
     [log] = (project / 'trained').glob('*/vis_data/scalars.json')
     validation = json.loads(log.read_text().splitlines()[-1])
     [report] = (project / 'tested').glob('*/*.json')
-    figures = json.loads(report.read_text())
-    tracked = {name: value for name, value in figures.items() if name.startswith('track/')}
+    metrics = json.loads(report.read_text())
+    tracked = {name: value for name, value in metrics.items() if name.startswith('track/')}
     assert {'track/success', 'track/J', 'track/ceiling'} <= set(tracked)
     for name, value in tracked.items():
         assert value == pytest.approx(validation[name], abs=1e-6), name

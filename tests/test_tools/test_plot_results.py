@@ -24,7 +24,7 @@ def tracked(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def run(tool, tracked, tmp_path_factory):
-    """Picture, table and report of all three trackers."""
+    """Image, table and report of all three trackers."""
     out = tmp_path_factory.mktemp('plots') / 'new' / 'plot.png'
     tool.main(
         [tracked.config, tracked.near, f'off={tracked.far}', tracked.boxes, '--out', str(out)]
@@ -34,16 +34,16 @@ def run(tool, tracked, tmp_path_factory):
     return out, rows, json.loads(out.with_suffix('.json').read_text())
 
 
-def test_picture_has_six_panels(run):
-    picture = cv2.imread(str(run[0]))
-    height, width = picture.shape[:2]
+def test_image_has_six_panels(run):
+    image = cv2.imread(str(run[0]))
+    height, width = image.shape[:2]
     assert width > height > 800
-    for row in np.array_split(picture, 2):
+    for row in np.array_split(image, 2):
         for panel in np.array_split(row, 3, axis=1):
             assert 0.01 < (panel != 255).any(axis=-1).mean() < 0.5
 
 
-def test_figures_are_those_of_hand(run):
+def test_values_are_those_of_hand(run):
     _, rows, report = run
     # 12 x 10 px boxes, 1 px and 4 px off: overlaps 11/13 and 8/16, frame 0 a hit.
     overlaps = dict(near=[11 / 13] * 11, off=[0.5] * 7 + [0.0] * 4)
@@ -58,7 +58,7 @@ def test_figures_are_those_of_hand(run):
     assert float(rows['near']['precision']) == pytest.approx(1)
 
 
-def test_trackers_without_masks_have_no_mask_figures(run):
+def test_trackers_without_masks_have_no_mask_values(run):
     _, rows, report = run
     assert rows['boxes_only']['J_mean'] == ''
     assert float(rows['boxes_only']['success']) > 0.5
@@ -76,7 +76,7 @@ def test_curves_fall_with_the_threshold(run):
             assert (steps >= -1e-12).all() if is_distance else (steps <= 1e-12).all()
 
 
-def test_sequences_without_a_figure_come_last(tool):
+def test_sequences_without_a_value_come_last(tool):
     def of(*values):
         return [dict(values=dict(J_and_F=value)) for value in values]
 
@@ -86,7 +86,7 @@ def test_sequences_without_a_figure_come_last(tool):
     np.testing.assert_array_equal(tool.ranked(of(0.3), 2), [0.3, 0.3])
 
 
-def test_conventions_change_the_figures(tool, tracked, tmp_path):
+def test_conventions_change_the_values(tool, tracked, tmp_path):
     def success(*options):
         out = tmp_path / 'plot.png'
         tool.main([tracked.config, tracked.near, '--out', str(out), '--show', 'box', *options])

@@ -64,10 +64,10 @@ def test_test_measures_the_checkpoint_and_writes_results(trained):
     )
     assert done.returncode == 0, done.stderr
     [report] = trained.folder.glob('tested/*/*.json')
-    figures = json.loads(report.read_text())
+    metrics = json.loads(report.read_text())
     left = learned_left(trained.folder / checkpoint)
-    assert figures['toy/left'] == pytest.approx(left, abs=1e-4)
-    assert figures['toy/frames'] == 6
+    assert metrics['toy/left'] == pytest.approx(left, abs=1e-4)
+    assert metrics['toy/frames'] == 6
     lines = (trained.folder / 'out/boxes/video1.txt').read_text().splitlines()
     assert len(lines) == 3
     assert float(lines[2].split(',')[0]) == pytest.approx(left + 0.5, abs=1e-3)
@@ -94,7 +94,7 @@ def test_test_makes_a_submission_from_options_alone(trained):
 
 
 @pytest.mark.parametrize(('benchmark', 'keeps'), [('davis2017', True), ('got10k', False)])
-def test_a_submission_leaves_metrics_out_where_the_truth_is_withheld(benchmark, keeps):
+def test_a_submission_leaves_metrics_out_where_the_ground_truth_is_withheld(benchmark, keeps):
     cfg = Config(dict(test_evaluator=dict(type='A')))
     load_tool('test').add_results_dump(cfg, 'results', benchmark)
     dump = dict(type='DumpSubmission', out_dir='results', benchmark=benchmark)

@@ -172,7 +172,7 @@ def test_scratch_folders_of_killed_runs_are_removed(tool, tmp_path):
 # The objective
 
 
-def test_figure_is_that_of_a_test(objective, project, dataset):
+def test_value_is_that_of_a_test(objective, project, dataset):
     """The runner's own way: data samples through the model and the evaluator."""
     from mmpolar.datasets.transforms import LoadTrackFrame, PackTrackInputs
 
@@ -193,16 +193,16 @@ def test_figure_is_that_of_a_test(objective, project, dataset):
     assert objective.score(dict(lr=0.4, window_influence=0.0)) != pytest.approx(expected, abs=1e-6)
 
 
-def test_figure_so_far_is_reported_after_each_video(objective):
+def test_value_so_far_is_reported_after_each_video(objective):
     reports = []
     value = objective.score({}, lambda number, so_far: reports.append((number, so_far)))
     assert [number for number, _ in reports] == [0, 1]
     assert reports[-1][1] == value
 
 
-def test_figures_that_do_not_exist_are_refused(objective):
-    objective.figure = 'speed'
-    with pytest.raises(ValueError, match='OPEMetric has no figure .speed.; it has success'):
+def test_values_that_do_not_exist_are_refused(objective):
+    objective.value_name = 'speed'
+    with pytest.raises(ValueError, match='OPEMetric has no value .speed.; it has success'):
         objective.score({})
 
 
@@ -236,9 +236,9 @@ def numbers_study(storage, count, name='numbers'):
 def test_studies_are_kept_on_disk(tool, tmp_path, name):
     from mmpolar.cli.tuning.study import count_finished, open_storage, read_result
 
-    place = str(tmp_path / 'new' / name)
-    numbers_study(open_storage(place), 4)
-    study = numbers_study(open_storage(place), 3)
+    location = str(tmp_path / 'new' / name)
+    numbers_study(open_storage(location), 4)
+    study = numbers_study(open_storage(location), 3)
     assert count_finished(study) == 7
     assert read_result(study).complete == 7
     with (tmp_path / 'new' / name).open('rb') as file:
@@ -251,10 +251,22 @@ def test_a_study_measures_one_thing_only(tool):
     from mmpolar.cli.tuning.study import claim_study
 
     study = optuna.create_study()
-    claim_study(study, dict(figure='success', frames=12))
-    claim_study(study, dict(figure='success', frames=12))
-    with pytest.raises(ValueError, match="figure was 'success', now 'J_mean'.* --study-name"):
-        claim_study(study, dict(figure='J_mean', frames=12))
+    claim_study(study, dict(value_name='success', frames=12))
+    claim_study(study, dict(value_name='success', frames=12))
+    with pytest.raises(ValueError, match="value_name was 'success', now 'J_mean'.* --study-name"):
+        claim_study(study, dict(value_name='J_mean', frames=12))
+
+
+def test_a_study_of_the_last_release_goes_on(tool):
+    import optuna
+
+    from mmpolar.cli.tuning.study import claim_study
+
+    study = optuna.create_study()
+    study.set_user_attr('figure', 'success')
+    claim_study(study, dict(value_name='success'))
+    with pytest.raises(ValueError, match="value_name was 'success', now 'J_mean'"):
+        claim_study(study, dict(value_name='J_mean'))
 
 
 def test_trials_of_dead_processes_are_given_up(tool):
@@ -319,7 +331,7 @@ def test_rows_tell_trials_that_were_given_up(tool):
 
     from mmpolar.cli.tuning.study import BASELINE, prepare_study, trial_rows
 
-    def figure(trial):
+    def value(trial):
         if trial.user_attrs.get(BASELINE):
             return 0.5
         trial.suggest_float('x', 0.25, 0.25)
@@ -329,22 +341,22 @@ def test_rows_tell_trials_that_were_given_up(tool):
 
     study = optuna.create_study(direction='maximize')
     prepare_study(study, None)
-    study.optimize(figure, 2)
+    study.optimize(value, 2)
     header, rows = trial_rows(study, ['x'], 'success')
     assert header == ['trial', 'kind', 'videos', 'success', 'x']
     assert rows[0][:4] == [0, 'config', 'all', 0.5]
     assert rows[1] == [1, 'pruned', 2, 0.8, 0.25]
 
 
-def test_picture_of_a_study(tool, tmp_path):
+def test_plot_of_a_study(tool, tmp_path):
     from mmpolar.cli.tuning.plots import plot_study
     from mmpolar.cli.tuning.study import importances
 
     study = numbers_study(None, 12)
     plot_study(study, ['x'], importances(study, ['x']), 'value', tmp_path / 'new' / 'tuning.png')
-    picture = cv2.imread(str(tmp_path / 'new' / 'tuning.png'))
-    assert picture.shape[1] > picture.shape[0] > 600
-    assert 0.01 < (picture != 255).any(axis=-1).mean() < 0.5
+    plot = cv2.imread(str(tmp_path / 'new' / 'tuning.png'))
+    assert plot.shape[1] > plot.shape[0] > 600
+    assert 0.01 < (plot != 255).any(axis=-1).mean() < 0.5
 
 
 # The command
@@ -378,13 +390,13 @@ def test_command_tunes_goes_on_and_reports(tool, project, tmp_path, capsys):
     with pytest.raises(SystemExit) as error:
         tool.main([*arguments, '--metric', 'J_and_F'])
     assert error.value.code == 2
-    assert "figure was 'success', now 'J_and_F'" in capsys.readouterr().err
+    assert "value_name was 'success', now 'J_and_F'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (['--metric', 'speed'], "no figure 'speed'; it has track/success"),
+        (['--metric', 'speed'], "no value 'speed'; it has track/success"),
         (['--params', 'speed'], 'no tracking parameter'),
         (['--max-frames', '1'], '2 or more'),
         (['--device', 'abacus'], 'no device "abacus"'),
@@ -402,8 +414,8 @@ def test_metrics_are_found_by_name_with_or_without_prefix(tool, project):
     cfg = Config.fromfile(str(project[0]))
     for name in ('J', 'track/J'):
         args = tool.parse_args([*map(str, project), '--metric', name])
-        metric, figure = tool.find_metric(cfg, args)
-        assert (metric['type'], figure) == ('TrackSegMetric', 'J')
+        metric, value_name = tool.find_metric(cfg, args)
+        assert (metric['type'], value_name) == ('TrackSegMetric', 'J')
     assert 'J' in TrackSegMetric.columns
 
 
@@ -433,7 +445,7 @@ def test_processes_that_fail_are_told(tool, project, dataset, tmp_path):
         device='cuda:99',
         data=ValidationData(dataset, [0, 1]),
         metric=dict(type='OPEMetric'),
-        figure='success',
+        value_name='success',
         storage=str(tmp_path / 'study.journal'),
         study_name='broken',
     )

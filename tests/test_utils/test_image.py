@@ -49,9 +49,9 @@ def test_read_image_scales_16_bits(tmp_path, texture, grey):
 
 
 def test_read_image_applies_palette(tmp_path):
-    picture = Image.fromarray(np.array([[0, 1]], dtype=np.uint8), mode='P')
-    picture.putpalette([10, 20, 30, 40, 50, 60] + [0] * 762)
-    picture.save(tmp_path / 'a.png')
+    img = Image.fromarray(np.array([[0, 1]], dtype=np.uint8), mode='P')
+    img.putpalette([10, 20, 30, 40, 50, 60] + [0] * 762)
+    img.save(tmp_path / 'a.png')
     np.testing.assert_array_equal(read_image(tmp_path / 'a.png'), [[[30, 20, 10], [60, 50, 40]]])
 
 
@@ -131,7 +131,7 @@ def test_read_image_size_of_any_kind_of_image(tmp_path, mode, suffix):
 def test_read_image_size_names_what_cannot_be_read(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'none\.jpg'):
         read_image_size(tmp_path / 'none.jpg')
-    (tmp_path / 'text.jpg').write_text('no picture')
+    (tmp_path / 'text.jpg').write_text('no image')
     with pytest.raises(ImageReadError, match=r'text\.jpg'):
         read_image_size(tmp_path / 'text.jpg')
 
@@ -154,9 +154,9 @@ def test_to_bgr_uint8_refuses_other_shapes(shape):
 
 def test_read_mask_keeps_palette_indices(tmp_path):
     ids = np.array([[0, 1, 2], [3, 2, 255]], dtype=np.uint8)
-    picture = Image.fromarray(ids, mode='P')
-    picture.putpalette([(91 * i) % 256 for i in range(768)])
-    picture.save(tmp_path / 'm.png')
+    img = Image.fromarray(ids, mode='P')
+    img.putpalette([(91 * i) % 256 for i in range(768)])
+    img.save(tmp_path / 'm.png')
     np.testing.assert_array_equal(read_mask(tmp_path / 'm.png'), ids)
 
 

@@ -25,7 +25,7 @@ def test_palette_is_that_of_pascal_voc():
 
 def test_a_mask_keeps_its_ids_and_gets_the_colours():
     ids = np.arange(256, dtype=np.uint8).reshape(8, 32)
-    with Image.open(io.BytesIO(encode_mask(ids))) as picture:
-        assert (picture.format, picture.mode) == ('PNG', 'P')
-        np.testing.assert_array_equal(np.asarray(picture), ids)
-        np.testing.assert_array_equal(np.asarray(picture.convert('RGB')), davis_palette()[ids])
+    with Image.open(io.BytesIO(encode_mask(ids))) as image:
+        assert (image.format, image.mode) == ('PNG', 'P')
+        np.testing.assert_array_equal(np.asarray(image), ids)
+        np.testing.assert_array_equal(np.asarray(image.convert('RGB')), davis_palette()[ids])

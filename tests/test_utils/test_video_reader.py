@@ -88,7 +88,7 @@ def test_sources_that_do_not_exist_are_named_at_once(tmp_path, read):
     [
         ('empty.mp4', b'', 'zero bytes'),
         ('text.mp4', b'this is no video' * 100, 'cannot be opened'),
-        ('picture.jpg', b'anything', 'is an image, not a video'),
+        ('image.jpg', b'anything', 'is an image, not a video'),
     ],
 )
 def test_files_that_are_no_video_are_named_at_once(tmp_path, read, name, content, message):

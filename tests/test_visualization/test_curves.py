@@ -78,12 +78,12 @@ def test_curves_of_a_real_run(tmp_path, by_epoch):
     assert metrics == {'track/J': [(4, 1.0), (8, 2.0), (12, 3.0)]}
 
 
-def test_picture_of_a_real_run_shows_two_panels(tmp_path):
+def test_image_of_a_real_run_shows_two_panels(tmp_path):
     out = tmp_path / 'new' / 'curves.png'
     plot_training_curves(real_log(tmp_path, by_epoch=True), out)
-    picture = cv2.imread(str(out))
-    assert picture.shape[1] > picture.shape[0] > 600
-    assert (picture != 255).any(axis=-1).mean() > 0.01
+    image = cv2.imread(str(out))
+    assert image.shape[1] > image.shape[0] > 600
+    assert (image != 255).any(axis=-1).mean() > 0.01
 
 
 def write_log(tmp_path, *records, end='\n'):

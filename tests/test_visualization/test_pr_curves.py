@@ -12,17 +12,17 @@ def curve_of(separation, seed=0):
     return pr_curve(rng.normal(size=600) + separation * has_target, has_target)
 
 
-def test_picture_shows_curves_and_marks(tmp_path):
+def test_image_shows_curves_and_marks(tmp_path):
     curves = {'mined': curve_of(3), 'no negatives': curve_of(1)}
     plain, marked = tmp_path / 'new' / 'plain.png', tmp_path / 'marked.png'
     plot_pr_curves(curves, plain)
     marks = {f'{name}, recall 0.9': point_for_recall(c, 0.9) for name, c in curves.items()}
     plot_pr_curves(curves, marked, marks)
-    pictures = [cv2.imread(str(path)) for path in (plain, marked)]
-    for picture in pictures:
-        assert picture.shape[1] > picture.shape[0] > 400
-        assert 0.01 < (picture != 255).any(axis=-1).mean() < 0.5
-    assert any((a != b).any() for a, b in zip(*pictures, strict=True))
+    images = [cv2.imread(str(path)) for path in (plain, marked)]
+    for image in images:
+        assert image.shape[1] > image.shape[0] > 400
+        assert 0.01 < (image != 255).any(axis=-1).mean() < 0.5
+    assert any((a != b).any() for a, b in zip(*images, strict=True))
 
 
 def test_curve_without_a_name_needs_no_legend(tmp_path):
@@ -35,8 +35,8 @@ def test_curve_without_a_name_needs_no_legend(tmp_path):
 
 def right_border(path):
     """Column of the rightmost frame of a panel."""
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    columns = np.flatnonzero((picture < 60).mean(axis=0) > 0.5)
+    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    columns = np.flatnonzero((image < 60).mean(axis=0) > 0.5)
     return columns.max()
 
 

@@ -7,20 +7,20 @@ from mmpolar.visualization.result_plots import ResultCurve, ResultPanel, plot_re
 X = np.linspace(0, 1, 21)
 
 
-def panel(title='success', mark=None, **figures):
+def panel(title='success', mark=None, **metrics):
     curves = [
-        ResultCurve(name, figure, np.clip(2 * figure - X, 0, 1)) for name, figure in figures.items()
+        ResultCurve(name, mean, np.clip(2 * mean - X, 0, 1)) for name, mean in metrics.items()
     ]
     return ResultPanel(title, 'overlap', 'share of frames', X, curves, mark)
 
 
 def drawn(path):
-    picture = cv2.imread(str(path))
-    return picture, (picture != 255).any(axis=-1)
+    image = cv2.imread(str(path))
+    return image, (image != 255).any(axis=-1)
 
 
-def has_color(picture, rgb):
-    return (np.abs(picture.astype(int) - rgb[::-1]).max(axis=-1) < 12).sum() > 100
+def has_color(image, rgb):
+    return (np.abs(image.astype(int) - rgb[::-1]).max(axis=-1) < 12).sum() > 100
 
 
 def test_panels_stand_side_by_side_and_in_rows(tmp_path):
@@ -36,8 +36,8 @@ def test_panels_stand_side_by_side_and_in_rows(tmp_path):
 
 def test_a_tracker_keeps_its_colour_in_panels_that_lack_others(tmp_path):
     plot_results([panel(first=0.5, second=0.6), panel(second=0.7)], tmp_path / 'plot.png')
-    picture, _ = drawn(tmp_path / 'plot.png')
-    left, right = np.array_split(picture, 2, axis=1)
+    image, _ = drawn(tmp_path / 'plot.png')
+    left, right = np.array_split(image, 2, axis=1)
     blue, orange = (31, 119, 180), (255, 127, 14)
     assert has_color(left, blue)
     assert has_color(left, orange)
@@ -45,7 +45,7 @@ def test_a_tracker_keeps_its_colour_in_panels_that_lack_others(tmp_path):
     assert has_color(right, orange)
 
 
-def test_legend_ranks_by_the_figure(monkeypatch, tmp_path):
+def test_legend_ranks_by_the_value(monkeypatch, tmp_path):
     legends = []
     from matplotlib.axes import Axes
 
@@ -55,8 +55,8 @@ def test_legend_ranks_by_the_figure(monkeypatch, tmp_path):
         legends.append([text.get_text() for text in original(axis, *args, **kwargs).get_texts()])
 
     monkeypatch.setattr(Axes, 'legend', keep)
-    figures = dict(worst=0.1, best=0.9, none=float('nan'), middle=0.5)
-    plot_results([panel(**figures)], tmp_path / 'plot.png')
+    metrics = dict(worst=0.1, best=0.9, none=float('nan'), middle=0.5)
+    plot_results([panel(**metrics)], tmp_path / 'plot.png')
     assert legends == [['best [.900]', 'middle [.500]', 'worst [.100]', 'none [-]']]
 
 

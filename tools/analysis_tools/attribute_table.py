@@ -1,4 +1,4 @@
-"""Figures of several trackers by attribute of the sequences. See ``--help``."""
+"""Metrics of several trackers by attribute of the sequences. See ``--help``."""
 
 import argparse
 import math
@@ -22,7 +22,7 @@ from mmpolar.evaluation.replay import TrackReplay, score_results
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.utils.progress import progress_bar
 
-#: Row with the figures of all sequences.
+#: Row with the metrics of all sequences.
 ALL = 'all'
 SHOWN = ('success', 'precision', 'norm_precision')
 
@@ -33,12 +33,12 @@ OTB, LaSOT, UAV123   an attribute belongs to a sequence; a row is the mean over 
                      it. The files are those of the benchmark's toolkit, a 0 or 1 a column, one file a
                      sequence, in DATA_ROOT/att (OTB, LaSOT), where UAV123 has them
                      (DATA_ROOT/anno/UAV123/att), or in the folder that --attributes names.
-VOT                  an attribute belongs to a frame (occlusion.tag and so on); a row is the figure of
+VOT                  an attribute belongs to a frame (occlusion.tag and so on); a row is the mean of
                      all those frames together, whichever sequence they are in; "none" has the frames
                      without any.
 your own data        --attributes FILE.json with {"sequence": ["attribute", ...], ...}
 
-The figures are those of OPEMetric (docs/metrics.md). --out FILE.json writes all of them, and FILE.csv."""
+The metrics are those of OPEMetric (docs/metrics.md). --out FILE.json writes all of them, and FILE.csv."""
 
 EPILOG = """\
 examples:
@@ -46,7 +46,7 @@ examples:
   python tools/analysis_tools/attribute_table.py CONFIG ours=results/a theirs=results/b \\
       --attributes LaSOT_Evaluation_Toolkit/annos/att --absent miss --out tables/lasot.json"""
 
-#: Figures by attribute, then by tracker, then by name.
+#: Metrics by attribute, then by tracker, then by name.
 Table = dict[str, dict[str, dict[str, float]]]
 
 
@@ -79,8 +79,8 @@ def run(args: argparse.Namespace) -> None:
     metric = OPEMetric(absent=args.absent, first_frame=args.first_frame)
     table: Table = {}
     for folder in folders:
-        figures = score_attributes(dataset, folder, tracks, attributes, metric, args.workers)
-        for attribute, values in figures.items():
+        by_attribute = score_attributes(dataset, folder, tracks, attributes, metric, args.workers)
+        for attribute, values in by_attribute.items():
             table.setdefault(attribute, {})[folder.name] = values
     counts = count_members(dataset, tracks, attributes)
     unit = 'frames' if belongs_to_frames(attributes) else 'sequences'
@@ -124,7 +124,7 @@ def score_attributes(
     metric: OPEMetric,
     workers: int,
 ) -> dict[str, dict[str, float]]:
-    """Figures of one tracker by attribute; those of all sequences come last."""
+    """Metrics of one tracker by attribute; those of all sequences come last."""
     if belongs_to_frames(attributes):
         return score_frames(dataset, folder, tracks, attributes, metric)
     (sequences,) = score_results(
@@ -133,7 +133,7 @@ def score_attributes(
     found = {}
     for attribute, members in attributes.items():
         chosen = [one for one in sequences if one['video_name'] in members]
-        found[attribute] = metric.average(chosen) if chosen else no_figures()
+        found[attribute] = metric.average(chosen) if chosen else unknown_metrics()
     return found | {ALL: metric.average(sequences)}
 
 
@@ -144,7 +144,7 @@ def score_frames(
     attributes: Attributes,
     metric: OPEMetric,
 ) -> dict[str, dict[str, float]]:
-    """Figures of one tracker over the frames of each attribute, pooled over the sequences."""
+    """Metrics of one tracker over the frames of each attribute, pooled over the sequences."""
     replays = [TrackReplay(dataset, index, folder, masks=False) for index in tracks]
     states = {attribute: metric.start(replays[0][0]) for attribute in (*attributes, ALL)}
     for frames in progress_bar(replays, desc=folder.name, unit='video'):
@@ -157,25 +157,25 @@ def score_frames(
     return {name: metric.summarize(state)['values'] for name, state in states.items()}
 
 
-def no_figures() -> dict[str, float]:
-    """The figures of no sequence."""
+def unknown_metrics() -> dict[str, float]:
+    """The metrics of no sequence."""
     return dict.fromkeys(OPEMetric.columns, math.nan)
 
 
 def print_tables(table: Table, counts: Mapping[str, int], unit: str) -> None:
-    """One table a figure: a row an attribute, a column a tracker."""
+    """One table a metric: a row an attribute, a column a tracker."""
     trackers = list(table[ALL])
-    for figure in SHOWN:
+    for name in SHOWN:
         rows = [
             [
                 attribute,
                 LONG_NAMES.get(attribute, ''),
                 counts[attribute],
-                *(table[attribute][tracker][figure] for tracker in trackers),
+                *(table[attribute][tracker][name] for tracker in trackers),
             ]
             for attribute in table
         ]
-        print(f'\n{figure}')
+        print(f'\n{name}')
         print(text_table(['attribute', 'meaning', unit, *trackers], rows, total=True))
 
 
@@ -192,9 +192,9 @@ def write(table: Table, counts: Mapping[str, int], unit: str, out: str) -> None:
     ]
     write_json(out, dict(unit=unit, attributes=content))
     rows = [
-        [attribute, counts[attribute], tracker, *(figures[key] for key in OPEMetric.columns)]
+        [attribute, counts[attribute], tracker, *(metrics[key] for key in OPEMetric.columns)]
         for attribute, of_trackers in table.items()
-        for tracker, figures in of_trackers.items()
+        for tracker, metrics in of_trackers.items()
     ]
     header = ['attribute', unit, 'tracker', *OPEMetric.columns]
     write_csv(Path(out).with_suffix('.csv'), header, rows)

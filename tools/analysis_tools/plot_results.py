@@ -1,4 +1,4 @@
-"""Plot several trackers' results in one picture. See ``--help``."""
+"""Plot several trackers' results in one plot. See ``--help``."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -37,15 +37,15 @@ BOX, MASK = 'box', 'mask'
 MASK_THRESHOLDS = SUCCESS_THRESHOLDS
 
 DESCRIPTION = """\
-Plot the results of several trackers on one dataset in one picture, with the figures in the legends.
+Plot the results of several trackers on one dataset in one plot, with the means in the legends.
 
 boxes   success over overlap thresholds [mean], precision over pixels [at 20 px], normalised precision
         [mean up to 0.5], as OTB, LaSOT, TrackingNet and UAV123 do
 masks   share of frames above each J and each F [mean J, mean F], and J&F of the sequences from the best
         to the worst [mean]; drawn where the dataset has masks, of the trackers that drew some
 
-Beside the picture, with its name: .csv, a row a tracker, and .json with curves and the figures of each
-sequence. Figures are those of OPEMetric and DavisMetric (docs/metrics.md)."""
+Beside the plot, with its name: .csv, a row a tracker, and .json with curves and the metrics of each
+sequence. The metrics are those of OPEMetric and DavisMetric (docs/metrics.md)."""
 
 EPILOG = """\
 examples:
@@ -61,7 +61,7 @@ examples:
 class TrackerScores:
     """What one tracker reached; ``masks`` is None where masks were not scored.
 
-    Each is what a metric gave: ``sequences``, a list, and ``figures``, the means.
+    Each is what a metric gave: ``sequences``, a list, and ``means``.
     """
 
     name: str
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = tool_parser(DESCRIPTION, EPILOG)
     add_input_arguments(parser, several=True)
-    parser.add_argument('--out', required=True, metavar='FILE', help='picture: .png, .pdf or .svg')
+    parser.add_argument('--out', required=True, metavar='FILE', help='plot: .png, .pdf or .svg')
     parser.add_argument(
         '--show',
         nargs='+',
@@ -85,7 +85,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default=(BOX, MASK),
         help='what to plot (default: all that there is)',
     )
-    parser.add_argument('--title', default='', help='heading of the picture')
+    parser.add_argument('--title', default='', help='heading of the plot')
     add_ope_arguments(parser)
     parser.add_argument_group('conventions of masks').add_argument(
         '--keep-last',
@@ -104,17 +104,17 @@ def run(args: argparse.Namespace) -> None:
     if not panels:
         raise ValueError('there are no masks to plot; leave out "--show mask"')
     plot_results(panels, args.out, title=args.title)
-    header, rows = figure_table(trackers)
+    header, rows = metric_table(trackers)
     write_csv(Path(args.out).with_suffix('.csv'), header, rows)
     write_json(Path(args.out).with_suffix('.json'), report(trackers, panels, args))
     print(text_table(header, rows))
-    print(f'{len(tracks)} sequences; picture, .csv and .json: {args.out}')
+    print(f'{len(tracks)} sequences; plot, .csv and .json: {args.out}')
 
 
 def score(
     folder: ResultFolder, dataset: BaseTrackDataset, tracks: list[int], args: argparse.Namespace
 ) -> TrackerScores:
-    """Figures of one tracker."""
+    """Metrics of one tracker."""
     metrics = {}
     if BOX in args.show:
         metrics[BOX] = OPEMetric(absent=args.absent, first_frame=args.first_frame)
@@ -129,7 +129,7 @@ def score(
         workers=args.workers,
     )
     found = {
-        kind: dict(sequences=sequences, figures=metric.average(sequences))
+        kind: dict(sequences=sequences, means=metric.average(sequences))
         for (kind, metric), sequences in zip(metrics.items(), scored, strict=True)
     }
     return TrackerScores(folder.name, found.get(BOX), found.get(MASK))
@@ -164,7 +164,7 @@ def box_panels(trackers: Sequence[TrackerScores]) -> list[ResultPanel]:
             'share of frames',
             thresholds,
             [
-                ResultCurve(name, boxes['figures'][key], mean_curve(boxes['sequences'], key))
+                ResultCurve(name, boxes['means'][key], mean_curve(boxes['sequences'], key))
                 for name, boxes in scored
             ],
             mark,
@@ -194,7 +194,7 @@ def mask_panels(trackers: Sequence[TrackerScores], skip_last: bool) -> list[Resu
             [
                 ResultCurve(
                     name,
-                    masks['figures'][f'{key}_mean'],
+                    masks['means'][f'{key}_mean'],
                     share_above(masks['sequences'], key, skip_last),
                 )
                 for name, masks in scored
@@ -204,7 +204,7 @@ def mask_panels(trackers: Sequence[TrackerScores], skip_last: bool) -> list[Resu
     ]
     count = max(2, len(scored[0][1]['sequences']))
     by_rank = [
-        ResultCurve(name, masks['figures']['J_and_F'], ranked(masks['sequences'], count))
+        ResultCurve(name, masks['means']['J_and_F'], ranked(masks['sequences'], count))
         for name, masks in scored
     ]
     title, x_label = 'J&F [mean]', 'share of sequences, the best first'
@@ -229,27 +229,27 @@ def ranked(sequences: Sequence[Summary], count: int) -> np.ndarray:
     return np.concatenate([-np.sort(-values[~np.isnan(values)]), values[np.isnan(values)]])
 
 
-def figure_table(
+def metric_table(
     trackers: Sequence[TrackerScores],
 ) -> tuple[list[str], list[list[str | float]]]:
-    """Header and rows: all figures of each tracker, NaN where it has none."""
+    """Header and rows: all metrics of each tracker, NaN where it has none."""
     columns = [
         *(OPEMetric.columns if any(one.boxes for one in trackers) else ()),
         *(DavisMetric.columns if any(one.masks for one in trackers) else ()),
     ]
     rows = []
     for one in trackers:
-        figures: dict[str, float] = {}
+        means: dict[str, float] = {}
         for part in filter(None, (one.boxes, one.masks)):
-            figures |= part['figures']
-        rows.append([one.name, *(figures.get(column, float('nan')) for column in columns)])
+            means |= part['means']
+        rows.append([one.name, *(means.get(column, float('nan')) for column in columns)])
     return ['tracker', *columns], rows
 
 
 def report(
     trackers: Sequence[TrackerScores], panels: Sequence[ResultPanel], args: argparse.Namespace
 ) -> dict[str, Any]:
-    """All figures, of each sequence too, and the curves as drawn."""
+    """All metrics, of each sequence too, and the curves as drawn."""
     conventions = dict(
         absent=args.absent, first_frame=args.first_frame, skip_last=not args.keep_last
     )
@@ -264,17 +264,17 @@ def report(
     return dict(
         config=args.config,
         conventions=conventions,
-        trackers={one.name: dict(boxes=_figures(one.boxes), masks=_figures(one.masks))
+        trackers={one.name: dict(boxes=_metrics(one.boxes), masks=_metrics(one.masks))
                   for one in trackers},
         curves=curves,
     )  # fmt: skip
 
 
-def _figures(scored: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _metrics(scored: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if scored is None:
         return None
     sequences = {one['video_name']: one['values'] for one in scored['sequences']}
-    return dict(mean=scored['figures'], sequences=sequences)
+    return dict(mean=scored['means'], sequences=sequences)
 
 
 if __name__ == '__main__':

@@ -44,7 +44,7 @@ _GIB = 2**30
 DESCRIPTION = """\
 Tune the parameters of tracking on validation videos, with Optuna. The network stays as it is.
 
-The videos are those of the config's val_dataloader, the figure one of its val_evaluator's. Each trial
+The videos are those of the config's val_dataloader, the value one of its val_evaluator's. Each trial
 tracks all videos with other values of
 
   penalty_k, window_influence, lr, score_ratio, search_size, small_target_search_size
@@ -57,7 +57,7 @@ continues; one that finds enough trials only reports. Several commands may work 
 several machines with --storage URL.
 
 In the work directory: best.json, trials.csv and tuning.png (the history, the importance of each
-parameter, and the figure over each)."""
+parameter, and the value over each)."""
 
 EPILOG = """\
 examples:
@@ -94,7 +94,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--metric',
         default='success',
-        help="figure of the config's val_evaluator, as tools/test.py prints it with or without its "
+        help="value of the config's val_evaluator, as tools/test.py prints it with or without its "
         'prefix (default: %(default)s)',
     )
     parser.add_argument(
@@ -122,7 +122,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--work-dir',
         metavar='DIR',
-        help='where study, picture and best values go (default: work_dirs/tune_<config>)',
+        help='where study, plot and best values go (default: work_dirs/tune_<config>)',
     )
     parser.add_argument(
         '--storage',
@@ -152,7 +152,7 @@ def run(args: argparse.Namespace) -> None:
     if not Path(args.checkpoint).is_file():
         raise FileNotFoundError(f'no checkpoint at {args.checkpoint}')
     dataset = build_dataset(cfg, args.config, 'val_dataloader')
-    metric_config, figure = find_metric(cfg, args)
+    metric_config, value_name = find_metric(cfg, args)
     data = ValidationData(dataset, range(dataset.num_videos), args.max_frames)
     job = Job(
         cfg=cfg,
@@ -160,7 +160,7 @@ def run(args: argparse.Namespace) -> None:
         device=args.device,
         data=data,
         metric=metric_config,
-        figure=figure,
+        value_name=value_name,
         storage=args.storage,
         study_name=args.study_name,
         seed=args.seed,
@@ -171,14 +171,14 @@ def run(args: argparse.Namespace) -> None:
     ranges = find_ranges(args, objective.tracker.model)
     objective.ranges = ranges
     study = open_study(open_storage(args.storage), args.study_name, args.seed, len(data.tracks))
-    claim_study(study, facts_of(args, data, metric_config, figure))
+    claim_study(study, facts_of(args, data, metric_config, value_name))
     prepare_study(study, objective.current)
     run_missing(replace(job, ranges=ranges), study, args)
-    report(study, ranges, figure, args)
+    report(study, ranges, value_name, args)
 
 
 def find_metric(cfg: Config, args: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    """Config of the metric that has the wanted figure, and the figure's name in it.
+    """Config of the metric that has the wanted value, and the value's name in it.
 
     Raises:
         ValueError: If no metric of the evaluator has it.
@@ -195,7 +195,7 @@ def find_metric(cfg: Config, args: argparse.Namespace) -> tuple[dict[str, Any], 
                 return dict(config), name
             known.append(f'{metric.prefix}/{name}')
     raise ValueError(
-        f'val_evaluator of {args.config} has no figure {args.metric!r}; it has '
+        f'val_evaluator of {args.config} has no value {args.metric!r}; it has '
         f'{", ".join(known) or "no metric of sequences"}'
     )
 
@@ -211,16 +211,16 @@ def find_ranges(args: argparse.Namespace, model: Any) -> list[Range]:
 
 
 def facts_of(
-    args: argparse.Namespace, data: ValidationData, metric: dict[str, Any], figure: str
+    args: argparse.Namespace, data: ValidationData, metric: dict[str, Any], value_name: str
 ) -> dict[str, Any]:
-    """What the figures of a study depend on besides the tuned parameters."""
+    """What the values of a study depend on besides the tuned parameters."""
     return dict(
         checkpoint=file_sha256(args.checkpoint),
         dataset=data.dataset.name,
         videos=len(data.tracks),
         frames=data.num_frames,
         metric=str(metric['type']),
-        figure=figure,
+        value_name=value_name,
         cfg_options={key: str(value) for key, value in (args.cfg_options or {}).items()},
     )
 
@@ -240,7 +240,7 @@ def run_missing(job: Job, study: optuna.Study, args: argparse.Namespace) -> None
         try:
             for _ in run_trials(job, missing, args.workers):
                 best = read_result(study).value
-                bar.set_postfix_str('' if best is None else f'best {job.figure} {best:.4f}')
+                bar.set_postfix_str('' if best is None else f'best {job.value_name} {best:.4f}')
                 bar.update()
         except KeyboardInterrupt:
             print('\nstopped; the same command goes on from here')
@@ -249,9 +249,9 @@ def run_missing(job: Job, study: optuna.Study, args: argparse.Namespace) -> None
 
 
 def report(
-    study: optuna.Study, ranges: Sequence[Range], figure: str, args: argparse.Namespace
+    study: optuna.Study, ranges: Sequence[Range], value_name: str, args: argparse.Namespace
 ) -> None:
-    """Print what was found, and write it with the trials and the picture."""
+    """Print what was found, and write it with the trials and the plot."""
     result = read_result(study)
     if result.value is None:
         print('no trial has gone to its end yet')
@@ -259,29 +259,29 @@ def report(
     names = [one.name for one in ranges]
     shares = importances(study, names)
     out = Path(args.work_dir)
-    write_csv(out / 'trials.csv', *trial_rows(study, names, figure))
-    plot_study(study, names, shares, figure, out / 'tuning.png')
+    write_csv(out / 'trials.csv', *trial_rows(study, names, value_name))
+    plot_study(study, names, shares, value_name, out / 'tuning.png')
     options = cfg_options(result.values) if result.values else ''
     write_json(
         out / 'best.json',
         dict(
-            figure=figure,
+            value_name=value_name,
             **vars(result),
             cfg_options=options,
             importance=shares,
             facts=dict(study.user_attrs),
         ),
     )
-    print_report(result, shares, figure)
+    print_report(result, shares, value_name)
     print(options or "nothing is better than the config's own values")
     print(f'best.json, trials.csv, tuning.png: {out}')
 
 
-def print_report(result: Result, shares: dict[str, float], figure: str) -> None:
-    """The figures and, for each parameter, best value and importance."""
+def print_report(result: Result, shares: dict[str, float], value_name: str) -> None:
+    """The values and, for each parameter, best value and importance."""
     baseline = 'not measured' if result.baseline is None else f'{result.baseline:.4f}'
     print(
-        f"{figure}: {baseline} with the config's values, {result.value:.4f} at best (trial "
+        f"{value_name}: {baseline} with the config's values, {result.value:.4f} at best (trial "
         f'{result.trial}; {result.complete} trials to the end, {result.pruned} given up)'
     )
     if result.values:

@@ -30,7 +30,7 @@ EXAMPLES = """\
 examples:
   a small set to try things out, about 10 seconds:
     python tools/dataset_converters/make_synthetic.py --out data/synthetic
-  a larger one with two processes, and a picture of it:
+  a larger one with two processes, and a contact sheet of it:
     python tools/dataset_converters/make_synthetic.py --out data/synthetic-large --train 1000 \\
         --val 50 --workers 2 --preview sheet.png
 then train on it with

@@ -37,7 +37,7 @@ connect_model.cls_pred.bias) or a training checkpoint that holds one as state_di
 "module." in front of the names is removed. The object-aware branch (align_head.) is converted if
 it is there. The file is read safely: it cannot run code.
 
-Every tensor must be used. If one is missing, has no place or has another shape, nothing is written and
+Every tensor must be used. If one is missing, is unknown or has another shape, nothing is written and
 the names and shapes are printed. A checkpoint of the variant that learns online holds a second third
 stage, which tracking with mmpolar does not need: leave it out by name, see below.
 

@@ -57,13 +57,13 @@ class Job:
 
     Attributes:
         sequence: The sequence.
-        truth: True region of each of its frames.
+        gt_regions: True region of each of its frames.
         stem: Path of the run's files without their endings.
         frames: Numbers of the frames, in the order in which the tracker sees them.
     """
 
     sequence: ExpectedSequence
-    truth: list[Region]
+    gt_regions: list[Region]
     stem: Path
     frames: np.ndarray
 
@@ -74,7 +74,7 @@ class Job:
 
     @property
     def overlap(self) -> Overlap:
-        """How answers are compared with the truth."""
+        """How answers are compared with the ground truth."""
         return partial(pixel_overlap, size=read_image_size(self.sequence.frames[0]))
 
 
@@ -152,23 +152,23 @@ def list_jobs(
     """
     for number, sequence in enumerate(sequences):
         path = Path(dataset.get_track(number).extra['region_file'])
-        truth = [parse_region(line) for line in path.read_text().splitlines() if line.strip()]
+        gt_regions = [parse_region(line) for line in path.read_text().splitlines() if line.strip()]
         for stem, frames in submission.runs(sequence).items():
-            yield Job(sequence, truth, out / stem, frames)
+            yield Job(sequence, gt_regions, out / stem, frames)
 
 
 def run_job(job: Job, tracker: SingleTargetTracker, kind: str, submission: VOTSubmission) -> VOTRun:
     """Run the tracker; reading an image counts into the time of its frame, as in the toolkit."""
 
     def start(frame: int) -> None:
-        tracker.init(read_image(job.sequence.frames[frame]), region_box(job.truth[frame]))
+        tracker.init(read_image(job.sequence.frames[frame]), region_box(job.gt_regions[frame]))
 
     def step(frame: int) -> Region:
         return result_region(tracker.step(read_image(job.sequence.frames[frame])), kind)
 
     if submission.anchored:
-        return run_from_anchor(job.truth, job.frames, start, step, job.overlap)
-    return run_with_resets(job.truth, start, step, job.overlap, submission.skip)
+        return run_from_anchor(job.gt_regions, job.frames, start, step, job.overlap)
+    return run_with_resets(job.gt_regions, start, step, job.overlap, submission.skip)
 
 
 def write_run(job: Job, run: VOTRun) -> None:
@@ -179,12 +179,12 @@ def write_run(job: Job, run: VOTRun) -> None:
 
 
 def score(jobs: Sequence[Job], submission: VOTSubmission, year: int) -> None:
-    """Read the runs back, and log the figures that VOTMetric computes of them."""
+    """Read the runs back, and log the metrics that VOTMetric computes of them."""
     metric = VOTMetric('anchor' if submission.anchored else 'reset', year=year)
     for sequence_jobs in group_by_sequence(jobs):
         for number, job in enumerate(sequence_jobs):
             regions, times = (path.read_text() for path in job.files)
-            run = read_run(regions, times, job.truth, job.overlap, job.frames)
+            run = read_run(regions, times, job.gt_regions, job.overlap, job.frames)
             length = len(job.sequence.frames)
             sample = run.to_sample(job.sequence.name, length, number, len(sequence_jobs))
             metric.process(None, [sample])

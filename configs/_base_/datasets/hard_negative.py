@@ -1,4 +1,4 @@
-# What is in data/hard_negative and how it becomes training and test images; the one place to edit for
+# What is in data/hard_negative and how it becomes training and test images; the one file to edit for
 # other data. A config that inherits this puts `train_set`, `test_set` and `image_level` where its
 # detector has its own data.
 root = 'data/hard_negative/'

@@ -1,5 +1,5 @@
-# What the packaged trackers were trained on, in data/natural. A config of yours names its own data in
-# place of this file.
+# What the packaged trackers were trained on, in data/natural. A config of yours names its own data
+# instead of this file.
 #   images/<set>/annotations.json, images/<set>/images/*.jpg   COCO instances with polygons
 #   videos/DAVIS                                               DAVIS layout, masks on all frames
 #   videos/boxes/<sequence>/groundtruth.txt, frames/*.jpg      boxes only

@@ -19,18 +19,18 @@ BASELINE = 'baseline'
 
 
 class Objective:
-    """A figure of a tracker on validation videos, as a function of a trial's parameters.
+    """A value of a tracker on validation videos, as a function of a trial's parameters.
 
     Args:
         tracker: The tracker; its parameters are changed.
         data: The videos.
-        metric: Computes the figure.
-        figure: Name of the figure in what ``metric.average`` gives, better if higher.
+        metric: Computes the value.
+        value_name: Name of the value in what ``metric.average`` gives, better if higher.
         ranges: Parameters that are tuned.
         prune: Whether to give up a trial that is worse than others were after as many videos.
 
     Raises:
-        ValueError: If the metric has no such figure.
+        ValueError: If the metric has no such value.
     """
 
     def __init__(
@@ -38,20 +38,20 @@ class Objective:
         tracker: SingleTargetTracker,
         data: ValidationData,
         metric: SequenceMetric,
-        figure: str,
+        value_name: str,
         ranges: list[Range],
         prune: bool = True,
     ) -> None:
         self.tracker = tracker
         self.data = data
         self.metric = metric
-        self.figure = figure
+        self.value_name = value_name
         self.ranges = ranges
         self.prune = prune
         self.params = tracker.model.params
 
     def __call__(self, trial: optuna.Trial) -> float:
-        """The figure of a trial, which may be given up on the way."""
+        """The value of a trial, which may be given up on the way."""
         if trial.user_attrs.get(BASELINE):
             if self.current is not None:
                 self._suggest(trial)
@@ -73,30 +73,30 @@ class Objective:
 
         Args:
             values: Parameters to change.
-            report: Called after each video with its number and the figure so far.
+            report: Called after each video with its number and the value so far.
 
         Returns:
-            The figure.
+            The value.
 
         Raises:
-            ValueError: If the metric has no such figure.
+            ValueError: If the metric has no such value.
         """
         self.tracker.model.params = replace(self.params, **values)
         summaries: list[dict[str, Any]] = []
         for number, track in enumerate(self.data.tracks):
             summaries.append(self._summarize(track))
-            figures = self.metric.average(summaries)
-            if self.figure not in figures:
+            averages = self.metric.average(summaries)
+            if self.value_name not in averages:
                 raise ValueError(
-                    f'{type(self.metric).__name__} has no figure {self.figure!r}; it has '
-                    f'{", ".join(figures)}'
+                    f'{type(self.metric).__name__} has no value {self.value_name!r}; it has '
+                    f'{", ".join(averages)}'
                 )
-            value = float(figures[self.figure])
+            value = float(averages[self.value_name])
             if report is not None and not np.isnan(value):
                 report(number, value)
         if np.isnan(value):
             raise ValueError(
-                f'{self.figure} has no value on these videos (no masks?); choose another --metric'
+                f'{self.value_name} has no value on these videos (no masks?); choose another --metric'
             )
         return value
 

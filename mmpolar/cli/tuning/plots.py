@@ -1,4 +1,4 @@
-"""The picture of a study, made of Optuna's own plots."""
+"""The plot of a study, made of Optuna's own plots."""
 
 import io
 import os
@@ -25,29 +25,29 @@ def plot_study(
     study: optuna.Study,
     names: Sequence[str],
     shares: Mapping[str, float],
-    figure_name: str,
+    value_name: str,
     out: str | os.PathLike,
 ) -> None:
-    """Draw the history, the importance of the parameters, and the figure over each of them.
+    """Draw the history, the importance of the parameters, and the value over each of them.
 
     Args:
         study: The study, with at least one trial that went to the end.
         names: The tuned parameters.
         shares: Importance by parameter; empty if it is not known, then it is not drawn.
-        figure_name: What is tuned for.
-        out: Picture to write; its folder is made.
+        value_name: What is tuned for.
+        out: Image to write; its folder is made.
     """
     names = list(names)
     with rc_context(), warnings.catch_warnings():
         # Optuna marks all of its plots with Matplotlib as experimental.
         warnings.simplefilter('ignore', optuna.exceptions.ExperimentalWarning)
         rows = [
-            _render(plots.plot_optimization_history(study, target_name=figure_name), 3),
-            _render(plots.plot_slice(study, names, target_name=figure_name), max(2, len(names))),
+            _render(plots.plot_optimization_history(study, target_name=value_name), 3),
+            _render(plots.plot_slice(study, names, target_name=value_name), max(2, len(names))),
         ]
         if shares:
             evaluator = FanovaImportanceEvaluator(seed=0)
-            axis = plots.plot_param_importances(study, evaluator, names, target_name=figure_name)
+            axis = plots.plot_param_importances(study, evaluator, names, target_name=value_name)
             rows.insert(1, _render(axis, 3))
     width = max(row.shape[1] for row in rows)
     rows = [

@@ -23,6 +23,7 @@ _HEARTBEAT_SECONDS = 60
 #: The first trials are random; before as many have ended none is pruned.
 _STARTUP_TRIALS = 10
 _OWNER = 'process'
+_NEW_FACTS = dict(figure='value_name')
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Result:
     """What a study has found so far.
 
     Attributes:
-        baseline: The figure with the config's own values; None if it was not measured yet.
-        value: The best figure; None without a trial that went to the end.
+        baseline: The value with the config's own values; None if it was not measured yet.
+        value: The best value; None without a trial that went to the end.
         values: The tuned parameters of the best trial; empty if the config's own are the best.
         trial: Number of the best trial.
         complete: Trials that went to the end.
@@ -46,19 +47,19 @@ class Result:
     pruned: int
 
 
-def open_storage(place: str) -> BaseStorage:
+def open_storage(location: str) -> BaseStorage:
     """Where the trials are kept.
 
     Args:
-        place: A file ending in .db or .sqlite for an SQLite data base, any other file for Optuna's
+        location: A file ending in .db or .sqlite for an SQLite data base, any other file for Optuna's
             journal, or the URL of a data base, which several machines can share.
 
     Returns:
         The storage, which several processes may have open.
     """
-    if '://' in place:
-        return _open_database(place, {})
-    path = Path(place)
+    if '://' in location:
+        return _open_database(location, {})
+    path = Path(location)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix in ('.db', '.sqlite', '.sqlite3'):
         # Writers wait for each other instead of failing.
@@ -104,12 +105,13 @@ def claim_study(study: optuna.Study, facts: Mapping[str, Any]) -> None:
 
     Args:
         study: The study.
-        facts: What the figures depend on besides the tuned parameters, plain values by name.
+        facts: What the values depend on besides the tuned parameters, plain values by name.
 
     Raises:
         ValueError: If the study measures something else.
     """
-    known = study.user_attrs
+    # Studies of the last release call it a figure.
+    known = {_NEW_FACTS.get(name, name): value for name, value in study.user_attrs.items()}
     changed = [
         f'{name} was {known[name]!r}, now {value!r}'
         for name, value in facts.items()
@@ -172,7 +174,7 @@ def read_result(study: optuna.Study) -> Result:
 
 
 def importances(study: optuna.Study, names: Sequence[str]) -> dict[str, float]:
-    """Share of each parameter in how much the figure varies (fANOVA), the highest first.
+    """Share of each parameter in how much the value varies (fANOVA), the highest first.
 
     Hutter, Hoos and Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance",
     ICML 2014.
@@ -183,7 +185,7 @@ def importances(study: optuna.Study, names: Sequence[str]) -> dict[str, float]:
 
     Returns:
         Shares in [0, 1] that sum to 1; empty if there are too few trials to tell, or all have one
-        figure.
+        value.
     """
     complete = [
         trial
@@ -197,11 +199,11 @@ def importances(study: optuna.Study, names: Sequence[str]) -> dict[str, float]:
 
 
 def trial_rows(
-    study: optuna.Study, names: Sequence[str], figure: str
+    study: optuna.Study, names: Sequence[str], value_name: str
 ) -> tuple[list[str], list[list[str | int | float]]]:
     """Header and rows of all trials that ended.
 
-    ``kind`` is ``config`` for the config's own values, ``complete`` or ``pruned``. The figure of a
+    ``kind`` is ``config`` for the config's own values, ``complete`` or ``pruned``. The value of a
     trial that was given up is that of the first videos, whose number is in ``videos``; it compares
     with no other.
     """
@@ -212,11 +214,11 @@ def trial_rows(
         videos = max(trial.intermediate_values, default=-1) + 1 if is_pruned else 'all'
         values = [trial.params.get(name, float('nan')) for name in names]
         rows.append([trial.number, kind, videos, last_value(trial), *values])
-    return ['trial', 'kind', 'videos', figure, *names], rows
+    return ['trial', 'kind', 'videos', value_name, *names], rows
 
 
 def last_value(trial: FrozenTrial) -> float:
-    """The figure of a trial; of one that was given up, that of the videos which it had seen."""
+    """The value of a trial; of one that was given up, that of the videos which it had seen."""
     if trial.state == TrialState.COMPLETE:
         return trial.value
     steps = trial.intermediate_values

@@ -22,7 +22,7 @@ _PREFIX = '.frames'
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Span:
     """Where an array of bytes lies in the file."""
 
     start: int
@@ -53,8 +53,8 @@ class ValidationData:
         self.tracks = list(tracks)
         self.max_frames = max_frames
         self._path: Path | None = None
-        self._images: dict[str, _Place] = {}
-        self._masks: dict[tuple[int, int], _Place] = {}
+        self._images: dict[str, _Span] = {}
+        self._masks: dict[tuple[int, int], _Span] = {}
         self._boxes: dict[tuple[int, int], NDArray | None] = {}
         self._pixels: NDArray[np.uint8] | None = None
 
@@ -126,11 +126,11 @@ class ValidationData:
         entry = self.dataset.get_track(track)
         return read_image(entry.frames[frame]), self.dataset.read_target(entry, frame)
 
-    def _view(self, place: _Place) -> NDArray[np.uint8]:
+    def _view(self, span: _Span) -> NDArray[np.uint8]:
         if self._pixels is None:
             self._pixels = np.memmap(self._path, np.uint8, mode='r')
-        size = int(np.prod(place.shape))
-        return self._pixels[place.start : place.start + size].reshape(place.shape)
+        size = int(np.prod(span.shape))
+        return self._pixels[span.start : span.start + size].reshape(span.shape)
 
 
 @contextmanager
@@ -147,7 +147,7 @@ def scratch_folder(parent: str | os.PathLike) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _append(file, array: NDArray[np.uint8]) -> _Place:
-    place = _Place(file.tell(), array.shape)
+def _append(file, array: NDArray[np.uint8]) -> _Span:
+    span = _Span(file.tell(), array.shape)
     file.write(np.ascontiguousarray(array).data)
-    return place
+    return span

@@ -37,7 +37,7 @@ class Job:
         device: Device of PyTorch; with several GPUs ``cuda`` spreads the processes over them.
         data: The validation videos.
         metric: Config of the metric.
-        figure: Name of its figure.
+        value_name: Name of its value.
         ranges: The tuned parameters.
         storage: See :func:`mmpolar.cli.tuning.study.open_storage`.
         study_name: Name of the study.
@@ -51,7 +51,7 @@ class Job:
     device: str
     data: ValidationData
     metric: Mapping[str, Any]
-    figure: str
+    value_name: str
     ranges: list[Range] = field(default_factory=list)
     storage: str = ''
     study_name: str = ''
@@ -104,11 +104,11 @@ def build_objective(job: Job, number: int = 0) -> Objective:
         device = f'cuda:{number % torch.cuda.device_count()}'
     tracker = init_tracker(job.cfg, job.checkpoint, device)
     metric = build_metric(job.metric)
-    return Objective(tracker, job.data, metric, job.figure, job.ranges, job.prune)
+    return Objective(tracker, job.data, metric, job.value_name, job.ranges, job.prune)
 
 
 def build_metric(config: Mapping[str, Any]) -> SequenceMetric:
-    """A metric that computes the figures of sequences."""
+    """A metric that computes the values of sequences."""
     with DefaultScope.overwrite_default_scope('mmpolar'):
         return METRICS.build(dict(config))
 

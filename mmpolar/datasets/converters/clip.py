@@ -91,7 +91,7 @@ def write_clips(
     """
     summary = Summary()
     path = out / 'ImageSets' / '2017' / f'{split}.txt'
-    _check_places(out, path, inputs)
+    _check_locations(out, path, inputs)
     for clip in clips:
         check_file_name(clip.name, 'a clip')
         if clip.name in summary.clips:
@@ -167,7 +167,7 @@ def _clip_folder(image: str) -> str:
     return '' if folder == '.' else folder
 
 
-def _check_places(out: Path, listing: Path, inputs: Sequence[Path]) -> None:
+def _check_locations(out: Path, listing: Path, inputs: Sequence[Path]) -> None:
     """Refuse to write where an input is or lies."""
     folders = {f'{name} in --out': out / name / '480p' for name in ('JPEGImages', 'Annotations')}
     read = {f'the input {path}:': path for path in inputs}
@@ -216,9 +216,9 @@ def _paint(name: str, frame: ClipFrame, ids: dict[Hashable, int]) -> np.ndarray:
 
 def _check_frame(source: Path, targets: Sequence[Path]) -> None:
     """Refuse a frame that lies where something of it would be written."""
-    place = source.parent.resolve() / source.name
+    frame = source.parent.resolve() / source.name
     for target in targets:
-        is_itself = target.parent.resolve() / target.name == place
+        is_itself = target.parent.resolve() / target.name == frame
         # A link of an earlier conversion is replaced, which leaves the frame as it is.
         if is_itself or (not target.is_symlink() and is_same_file(source, target)):
             raise OutputOverInputError(

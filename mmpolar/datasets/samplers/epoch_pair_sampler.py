@@ -13,7 +13,7 @@ from mmpolar.registry import DATA_SAMPLERS
 class EpochPairSampler(Sampler[int]):
     """Pair indices that carry their epoch, shuffled and split over the ranks.
 
-    ``TrackPairDataset`` draws a pair from its index alone, so the epoch reaches workers that
+    ``TrackPairDataset`` samples a pair from its index alone, so the epoch reaches workers that
     outlive an epoch, and a resumed epoch equals that of an unbroken run. Each index is given once
     over all ranks; where the ranks do not divide the length, those left over (fewer than the
     ranks, others in each epoch) are left out, so that all ranks have equally many.

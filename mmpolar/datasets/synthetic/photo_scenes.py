@@ -68,7 +68,7 @@ def _pan_over(thing: str, rng: np.random.Generator, frames: int, size: tuple[int
         roll=roll,
         shutter=_SHUTTER,
     )
-    # The same pixels once more, in their place: what is gained is the mask.
+    # The same pixels once more, where they are: what is gained is the mask.
     target = pin_to_canvas(camera, size, middle, [_cut_out(thing, frames)], angle=0.0, scale=1.0)
     return _film(rng, size, camera, target)
 

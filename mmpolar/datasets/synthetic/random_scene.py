@@ -1,4 +1,4 @@
-"""Draw random scenes: who moves where, what passes in front of what, and when."""
+"""Random scenes: who moves where, what passes in front of what, and when."""
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def random_scene(
     size: tuple[int, int],
     difficulty: float,
 ) -> Scene:
-    """Draw a scene whose target is fully visible, large enough and discernible in frame 0.
+    """Sample a scene whose target is fully visible, large enough and discernible in frame 0.
 
     Args:
         rng: Source of all randomness.
@@ -50,7 +50,7 @@ def random_scene(
         RuntimeError: If no scene fits, which only happens when the frame is too small.
     """
     for _ in range(_MAX_SCENES):
-        scene = _draw_scene(rng, photos, frames, size, difficulty)
+        scene = _sample_scene(rng, photos, frames, size, difficulty)
         if _starts_well(scene, _MIN_CONTRAST + (1 - difficulty) * _EXTRA_CONTRAST):
             return scene
     raise RuntimeError(
@@ -59,7 +59,7 @@ def random_scene(
     )
 
 
-def _draw_scene(
+def _sample_scene(
     rng: np.random.Generator,
     photos: list[Photograph],
     frames: int,
@@ -67,24 +67,24 @@ def _draw_scene(
     difficulty: float,
 ) -> Scene:
     shutter = rng.uniform(0.2, 0.7) if rng.random() < _SHUTTER_SHARE else 0.0
-    camera = _draw_camera(rng, photos, frames, size, shutter)
+    camera = _sample_camera(rng, photos, frames, size, shutter)
     shake = np.zeros((frames, 2))
     if rng.random() < _SHAKE_SHARE:
         shake = rng.normal(0, rng.uniform(0.4, 2.0), (frames, 2))
         camera.centre = camera.centre - shake * camera.zoom[:, None]
 
-    target = _draw_walker(rng, photos, frames, size, rng.random() < difficulty * _LEAVE_SHARE)
-    distractors = _draw_distractors(rng, photos, frames, size, target, difficulty)
+    target = _sample_walker(rng, photos, frames, size, rng.random() < difficulty * _LEAVE_SHARE)
+    distractors = _sample_distractors(rng, photos, frames, size, target, difficulty)
     occluders = []
     if rng.random() < difficulty * _OCCLUDER_SHARE:
-        occluders = _draw_occluder(rng, photos, frames, target)
+        occluders = _sample_occluder(rng, photos, frames, target)
     for sprite in (target, *distractors, *occluders):
         sprite.centre = sprite.centre + shake
         sprite.shutter = shutter
-    clutter = _draw_clutter(rng, photos, frames, size, camera, difficulty)
+    clutter = _sample_clutter(rng, photos, frames, size, camera, difficulty)
     bars = []
     if rng.random() < difficulty * _BAR_SHARE:
-        bars = _draw_bar(rng, photos, frames, size, target, camera)
+        bars = _sample_bar(rng, photos, frames, size, target, camera)
 
     back, front = clutter, [*occluders, *bars]
     for sprite in distractors:
@@ -95,7 +95,7 @@ def _draw_scene(
         camera=camera,
         sprites=[*back, target, *front],
         target=len(back),
-        light=_draw_light(rng, frames),
+        light=_sample_light(rng, frames),
         noise_seed=rng.integers(2**31, size=2).tolist(),
         jpeg_quality=int(rng.integers(70, 96)),
     )
@@ -144,7 +144,7 @@ def _starts_well(scene: Scene, min_contrast: float) -> bool:
     return float(np.abs(image - without)[mask].mean()) >= min_contrast
 
 
-def _draw_camera(
+def _sample_camera(
     rng: np.random.Generator,
     photos: list[Photograph],
     frames: int,
@@ -166,7 +166,7 @@ def _draw_camera(
     )
 
 
-def _draw_walker(
+def _sample_walker(
     rng: np.random.Generator,
     photos: list[Photograph],
     frames: int,
@@ -175,7 +175,7 @@ def _draw_walker(
 ) -> Sprite:
     """A sprite that starts inside the frame and wanders; it may leave and come back."""
     parts = random_shape(rng, frames)
-    side = _draw_side(rng, parts, size)
+    side = _sample_side(rng, parts, size)
     layers = _dress(rng, photos, parts, side)
     return _set_moving(rng, layers, side, frames, size, leaves)
 
@@ -208,7 +208,7 @@ def _set_moving(
     )
 
 
-def _draw_distractors(
+def _sample_distractors(
     rng: np.random.Generator,
     photos: list[Photograph],
     frames: int,
@@ -218,15 +218,15 @@ def _draw_distractors(
 ) -> list[Sprite]:
     """Other things that move, some of them twins of the target."""
     distractors = []
-    for _ in range(_draw_count(rng, _DISTRACTOR_COUNTS, difficulty)):
+    for _ in range(_sample_count(rng, _DISTRACTOR_COUNTS, difficulty)):
         if rng.random() < _TWIN_SHARE:
-            distractors += _draw_twin(rng, frames, size, target)
+            distractors += _sample_twin(rng, frames, size, target)
         else:
-            distractors.append(_draw_walker(rng, photos, frames, size, rng.random() < 0.2))
+            distractors.append(_sample_walker(rng, photos, frames, size, rng.random() < 0.2))
     return distractors
 
 
-def _draw_twin(
+def _sample_twin(
     rng: np.random.Generator, frames: int, size: tuple[int, int], target: Sprite
 ) -> list[Sprite]:
     """The target's shape, run backwards in time, with nearly its texture.
@@ -246,7 +246,7 @@ def _draw_twin(
     return []
 
 
-def _draw_occluder(
+def _sample_occluder(
     rng: np.random.Generator,
     photos: list[Photograph],
     frames: int,
@@ -280,7 +280,7 @@ def _draw_occluder(
     return []
 
 
-def _draw_clutter(
+def _sample_clutter(
     rng: np.random.Generator,
     photos: list[Photograph],
     frames: int,
@@ -290,9 +290,9 @@ def _draw_clutter(
 ) -> list[Sprite]:
     """Things that stand still in the scene, behind the target."""
     clutter = []
-    for _ in range(_draw_count(rng, _CLUTTER_COUNTS, difficulty)):
+    for _ in range(_sample_count(rng, _CLUTTER_COUNTS, difficulty)):
         parts = [np.repeat(part[:1], frames, axis=0) for part in random_shape(rng, frames)]
-        side = _draw_side(rng, parts, size) * rng.uniform(0.6, 1.4)
+        side = _sample_side(rng, parts, size) * rng.uniform(0.6, 1.4)
         layers = _dress(rng, photos, parts, side)
         point = rng.uniform(0, np.array(size))
         moment, angle = int(rng.integers(frames)), rng.uniform(0, 2 * np.pi)
@@ -300,7 +300,7 @@ def _draw_clutter(
     return clutter
 
 
-def _draw_bar(
+def _sample_bar(
     rng: np.random.Generator,
     photos: list[Photograph],
     frames: int,
@@ -311,7 +311,7 @@ def _draw_bar(
     """A pole that stands in the scene and behind which the target passes.
 
     Returns:
-        One sprite that is clear of the target in frame 0, or none where there is no such place.
+        One sprite that is clear of the target in frame 0, or none where there is no such position.
     """
     width = float(target.scale[0, 0]) * rng.uniform(0.25, 0.8)
     pixels = int(np.clip(np.ceil(2 * _BAR_EXTENT * width), 32, 256))
@@ -349,14 +349,14 @@ def _clear_at_start(sprite: Sprite, target: Sprite) -> bool:
     return bool(np.hypot(*(sprite.centre[0] - target.centre[0])) > reach)
 
 
-def _draw_count(
+def _sample_count(
     rng: np.random.Generator, probabilities: tuple[float, ...], difficulty: float
 ) -> int:
-    """How many things there are; each of those drawn stays with a chance of ``difficulty``."""
+    """How many things there are; each of those sampled stays with a chance of ``difficulty``."""
     return int(rng.binomial(rng.choice(len(probabilities), p=probabilities), difficulty))
 
 
-def _draw_light(rng: np.random.Generator, frames: int) -> Light:
+def _sample_light(rng: np.random.Generator, frames: int) -> Light:
     changes = rng.random() < 0.5
     common = rng.uniform(0.08, 0.35) * changes * random_curve(rng, frames, (1,))
     colour = rng.uniform(0, 0.08) * changes * random_curve(rng, frames, (3,))
@@ -370,7 +370,7 @@ def _draw_light(rng: np.random.Generator, frames: int) -> Light:
     )
 
 
-def _draw_side(rng: np.random.Generator, parts: list[np.ndarray], size: tuple[int, int]) -> float:
+def _sample_side(rng: np.random.Generator, parts: list[np.ndarray], size: tuple[int, int]) -> float:
     """Square root of a sprite's area in pixels, such that the sprite fits into the frame."""
     wanted = min(size) * _log_uniform(rng, 0.12, 0.36)
     return max(_MIN_SIDE, min(wanted, 0.42 * min(size) / shape_radius(parts)))

@@ -1,7 +1,7 @@
 """Random shapes that deform with time: star-convex, concave, letter-like and articulated.
 
 A shape is an array of shape (F, P, V, 2): for each of F frames the V vertices of P polygons. The
-thing drawn is the *union* of its polygons. Units are chosen so that the area is 1 in frame 0, and
+thing rendered is the *union* of its polygons. Units are chosen so that the area is 1 in frame 0, and
 the origin is the centre of mass of frame 0.
 """
 
@@ -58,7 +58,7 @@ _GLYPHS = {
 
 
 def random_shape(rng: np.random.Generator, frames: int) -> list[np.ndarray]:
-    """Draw a shape from a random family and let it deform.
+    """Sample a shape from a random family and let it deform.
 
     Args:
         rng: Source of all randomness.

@@ -1,6 +1,6 @@
 """A synthetic scene: a panned photograph on which textured sprites move, one of them the target.
 
-Everything random is drawn when the scene is made; frames can then be composed in any order.
+Everything random is sampled when the scene is made; frames can then be composed in any order.
 Coordinates are pixels of the frame, an integer is a pixel centre.
 """
 

@@ -260,13 +260,13 @@ def write_scene(scene: Scene, root: str | os.PathLike, name: str) -> None:
             (images / f'{frame:05d}.jpg').write_bytes(jpeg.tobytes())
             (masks / f'{frame:05d}.png').write_bytes(encode_mask(mask))
         if not _is_complete(root, name, frames):  # another run may have been faster
-            _move_into_place(images, root / _IMAGES / name)
-            _move_into_place(masks, root / _MASKS / name)
+            _move_folder(images, root / _IMAGES / name)
+            _move_folder(masks, root / _MASKS / name)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _move_into_place(source: Path, destination: Path) -> None:
+def _move_folder(source: Path, destination: Path) -> None:
     """Rename a folder, instead of whatever an interrupted run left there."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(destination, ignore_errors=True)

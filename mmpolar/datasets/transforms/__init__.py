@@ -1,4 +1,4 @@
-"""Transforms: from a drawn pair, or a test frame, to the inputs of the model."""
+"""Transforms: from a sampled pair, or a test frame, to the inputs of the model."""
 
 from mmpolar.datasets.transforms.composite_views import CompositeViews
 from mmpolar.datasets.transforms.crop_pair import CropPair

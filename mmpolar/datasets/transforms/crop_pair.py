@@ -49,12 +49,12 @@ class CropPair(BaseTransform):
         context_amount: Context around the target, see ``context_size``.
         template_shift: The template's target lies up to this many crop pixels off the centre, in
             x and in y, uniformly.
-        template_scale: The template's window is resized by a factor drawn from
+        template_scale: The template's window is resized by a factor sampled from
             ``1 - template_scale .. 1 + template_scale``, for each axis on its own as in Ocean.
         search_shift: The same as ``template_shift`` for the search crop.
         search_scale: The same as ``template_scale`` for the search crop.
         flip_prob: Probability that both crops are mirrored left to right.
-        rotate: Each crop is rotated about its target by an angle drawn from
+        rotate: Each crop is rotated about its target by an angle sampled from
             ``-rotate .. rotate`` degrees.
         keep_frames: Whether to keep the frames.
 
@@ -155,7 +155,7 @@ def _augmentation(
 ) -> NDArray[np.float64]:
     """Random (3, 3) matrix from crop pixels to crop pixels: resize, rotate, shift, mirror.
 
-    Every number is drawn whatever its range is, so that switching one augmentation on leaves the
+    Every number is sampled whatever its range is, so that switching one augmentation on leaves the
     others as they were.
     """
     offset = rng.uniform(-shift, shift, 2)

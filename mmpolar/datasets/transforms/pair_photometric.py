@@ -24,7 +24,7 @@ class PairPhotometric(BaseTransform):
     """Jitter the colours of both crops, turn some grey, blur some.
 
     Works on the uint8 BGR crops that :class:`CropPair` leaves. Brightness, contrast, saturation,
-    hue and grey are one linear map of the colours, applied once. Template and search crop draw
+    hue and grey are one linear map of the colours, applied once. Template and search crop get
     their own colours and blurs, since lighting and motion differ between two frames; grey is
     common to both, since a camera that gives grey gives it throughout.
 

@@ -21,7 +21,7 @@ class AtomicCheckpointHook(CheckpointHook):
     At every moment the file ``last_checkpoint`` names a checkpoint that is whole:
 
     - a checkpoint is written under another name, flushed to the disk and then renamed, and
-      ``last_checkpoint`` likewise, once the checkpoint is in its place;
+      ``last_checkpoint`` likewise, once the checkpoint has its name;
     - outdated checkpoints, and the former best one, are removed after that, not before.
 
     One more checkpoint than ``max_keep_ckpts`` needs room on the disk therefore. Outputs that are

@@ -13,9 +13,9 @@ from mmpolar.registry import HOOKS
 class EpochSeedHook(Hook):
     """Seeds PyTorch at the beginning of each epoch by the run's seed, the epoch and the process.
 
-    What a model draws while it trains, such as the places a refinement head learns at, comes from
+    What a model samples while it trains, such as the locations a refinement head learns at, comes from
     PyTorch's global generators, whose state no checkpoint of MMEngine keeps. With this hook a
-    resumed run draws the same numbers as one that was never interrupted.
+    resumed run samples the same numbers as one that was never interrupted.
     """
 
     priority = 'VERY_HIGH'

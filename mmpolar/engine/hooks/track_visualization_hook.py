@@ -31,13 +31,13 @@ _SHEET_CELL_WIDTH = 320
 
 @dataclass
 class _Video:
-    """Files of a video while its frames arrive; the sheet's pictures are kept small."""
+    """Files of a video while its frames arrive; the sheet's images are kept small."""
 
     stem: Path
     writer: VideoWriter
     sheet_frames: frozenset[int]
     cell: tuple[int, int]
-    pictures: list[np.ndarray] = field(default_factory=list)
+    images: list[np.ndarray] = field(default_factory=list)
     captions: list[str] = field(default_factory=list)
 
 
@@ -53,7 +53,7 @@ class TrackVisualizationHook(Hook):
         out_dir: Output folder; by default ``track_vis`` in the folder of the run's logs.
         interval: Draws every ``interval``-th frame of a video, counted from frame 0, at least 1.
         fps: Frames per second of the videos, above 0.
-        sheet_frames: Pictures on a contact sheet, evenly spaced in the video, at least 1.
+        sheet_frames: Images on a contact sheet, evenly spaced in the video, at least 1.
         draw_ground_truth: Whether to draw the true contour, or box where there is no mask, in green.
 
     Raises:
@@ -132,28 +132,28 @@ class TrackVisualizationHook(Hook):
                 self._finish(self._videos.pop(frame.video_key))
 
     def _draw(self, frame: TrackFrame, sheet_frames: frozenset[int], root: Path) -> None:
-        picture = _overlay(frame, self.draw_ground_truth)
+        image = _overlay(frame, self.draw_ground_truth)
         if frame.video_key not in self._videos:
             stem = root / video_path_parts(frame.video_name)
-            self._videos[frame.video_key] = self._start(stem, picture, sheet_frames)
+            self._videos[frame.video_key] = self._start(stem, image, sheet_frames)
         video = self._videos[frame.video_key]
         if frame.frame_id % self.interval == 0:
-            video.writer.write(fit_to_size(picture, video.writer.size))
+            video.writer.write(fit_to_size(image, video.writer.size))
         if frame.frame_id in video.sheet_frames:
-            video.pictures.append(fit_to_size(picture, video.cell))
+            video.images.append(fit_to_size(image, video.cell))
             score = 'no target found' if frame.box is None else f'score {frame.score:.2f}'
             video.captions.append(f'frame {frame.frame_id}, {score}')
 
-    def _start(self, stem: Path, picture: np.ndarray, sheet_frames: frozenset[int]) -> _Video:
-        height, width = picture.shape[:2]
+    def _start(self, stem: Path, image: np.ndarray, sheet_frames: frozenset[int]) -> _Video:
+        height, width = image.shape[:2]
         cell = (_SHEET_CELL_WIDTH, max(1, round(height * _SHEET_CELL_WIDTH / width)))
         writer = VideoWriter(stem.with_name(f'{stem.name}.mp4'), self.fps, (width, height))
         return _Video(stem, writer, sheet_frames, cell)
 
     def _finish(self, video: _Video) -> None:
         video.writer.close()
-        if video.pictures:
-            sheet = contact_sheet(video.pictures, _SHEET_COLUMNS, video.captions)
+        if video.images:
+            sheet = contact_sheet(video.images, _SHEET_COLUMNS, video.captions)
             _, png = cv2.imencode('.png', sheet)
             video.stem.with_name(f'{video.stem.name}.png').write_bytes(png.tobytes())
 
@@ -169,7 +169,7 @@ def _overlay(frame: TrackFrame, draw_ground_truth: bool) -> np.ndarray:
             f'data sample of frame {frame.frame_id} of video {frame.video_name!r} lacks the '
             'metainfo img_path; list it in meta_keys of the pipeline step that packs the sample'
         )
-    picture = draw_result(
+    image = draw_result(
         read_image(frame.img_path),
         frame.box,
         frame.polygon,
@@ -177,10 +177,10 @@ def _overlay(frame: TrackFrame, draw_ground_truth: bool) -> np.ndarray:
         None if np.isnan(frame.score) else frame.score,
     )
     if not draw_ground_truth or frame.gt_box is None:
-        return picture
+        return image
     if frame.gt_mask is not None:
-        return draw_mask_contour(picture, frame.gt_mask, GROUND_TRUTH_COLOR)
-    return draw_box(picture, frame.gt_box, GROUND_TRUTH_COLOR, thickness=1)
+        return draw_mask_contour(image, frame.gt_mask, GROUND_TRUTH_COLOR)
+    return draw_box(image, frame.gt_box, GROUND_TRUTH_COLOR, thickness=1)
 
 
 def _evenly_spaced(length: int, count: int) -> frozenset[int]:

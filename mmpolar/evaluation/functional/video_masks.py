@@ -110,8 +110,8 @@ def youtube_vos_scores(
         raise ValueError(
             f'J, F and seen must have one value an object; got {j.shape}, {f.shape}, {seen.shape}'
         )
-    figures = [_mean(j[seen]), _mean(f[seen]), _mean(j[~seen]), _mean(f[~seen])]
-    return YouTubeVOSScores(_mean(np.array(figures)), *figures)
+    means = [_mean(j[seen]), _mean(f[seen]), _mean(j[~seen]), _mean(f[~seen])]
+    return YouTubeVOSScores(_mean(np.array(means)), *means)
 
 
 def _mean(values: np.ndarray) -> float:

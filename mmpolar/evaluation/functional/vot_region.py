@@ -231,7 +231,7 @@ def _parse_mask(text: str) -> MaskRegion:
 
 
 def _paste(canvas: np.ndarray, region: MaskRegion) -> None:
-    """Put the part of a mask that lies in the frame in its place."""
+    """Put the part of a mask that lies in the frame where it belongs."""
     height, width = region.mask.shape
     x1, y1 = max(region.x, 0), max(region.y, 0)
     x2 = max(min(region.x + width, canvas.shape[1]), x1)

@@ -185,28 +185,28 @@ class ImageLevelMetric(GatheredMetric):
                 *(_Reading('precision', p, point_for_precision(curve, p)) for p in self.precisions),
                 *(_Reading('recall', r, point_for_recall(curve, r)) for r in self.recalls),
             ]
-            figures = _figures(readings) | dict(average_precision=average_precision(curve))
+            metrics = _metrics_of(readings) | dict(average_precision=average_precision(curve))
         else:
             curve, readings = None, []
-            figures = self._figures_of_one_kind(scores, has_target)
-        _log(counts, figures, curve, readings)
+            metrics = self._metrics_of_one_kind(scores, has_target)
+        _log(counts, metrics, curve, readings)
         if self.out_file is not None:
             marks = {reading.title: reading.point for reading in readings if reading.point.exists}
-            report = ImageLevelReport(self.score_thr, self.labels, counts, figures, curve, marks)
+            report = ImageLevelReport(self.score_thr, self.labels, counts, metrics, curve, marks)
             report.write(self.out_file, counted)
-        return figures
+        return metrics
 
     def _has_target(self, sample: Mapping[str, Any]) -> bool | None:
         """Whether the image holds a target, None where that is left open."""
-        truth = _labels(sample.get('gt_instances'))
-        if truth is None:
+        gt_labels = _labels(sample.get('gt_instances'))
+        if gt_labels is None:
             if self.unannotated_as_negative:
                 return False
             raise KeyError(
                 f'image {_name(sample)} has no annotations; add LoadAnnotations to the test '
                 'pipeline, or set unannotated_as_negative=True if such images hold no target'
             )
-        if self._count(truth):
+        if self._count(gt_labels):
             return True
         ignored = _labels(sample.get('ignored_instances'))
         return None if ignored is not None and self._count(ignored) else False
@@ -214,7 +214,7 @@ class ImageLevelMetric(GatheredMetric):
     def _count(self, labels: np.ndarray) -> int:
         return len(labels) if self.labels is None else int(np.isin(labels, self.labels).sum())
 
-    def _figures_of_one_kind(self, scores: np.ndarray, has_target: np.ndarray) -> dict[str, float]:
+    def _metrics_of_one_kind(self, scores: np.ndarray, has_target: np.ndarray) -> dict[str, float]:
         """What can be said where there are no negatives, or no positives, or neither."""
         if not len(scores):
             return {}
@@ -249,19 +249,19 @@ def _without_repetitions(results: list[dict], dataset_size: int) -> list[dict]:
     return [result for index, result in enumerate(results) if index not in dropped][:dataset_size]
 
 
-def _figures(readings: list[_Reading]) -> dict[str, float]:
-    figures = {}
+def _metrics_of(readings: list[_Reading]) -> dict[str, float]:
+    metrics = {}
     for reading in readings:
         end = '' if reading.kind == 'threshold' else f'_at_{reading.kind}_{reading.value:g}'
         for name, value in vars(reading.point).items():
             if name != reading.kind:
-                figures[name + end] = value
-    return figures
+                metrics[name + end] = value
+    return metrics
 
 
 def _log(
     counts: dict[str, int],
-    figures: dict[str, float],
+    metrics: dict[str, float],
     curve: PRCurve | None,
     readings: list[_Reading],
 ) -> None:
@@ -273,7 +273,7 @@ def _log(
     if curve is None:
         print_log(
             'recall, precision and their curve need images of both kinds; what there is allows '
-            f'only {", ".join(figures) or "nothing"}',
+            f'only {", ".join(metrics) or "nothing"}',
             logger='current',
             level=logging.WARNING,
         )

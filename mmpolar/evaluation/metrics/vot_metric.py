@@ -156,13 +156,13 @@ class VOTMetric(GatheredMetric):
     def _means(self, sequences: list[list[dict]]) -> dict[str, float]:
         runs = self._runs(sequences)
         if self.protocol == 'reset':
-            figures = vars(reset_scores(runs))
+            scores = vars(reset_scores(runs))
         else:
             lengths = [samples[0]['video_length'] for samples in sequences]
-            figures = vars(anchor_scores(runs, lengths))
+            scores = vars(anchor_scores(runs, lengths))
         speeds = [_speed(sample) for samples in sequences for sample in samples]
         eao = eao_score(self._curve(sequences), self.interval)
-        return figures | dict(eao=eao, fps=mean_of_known(speeds))
+        return scores | dict(eao=eao, fps=mean_of_known(speeds))
 
     def _curve(self, sequences: list[list[dict]]) -> np.ndarray:
         if self.protocol == 'reset':

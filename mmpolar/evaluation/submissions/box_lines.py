@@ -35,13 +35,13 @@ def number_lines(rows: np.ndarray, form: str) -> bytes:
 
 
 def check_box_lines(
-    content: bytes, place: str, length: int, first_box: np.ndarray | None = None
+    content: bytes, where: str, length: int, first_box: np.ndarray | None = None
 ) -> Iterator[Issue]:
     """Look for everything that is wrong in a file of boxes.
 
     Args:
         content: The file.
-        place: Its name, for the issues.
+        where: Its name, for the issues.
         length: Number T of frames.
         first_box: Box that was given in the first frame, (4,) xyxy, pixel centres at integers.
 
@@ -49,26 +49,26 @@ def check_box_lines(
         Another number of lines, lines that are not four numbers, numbers that are not finite,
         negative sizes, and a first box that is far from the given one; as notes boxes without area.
     """
-    boxes = yield from _check_numbers(content, place, length, columns=4, what='x,y,width,height')
+    boxes = yield from _check_numbers(content, where, length, columns=4, what='x,y,width,height')
     if boxes is None:
         return
     sizes = boxes[:, 2:]
     negative, empty = (sizes < 0).any(axis=1), (sizes == 0).any(axis=1)
     if negative.any():
         message = f'width or height below 0 in lines {_line_numbers(negative)}'
-        yield Issue(ERROR, 'negative size', place, message)
+        yield Issue(ERROR, 'negative size', where, message)
     if (empty & ~negative).any():
         message = f'boxes without area in lines {_line_numbers(empty)}'
-        yield Issue(NOTE, 'empty box', place, message)
-    yield from _check_first_box(boxes[0] if len(boxes) else None, place, first_box)
+        yield Issue(NOTE, 'empty box', where, message)
+    yield from _check_first_box(boxes[0] if len(boxes) else None, where, first_box)
 
 
-def check_time_lines(content: bytes, place: str, length: int, columns: int) -> Iterator[Issue]:
+def check_time_lines(content: bytes, where: str, length: int, columns: int) -> Iterator[Issue]:
     """Look for everything that is wrong in a file of measured times.
 
     Args:
         content: The file.
-        place: Its name, for the issues.
+        where: Its name, for the issues.
         length: Number T of frames.
         columns: Number of runs, each of which has a column.
 
@@ -77,34 +77,34 @@ def check_time_lines(content: bytes, place: str, length: int, columns: int) -> I
         times that are all the same, which no measurement gives.
     """
     what = 'a time in seconds' + (f' for each of {columns} runs' if columns > 1 else '')
-    times = yield from _check_numbers(content, place, length, columns, what)
+    times = yield from _check_numbers(content, where, length, columns, what)
     if times is None:
         return
     wrong = (times <= 0).any(axis=1)
     if wrong.any():
         message = f'times that are not above 0 in lines {_line_numbers(wrong)}'
-        yield Issue(ERROR, 'impossible time', place, message)
+        yield Issue(ERROR, 'impossible time', where, message)
     elif len(times) > 2 and (times == times[0, 0]).all():
         message = f'every frame took {times[0, 0]:g} s: this was not measured'
-        yield Issue(NOTE, 'constant time', place, message)
+        yield Issue(NOTE, 'constant time', where, message)
 
 
 def _check_numbers(
-    content: bytes, place: str, length: int, columns: int, what: str
+    content: bytes, where: str, length: int, columns: int, what: str
 ) -> Iterator[Issue]:
     """Yields what is wrong and returns the numbers (T, columns), NaN-free, or None if any lacks."""
     try:
         lines = content.decode().splitlines()
     except UnicodeDecodeError as error:
-        yield Issue(ERROR, 'no text', place, f'cannot be read as text ({error})')
+        yield Issue(ERROR, 'no text', where, f'cannot be read as text ({error})')
         return None
     if len(lines) != length:
         message = f'{len(lines)} lines for {length} frames'
-        yield Issue(ERROR, 'number of lines', place, message)
+        yield Issue(ERROR, 'number of lines', where, message)
     rows, wrong = _parse(lines, columns)
     for kind, numbers in wrong.items():
         message = f'expected {what}, separated by commas, in lines {abridged(numbers)}'
-        yield Issue(ERROR, kind, place, message)
+        yield Issue(ERROR, kind, where, message)
     return None if wrong else np.array(rows, dtype=np.float64).reshape(-1, columns)
 
 
@@ -126,7 +126,7 @@ def _parse(lines: Sequence[str], columns: int) -> tuple[list[list[float]], dict[
 
 
 def _check_first_box(
-    box: np.ndarray | None, place: str, given: np.ndarray | None
+    box: np.ndarray | None, where: str, given: np.ndarray | None
 ) -> Iterator[Issue]:
     if box is None or given is None:
         return
@@ -138,7 +138,7 @@ def _check_first_box(
             f'the first box overlaps the given one, {numbers}, by {overlap:.2f} only; a line is '
             'x,y,width,height, and the first is that of the frame in which the target is given'
         )
-        yield Issue(ERROR, 'first box', place, message)
+        yield Issue(ERROR, 'first box', where, message)
 
 
 def _line_numbers(chosen: np.ndarray) -> str:

@@ -80,7 +80,7 @@ class SubmissionWriter(metaclass=ABCMeta):
 
 @contextmanager
 def create_submission(path: str | os.PathLike) -> Iterator[SubmissionWriter]:
-    """Make a submission, which appears at its place once it is complete.
+    """Make a submission, which appears at its path once it is complete.
 
     Args:
         path: Where to write: a zip archive if it ends in ``.zip``, which may exist and is replaced,

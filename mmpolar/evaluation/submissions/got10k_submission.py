@@ -30,7 +30,7 @@ class GOT10kSubmission(TrackSubmission):
     """
 
     dataset = dict(type='GOT10kDataset', split='test')
-    withholds_truth = True
+    withholds_ground_truth = True
 
     def file_names(self, sequence: ExpectedSequence) -> list[str]:
         """The boxes of one run, and the times."""

@@ -74,8 +74,8 @@ class MaskImageSubmission(TrackSubmission):
             for kind, detail in self._faults(decoded, sequence.frames[frame], frame, starts):
                 faults[kind].append(f'{stem} ({detail})')
             seen.update(decoded.values)
-        for kind, places in faults.items():
-            message = f'{_MEANINGS[kind]}: {abridged(places)}'
+        for kind, frames in faults.items():
+            message = f'{_MEANINGS[kind]}: {abridged(frames)}'
             yield Issue(ERROR, kind, sequence.name, message)
         lost = sorted(set(starts) - seen)
         if lost and not faults:

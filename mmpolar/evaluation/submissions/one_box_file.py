@@ -36,7 +36,7 @@ class TrackingNetSubmission(OneBoxFileSubmission):
     """Results for TrackingNet's server."""
 
     dataset = dict(type='TrackingNetDataset', split='test')
-    withholds_truth = True
+    withholds_ground_truth = True
 
 
 class LaSOTSubmission(OneBoxFileSubmission):

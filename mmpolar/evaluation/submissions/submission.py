@@ -26,7 +26,7 @@ class Submission(metaclass=ABCMeta):
     #: Config of the benchmark's own dataset, without ``data_root``.
     dataset: ClassVar[Mapping[str, Any]]
     #: Whether only the benchmark's server knows where the targets are.
-    withholds_truth: ClassVar[bool] = False
+    withholds_ground_truth: ClassVar[bool] = False
 
     @abstractmethod
     def file_names(self, sequence: ExpectedSequence) -> list[str]:
@@ -126,7 +126,7 @@ class _Shift:
     added: str = ''
 
     def apply(self, name: str) -> str:
-        """A file's name as if it lay in its place."""
+        """A file's name as if it lay where it should."""
         return self.added + name.removeprefix(self.removed)
 
     def issues(self) -> Iterator[Issue]:
@@ -139,7 +139,7 @@ class _Shift:
 
 
 def _find_shift(names: Sequence[str], wanted: Collection[str]) -> _Shift:
-    """Where the files lie, if not a single one is in its place."""
+    """Where the files lie, if not a single one is where it should be."""
     if not wanted or any(name in wanted for name in names):
         return _Shift()
     for name in names:

@@ -23,6 +23,7 @@ from mmpolar.evaluation.vot_runs import (
     is_empty,
 )
 from mmpolar.utils.abridged import abridged
+from mmpolar.utils.deprecation import renamed_keywords
 from mmpolar.utils.issues import ERROR, Issue
 
 #: The toolkit's stacks of 2015 to 2019 repeat a run so often, or stop after three that are equal.
@@ -52,10 +53,11 @@ def time_lines(run: VOTRun) -> str:
     return ''.join(f'{line}\n' for line in lines)
 
 
+@renamed_keywords(truth='gt_regions')
 def read_run(
     trajectory: str,
     times: str,
-    truth: Sequence[Region],
+    gt_regions: Sequence[Region],
     overlap: Overlap,
     frames: Sequence[int] | np.ndarray | None = None,
 ) -> VOTRun:
@@ -64,7 +66,7 @@ def read_run(
     Args:
         trajectory: What :func:`trajectory_lines` or the toolkit wrote.
         times: What :func:`time_lines` or the toolkit wrote.
-        truth: True region of each frame of the sequence.
+        gt_regions: True region of each frame of the sequence.
         overlap: Overlap of an answer with the ground truth, see ``run_with_resets``.
         frames: The frames of the run in their order; all frames of the sequence by default.
 
@@ -74,7 +76,7 @@ def read_run(
     Raises:
         ValueError: If a line cannot be read, or a file has another number of lines.
     """
-    run = VOTRun(np.arange(len(truth)) if frames is None else np.asarray(frames))
+    run = VOTRun(np.arange(len(gt_regions)) if frames is None else np.asarray(frames))
     lines, seconds = trajectory.splitlines(), times.splitlines()
     if not len(lines) == len(seconds) == len(run.frames):
         raise ValueError(
@@ -83,7 +85,7 @@ def read_run(
         )
     run.seconds[:] = [float(line) if line else np.nan for line in seconds]
     for index, (frame, line) in enumerate(zip(run.frames.tolist(), lines, strict=True)):
-        run.present[index] = not is_empty(truth[frame])
+        run.present[index] = not is_empty(gt_regions[frame])
         region = parse_region(line)
         if isinstance(region, Special):
             if region.code not in (FrameState.SKIPPED, FrameState.START, FrameState.FAILURE):
@@ -92,7 +94,7 @@ def read_run(
             continue
         run.states[index] = FrameState.TRACKED
         run.regions[index] = region
-        run.overlaps[index] = overlap(region, truth[frame])
+        run.overlaps[index] = overlap(region, gt_regions[frame])
     return run
 
 
@@ -158,23 +160,23 @@ class VOTSubmission(Submission):
             message = f'{len(stems)} runs that differ; the toolkit wants {MAX_REPETITIONS} then'
             yield Issue(ERROR, 'number of runs', sequence.name, message)
 
-    def _check_trajectory(self, content: bytes, place: str, length: int) -> Iterator[Issue]:
+    def _check_trajectory(self, content: bytes, where: str, length: int) -> Iterator[Issue]:
         lines = content.decode(errors='replace').splitlines()
         if len(lines) != length:
             message = f'{len(lines)} lines for {length} frames'
-            yield Issue(ERROR, 'number of lines', place, message)
+            yield Issue(ERROR, 'number of lines', where, message)
         regions = [_parse_or_none(line) for line in lines]
         malformed = [number for number, region in enumerate(regions, 1) if region is None]
         if malformed:
-            yield Issue(ERROR, 'malformed line', place, f'lines {abridged(malformed)}')
+            yield Issue(ERROR, 'malformed line', where, f'lines {abridged(malformed)}')
         unknown = [number for number, region in enumerate(regions, 1) if not _is_finite(region)]
         if unknown:
-            yield Issue(ERROR, 'not finite', place, f'lines {abridged(unknown)}')
+            yield Issue(ERROR, 'not finite', where, f'lines {abridged(unknown)}')
         codes = [region.code if isinstance(region, Special) else None for region in regions]
         wrong = self._wrong_codes(codes)
         if wrong:
             message = f'lines {abridged(wrong)}: {self._explain_codes()}'
-            yield Issue(ERROR, 'state', place, message)
+            yield Issue(ERROR, 'state', where, message)
 
     def _explain_codes(self) -> str:
         if self.anchored:
@@ -220,10 +222,10 @@ def _is_finite(region: Region | None) -> bool:
     return bool(np.isfinite([region.x, region.y, region.width, region.height]).all())
 
 
-def _check_times(regions: bytes, content: bytes, place: str, length: int) -> Iterator[Issue]:
+def _check_times(regions: bytes, content: bytes, where: str, length: int) -> Iterator[Issue]:
     lines = content.decode(errors='replace').splitlines()
     if len(lines) != length:
-        yield Issue(ERROR, 'number of lines', place, f'{len(lines)} lines for {length} frames')
+        yield Issue(ERROR, 'number of lines', where, f'{len(lines)} lines for {length} frames')
     states = regions.decode(errors='replace').splitlines()
     skipped = str(int(FrameState.SKIPPED))
     wrong = [
@@ -233,7 +235,7 @@ def _check_times(regions: bytes, content: bytes, place: str, length: int) -> Ite
     ]
     if wrong:
         message = f'lines {abridged(wrong)} hold no time in seconds above 0'
-        yield Issue(ERROR, 'impossible time', place, message)
+        yield Issue(ERROR, 'impossible time', where, message)
 
 
 def _is_time(line: str) -> bool:

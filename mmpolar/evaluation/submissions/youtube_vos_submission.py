@@ -14,7 +14,7 @@ class YouTubeVOSSubmission(MaskImageSubmission):
     """
 
     dataset = dict(type='YouTubeVOSDataset', split='valid')
-    withholds_truth = True
+    withholds_ground_truth = True
     #: The server reads values; the dataset's own masks have other colours than DAVIS's.
     has_fixed_palette = False
 

@@ -184,7 +184,7 @@ class CompositeDataset(Dataset):
             if item is not None:
                 return item
         raise RuntimeError(
-            f'composite {index}: the pipeline gave None for {MAX_ATTEMPTS} draws; '
+            f'composite {index}: the pipeline gave None for {MAX_ATTEMPTS} samples; '
             'loosen its filters, e.g. FilterAnnotations'
         )
 

@@ -83,10 +83,10 @@ def scaled_size(image: NDArray[np.uint8], room: tuple[int, int], scale: float) -
     return max(round(width * factor), 1), max(round(height * factor), 1)
 
 
-def place(
+def place_image(
     source: Source, cell: Sequence[int], scale: float, rng: Generator, weight: float = 1.0
 ) -> Layer:
-    """Put an image at a random place of a cell, which cuts off what sticks out.
+    """Put an image at a random position in a cell, which cuts off what sticks out.
 
     In each direction an image smaller than the cell lies inside it whole, and a larger one fills
     it. A larger positive is placed so that one of its boxes, chosen at random, stays in the cell as

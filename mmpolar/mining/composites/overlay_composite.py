@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mmpolar.mining.composites.layers import (
     Layer,
     composite_results,
-    place,
+    place_image,
 )
 from mmpolar.mining.composites.sources import gather_sources
 from mmpolar.registry import TRANSFORMS
@@ -20,7 +20,7 @@ from mmpolar.registry import TRANSFORMS
 class OverlayComposite(BaseTransform):
     """Overlay positives and negatives: a mixup of any number of images.
 
-    Each image keeps its ratio, is scaled to fit the canvas and put at a random place of it; around
+    Each image keeps its ratio, is scaled to fit the canvas and put at a random position in it; around
     it its layer has the padding value. The composite is the weighted sum of the layers. The
     positives have a random share of the weight, divided equally among them, and the negatives the
     rest, likewise; without negatives the positives have all.
@@ -65,7 +65,7 @@ class OverlayComposite(BaseTransform):
         )
         whole = (0, 0, *self.img_scale)
         layers = [
-            place(source, whole, scale=1.0, rng=rng, weight=weight)
+            place_image(source, whole, scale=1.0, rng=rng, weight=weight)
             for source, weight in zip(sources, weights, strict=True)
         ]
         return composite_results(results, self._blend(layers), layers)

@@ -16,8 +16,8 @@ from mmpolar.mining.composites.fill_outside import FillOutside
 from mmpolar.registry import TRANSFORMS
 from mmpolar.structures.polar import mask_to_box
 
-#: Places that are tried for a pasted object before the pair is left as it is.
-PASTE_DRAWS = 5
+#: Positions that are tried for a pasted object before the pair is left as it is.
+PASTE_ATTEMPTS = 5
 
 
 @TRANSFORMS.register_module()
@@ -33,7 +33,7 @@ class PairComposite(BaseTransform):
     - ``transplant``: the positive pair, whose target is cut out along its mask and laid over the
       negative's search crop;
     - ``paste``: the positive pair, with the object of the negative's search crop cut out along its
-      mask and laid over the positive's at a random place and size: a distractor, or in front of
+      mask and laid over the positive's at a random position and size: a distractor, or in front of
       the target an occluder, which takes away at most ``max_occlusion`` of the mask. The box is
       then that of what is left to see.
 
@@ -195,7 +195,7 @@ class PairComposite(BaseTransform):
             return pair
         size = len(search.img)
         area = np.count_nonzero(search.mask)
-        for _ in range(PASTE_DRAWS):
+        for _ in range(PASTE_ATTEMPTS):
             matrix = self._sample_placement(other.mask, size, rng)
             cut = cv2.warpAffine(other.mask, matrix, (size, size), flags=cv2.INTER_NEAREST)
             left = np.where(cut > 0, 0, search.mask).astype(np.uint8)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmpolar.mining.composites.layers import (
     composite_results,
-    place,
+    place_image,
 )
 from mmpolar.mining.composites.sources import gather_sources
 from mmpolar.registry import TRANSFORMS
@@ -23,7 +23,7 @@ class StitchComposite(BaseTransform):
     The images are shuffled over the cells of a grid with as many cells as images, or some more,
     which stay empty. The borders between rows and between columns are moved at random, so that the
     centre of a 2 x 2 grid is random. Each image keeps its ratio, is scaled by a random factor and
-    put at a random place of its cell, which cuts it off. A positive is cut so that one of its
+    put at a random position in its cell, which cuts it off. A positive is cut so that one of its
     boxes, chosen at random, stays in the cell as far as it fits.
 
     Boxes and masks of the positives follow, cut off likewise; those of which nothing is left are
@@ -42,7 +42,7 @@ class StitchComposite(BaseTransform):
         img_scale: Width and height of the composite in pixels.
         scale_range: Each image is larger than what fits into its cell by a factor from this range,
             sampled uniformly on a logarithmic scale.
-        jitter: Each border lies up to this share of a cell off its place in a uniform grid, below
+        jitter: Each border lies up to this share of a cell off its position in a uniform grid, below
             0.5.
         min_visible: A box of which a smaller share of the area is left gets ``gt_ignore_flags``.
         pad_val: Value of the pixels without an image, one for all channels or three.
@@ -83,7 +83,7 @@ class StitchComposite(BaseTransform):
         cells = self._sample_cells(len(sources), rng)
         scales = np.exp(rng.uniform(*np.log(self.scale_range), size=len(sources)))
         layers = [
-            place(source, cell, scale, rng)
+            place_image(source, cell, scale, rng)
             for source, cell, scale in zip(sources, cells, scales, strict=False)
         ]
         width, height = self.img_scale

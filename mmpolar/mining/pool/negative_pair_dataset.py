@@ -138,7 +138,7 @@ class NegativePairDataset(BasePairDataset):
             raise IndexError(f'the pool has {len(self)} negative pairs, there is no pair {index}')
         rng = np.random.default_rng([self.seed, _STREAM, index])
         number, track_id = self._scheduled_track(0, index)
-        track, frame, target = self._draw_template(rng, number, track_id)
+        track, frame, target = self._sample_template(rng, number, track_id)
         kind, search = self._sample_shown(
             rng, number, track, frame, target, self.wanted_kind(index)
         )
@@ -231,7 +231,7 @@ class NegativePairDataset(BasePairDataset):
     ) -> Shown:
         """The kind and the search side of a pair: what is wanted, or what can be had."""
         if wanted != 'other':
-            frame, target = self._draw_search(rng, number, track, frame) or (frame, target)
+            frame, target = self._sample_search(rng, number, track, frame) or (frame, target)
         search = None
         if wanted == 'background':
             search = self._background(rng, track, frame, target)
@@ -240,7 +240,7 @@ class NegativePairDataset(BasePairDataset):
             search = search or self._classmate(rng, number, track)
         if search is not None:
             return wanted, search
-        found = self._draw_other(rng, track)
+        found = self._sample_other(rng, track)
         if found is None:
             raise RuntimeError(
                 f'no video other than that of "{track["video_name"]}" for a negative pair of the '
@@ -285,7 +285,7 @@ class NegativePairDataset(BasePairDataset):
         """An object of the template's class in another image."""
         classmates = self._relations[number].of_same_class(track)
         for other_id in _some_of(rng, classmates):
-            found = self._draw_foreign(rng, self.datasets[number], track, other_id)
+            found = self._sample_foreign(rng, self.datasets[number], track, other_id)
             if found is not None:
                 return PairSide.of_track(*found)
         return None

@@ -31,7 +31,7 @@ STAGES = (
     (1, 320, 3, 1, 6),
 )
 # Stage and position in it of each block, counted through as the published weights do.
-BLOCK_PLACES = [(stage, i) for stage, (blocks, *_) in enumerate(STAGES) for i in range(blocks)]
+BLOCK_POSITIONS = [(stage, i) for stage, (blocks, *_) in enumerate(STAGES) for i in range(blocks)]
 
 
 @MODELS.register_module()
@@ -164,7 +164,7 @@ def rename_published_weight(name: str) -> str | None:
     norms = {'_bn0': 'expand.bn', '_bn1': 'depthwise.bn', '_bn2': 'project.bn'}
     block = re.fullmatch(r'_blocks\.(\d+)\.(\w+)\.(\w+)', name)
     if block is not None:
-        stage, position = BLOCK_PLACES[int(block[1])]
+        stage, position = BLOCK_POSITIONS[int(block[1])]
         part = norms.get(block[2]) or parts[block[2]]
         return f'stages.{stage}.{position}.{part}.{block[3]}'
     module, _, leaf = name.rpartition('.')

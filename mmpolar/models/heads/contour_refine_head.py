@@ -11,7 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmpolar.models.heads.ocean_head import OceanMaps
-from mmpolar.models.layers.locations import pick_locations, pick_places
+from mmpolar.models.layers.locations import pick_coordinates, pick_locations
 from mmpolar.models.layers.ray_conv_block import RayConvBlock
 from mmpolar.models.layers.ray_sampling import reach_in_box, sample_points
 from mmpolar.registry import MODELS
@@ -22,7 +22,7 @@ from mmpolar.structures.polar import ray_directions
 BORDER = 13
 # Unit of length that brings the radii of a search crop to about one.
 _TYPICAL_RADIUS = 32.0
-_PLACE_CHANNELS = 3
+_POSITION_CHANNELS = 3
 
 
 class RayTargets(NamedTuple):
@@ -48,11 +48,11 @@ class ContourRefineHead(BaseModule):
     """Measure the radii of a location again, on finer features than those of the score map.
 
     The mask head predicts radii for all locations at once from one cell each, so its contour is
-    smooth. Once a location is selected, this head samples features at M places along each of its
+    smooth. Once a location is selected, this head samples features at M points along each of its
     n rays, up to somewhat beyond the predicted box: fine maps of the backbone, the combined
-    features of the regression branch, how similar the place looks to the target and to the
+    features of the regression branch, how similar the point looks to the target and to the
     background of the template, and how far it lies from the mask head's radius. Convolutions over
-    this grid of rays and radii say of each place whether it is inside the target, and the radius is
+    this grid of rays and radii say of each point whether it is inside the target, and the radius is
     the integral of that along the ray.
 
     Sampling features on the contour and moving it is the idea of Deep Snake (Peng et al., CVPR
@@ -63,7 +63,7 @@ class ContourRefineHead(BaseModule):
         strides: Their strides in pixels.
         combined_channels: Channels of the combined features.
         feat_channels: Channels inside.
-        match_channels: Channels in which places are compared with the template.
+        match_channels: Channels in which points are compared with the template.
         match_groups: Number of comparisons that these are divided into.
         dilations: Dilation across the rays of each convolution.
         stride: Stride of the score map in pixels.
@@ -75,7 +75,7 @@ class ContourRefineHead(BaseModule):
         box_jitter: In training a side of the box lies off by a factor whose logarithm has this
             standard deviation.
         loss_polar: Loss of the radii, called with (P, n) radii, ``weight`` and ``avg_factor``.
-        loss_inside_weight: Weight of the binary cross entropy of the places.
+        loss_inside_weight: Weight of the binary cross entropy of the points.
         init_cfg: MMEngine's initialisation config.
 
     Raises:
@@ -128,7 +128,7 @@ class ContourRefineHead(BaseModule):
             fine_channels + combined_channels, feat_channels, 1, norm_cfg=dict(type='BN')
         )
         self.mix = ConvModule(
-            feat_channels + 2 * match_groups + _PLACE_CHANNELS,
+            feat_channels + 2 * match_groups + _POSITION_CHANNELS,
             feat_channels,
             1,
             norm_cfg=dict(type='BN'),
@@ -167,7 +167,7 @@ class ContourRefineHead(BaseModule):
     def forward(
         self, maps: OceanMaps, prototypes: Tensor, poles: Tensor, ltrb: Tensor, coarse: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Say of places along the rays whether they are inside.
+        """Say of points along the rays whether they are inside.
 
         Args:
             maps: Output of the tracker's head, with ``fine_features``.
@@ -185,7 +185,7 @@ class ContourRefineHead(BaseModule):
         points = poles[:, :, None, None] + distances[..., None] * self.directions[:, None]
         fine, combined = self._sample(maps, points.flatten(1, 2))
         similarity = self._compare(fine, prototypes)
-        place = torch.stack(
+        position = torch.stack(
             [
                 self.shares.expand_as(distances),
                 distances / _TYPICAL_RADIUS,
@@ -198,7 +198,7 @@ class ContourRefineHead(BaseModule):
             [
                 features,
                 _split_poles(similarity, count).to(features),
-                place.flatten(0, 1).to(features),
+                position.flatten(0, 1).to(features),
             ],
             1,
         )
@@ -210,7 +210,7 @@ class ContourRefineHead(BaseModule):
         return reach * logits.sigmoid().mean(-1)
 
     def loss(self, maps: OceanMaps, prototypes: Tensor, targets: RayTargets) -> dict[str, Tensor]:
-        """Losses of the radii and of the places.
+        """Losses of the radii and of the points.
 
         Args:
             maps: Output of the tracker's head, with ``fine_features``.
@@ -272,7 +272,7 @@ class ContourRefineHead(BaseModule):
         use_true = (torch.rand_like(rank) < 0.5)[..., None] & (true > 0).all(-1, keepdim=True)
         box = torch.where(use_true, true, predicted)
         return RayTargets(
-            poles=pick_places(locations, chosen),
+            poles=pick_coordinates(locations, chosen),
             ltrb=box * (self.box_jitter * torch.randn_like(box)).exp(),
             coarse=pick_locations(coarse.detach(), chosen),
             radii=pick_locations(radii, chosen),
@@ -290,9 +290,9 @@ class ContourRefineHead(BaseModule):
     def _compare(self, fine: Tensor, prototypes: Tensor) -> Tensor:
         """Cosine similarity, group by group, with target and background: (N, 2 g, P * n, M)."""
         n, _, *grid = fine.shape
-        places = self.match(fine).float().reshape(n, self.match_groups, 1, -1, *grid)
+        points = self.match(fine).float().reshape(n, self.match_groups, 1, -1, *grid)
         prototypes = prototypes.float().reshape(n, self.match_groups, -1, 2, 1, 1).transpose(2, 3)
-        return F.cosine_similarity(places, prototypes, dim=3).flatten(1, 2)
+        return F.cosine_similarity(points, prototypes, dim=3).flatten(1, 2)
 
 
 def _split_poles(features: Tensor, count: int) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class BilinearRows(NamedTuple):
-    """Which rows to add up for each place.
+    """Which rows to add up for each position.
 
     Attributes:
         pixels: The map with a border of zeros, a row of channels a cell, shape (R, C).
@@ -22,7 +22,7 @@ class BilinearRows(NamedTuple):
 
 
 def bilinear_rows(x: Tensor, y_pos: Tensor, x_pos: Tensor) -> BilinearRows:
-    """Where to find what a map has at given places, bilinear, zero outside.
+    """Where to find what a map has at given positions, bilinear, zero outside.
 
     Args:
         x: Map, shape (N, C, H, W).
@@ -30,7 +30,7 @@ def bilinear_rows(x: Tensor, y_pos: Tensor, x_pos: Tensor) -> BilinearRows:
         x_pos: Columns, shape (N, M), in cells.
     """
     n, channels, height, width = x.shape
-    # With a border of zeros, a place outside is moved onto it and its four neighbours all exist.
+    # With a border of zeros, a position outside is moved onto it and its four neighbours all exist.
     pitch = width + 2
     pixels = F.pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1).reshape(-1, channels)
     y_pos, x_pos = y_pos.clamp(-1, height), x_pos.clamp(-1, width)
@@ -51,7 +51,7 @@ def bilinear_rows(x: Tensor, y_pos: Tensor, x_pos: Tensor) -> BilinearRows:
 
 
 def sample_rows(x: Tensor, y_pos: Tensor, x_pos: Tensor) -> Tensor:
-    """Sample all channels of a map at given places, bilinear, zero outside.
+    """Sample all channels of a map at given positions, bilinear, zero outside.
 
     Args:
         x: Map, shape (N, C, H, W).

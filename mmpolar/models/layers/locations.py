@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def pick_places(locations: tuple[Tensor, Tensor], chosen: Tensor) -> Tensor:
+def pick_coordinates(locations: tuple[Tensor, Tensor], chosen: Tensor) -> Tensor:
     """Where some locations lie.
 
     Args:

@@ -52,7 +52,7 @@ class PolarIoULoss(nn.Module):
             target: True radii in pixels, shape (P, n), not negative.
             weight: Weight of each location, shape (P,).
             avg_factor: What the sum over locations is divided by, instead of their number.
-            reduction_override: Takes the place of ``reduction``.
+            reduction_override: Replaces ``reduction``.
 
         Returns:
             A scalar, or shape (P,) with reduction ``'none'``.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmpolar.models.heads import Kernels, OceanMaps
 from mmpolar.models.heads.contour_refine_head import RayTargets
-from mmpolar.models.layers.locations import pick_locations, pick_places
+from mmpolar.models.layers.locations import pick_coordinates, pick_locations
 from mmpolar.models.trackers.old_verbs import OldVerbs
 from mmpolar.models.trackers.torch_engine import TorchEngine
 from mmpolar.models.trackers.track_samples import to_instances, track_samples
@@ -192,7 +192,7 @@ class Ocean(OldVerbs, BaseModel):
         coarse = self.mask_head(maps, locations)
         if self.refine_head is None:
             return coarse
-        poles = pick_places(self.head.locations(maps.ltrb, maps.search_size), locations)
+        poles = pick_coordinates(self.head.locations(maps.ltrb, maps.search_size), locations)
         ltrb = pick_locations(maps.ltrb, locations)
         return self.refine_head.radii(*self.refine_head(maps, prototypes, poles, ltrb, coarse))
 
@@ -273,7 +273,7 @@ class Ocean(OldVerbs, BaseModel):
         if self.mask_head is not None:
             radii = self.radii_at(maps, kernels.prototypes, best).float()
             directions = torch.tensor(ray_directions(self.mask_head.n_rays)).to(radii)
-            poles = pick_places(self.head.locations(maps.ltrb, maps.search_size), best)
+            poles = pick_coordinates(self.head.locations(maps.ltrb, maps.search_size), best)
             found['polygons'] = poles[..., None, :] + radii[..., None] * directions
         found = {key: value.cpu() for key, value in found.items()}
         for index, sample in enumerate(data_samples):

@@ -14,7 +14,7 @@ _RUN_ON_RESUMING = 'config'
 def load_from_local(
     filename: str, map_location: str | torch.device | None = None, logger: Any = None
 ) -> Any:
-    """Read a checkpoint file; takes the place of MMEngine's reader of local files.
+    """Read a checkpoint file; replaces MMEngine's reader of local files.
 
     Args:
         filename: Path of the file.

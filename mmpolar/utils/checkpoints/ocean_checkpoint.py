@@ -105,7 +105,7 @@ def convert_ocean_weights(
         The weights with the types of the model's, and what became of every tensor.
 
     Raises:
-        OceanConversionError: If a tensor is missing, has no place or has another shape; all are
+        OceanConversionError: If a tensor is missing, is unknown or has another shape; all are
             counted, up to ten of each are named, with the shapes. Also if a beginning in
             ``leave_out`` fits no name.
     """
@@ -222,7 +222,7 @@ def _check_fit(
     faults = listed_misfits(
         {
             'missing': missing,
-            'without a place in the model': unused,
+            'unknown to the model': unused,
             'of another shape': other_shapes(weights, wanted),
         }
     )

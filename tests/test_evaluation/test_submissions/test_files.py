@@ -87,7 +87,7 @@ def test_a_lacking_folder_is_the_only_thing_found(youtube_vos, tmp_path):
     assert youtube_vos.check(archive) == {('error', 'wrong folder', 'Annotations/')}
 
 
-def test_pictures_without_their_folders_belong_nowhere(davis2017, tmp_path):
+def test_images_without_their_folders_belong_nowhere(davis2017, tmp_path):
     archive = pack(davis2017.unpack() / 'one', tmp_path / 'x.zip')
     frames = {f'{frame:05d}.png' for frame in range(LENGTH)}
     assert davis2017.check(archive) == {

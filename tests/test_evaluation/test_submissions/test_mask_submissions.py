@@ -14,11 +14,11 @@ from mmpolar.utils.mask_file import davis_palette, encode_mask
 
 
 def ids_of(content: bytes) -> np.ndarray:
-    """Values of a picture, which must have the form that DAVIS wants."""
-    with Image.open(io.BytesIO(content)) as picture:
-        assert (picture.format, picture.mode) == ('PNG', 'P')
-        assert picture.getpalette() == davis_palette().ravel().tolist()
-        return np.array(picture)
+    """Values of an image, which must have the form that DAVIS wants."""
+    with Image.open(io.BytesIO(content)) as img:
+        assert (img.format, img.mode) == ('PNG', 'P')
+        assert img.getpalette() == davis_palette().ravel().tolist()
+        return np.array(img)
 
 
 def stack(below: np.ndarray, below_id: int, above: np.ndarray, above_id: int) -> np.ndarray:
@@ -32,7 +32,7 @@ def stack(below: np.ndarray, below_id: int, above: np.ndarray, above_id: int) ->
     return ids
 
 
-def test_davis2017_has_one_picture_a_frame_with_the_surer_object_on_top(davis2017):
+def test_davis2017_has_one_image_a_frame_with_the_surer_object_on_top(davis2017):
     files = davis2017.files()
     names = {f'{video}/{i:05d}.png' for video in ('one', 'two') for i in range(LENGTH)}
     assert set(files) == names
@@ -97,7 +97,7 @@ def test_objects_that_are_tracked_together_give_the_same(case, answer, request, 
     assert together.files() == case.files()
 
 
-def test_an_empty_answer_is_an_empty_picture(davis2016, tmp_path):
+def test_an_empty_answer_is_an_empty_image(davis2016, tmp_path):
     case = Case('davis2016', davis2016.data_root, tmp_path)
     case.submit(lambda frame: (None, 0, None) if frame['frame_id'] > 1 else answer_masks(frame))
     assert not ids_of(case.files()['one/00003.png']).any()
@@ -111,14 +111,14 @@ def test_a_box_tracker_cannot_submit_masks(davis2016, tmp_path):
 
 
 def paint(path, ids=None, mode='P', palette=None):
-    """Write a picture in another way than the package does."""
-    picture = Image.fromarray(read_mask(path) if ids is None else ids)
+    """Write an image in another way than the package does."""
+    img = Image.fromarray(read_mask(path) if ids is None else ids)
     if mode == 'P':
         palette = davis_palette() if palette is None else palette
-        picture.putpalette(np.asarray(palette, np.uint8).tobytes())
+        img.putpalette(np.asarray(palette, np.uint8).tobytes())
     else:
-        picture = picture.convert(mode)
-    picture.save(path, format='PNG')
+        img = img.convert(mode)
+    img.save(path, format='PNG')
 
 
 PICTURE_FAULTS = {
@@ -132,7 +132,7 @@ PICTURE_FAULTS = {
 
 @pytest.mark.parametrize('kind', PICTURE_FAULTS)
 @pytest.mark.parametrize('case', ['davis2016', 'davis2017', 'youtube_vos'])
-def test_a_fault_in_a_picture_is_found(case, kind, request):
+def test_a_fault_in_a_image_is_found(case, kind, request):
     case = request.getfixturevalue(case)
     folder = case.unpack()
     video, frame = ('late', '00020') if case.benchmark == 'youtube_vos' else ('one', '00002')
@@ -144,7 +144,7 @@ def test_a_fault_in_a_picture_is_found(case, kind, request):
         assert case.check(folder) == {('error', kind, video)}
 
 
-def test_a_colour_picture_is_not_indexed(davis2017):
+def test_a_colour_image_is_not_indexed(davis2017):
     folder = davis2017.unpack()
     paint(folder / 'one/00001.png', mode='RGB')
     assert davis2017.check(folder) == {('error', 'not indexed', 'one')}

@@ -19,7 +19,7 @@ def test_every_benchmark_is_in_the_table():
     assert [name for name in BENCHMARKS if f'`{name}`' not in PAGE] == []
 
 
-def test_every_finding_is_explained():
+def test_every_issue_is_explained():
     source = '\n'.join(path.read_text() for path in SOURCES)
     kinds = set(re.findall(r"Issue\(\s*(?:ERROR|NOTE), '([a-z ]+)'", source))
     kinds |= set(re.findall(r"wrong\['([a-z ]+)'\]", source))

@@ -10,7 +10,7 @@ from mmpolar.models.layers.conv.packed import PackedConv2d
 
 
 class PackedAlignedConv(nn.Module):
-    """An :class:`AlignedConv` that samples all channels of a place at once, and packs its weights.
+    """An :class:`AlignedConv` that samples all channels of a position at once, and packs its weights.
 
     Args:
         conv: The layer to compute, float32, on the CPU.
@@ -28,7 +28,7 @@ class PackedAlignedConv(nn.Module):
         """Convolve, as :meth:`AlignedConv.forward` does."""
         n, _, height, width = x.shape
         y_pos, x_pos = (
-            place.permute(0, 2, 3, 1).reshape(n, -1) for place in AlignedConv.positions(offset)
+            axis.permute(0, 2, 3, 1).reshape(n, -1) for axis in AlignedConv.positions(offset)
         )
         pixels, rows, weights = bilinear_rows(x, y_pos, x_pos)
         taps = F.embedding_bag(

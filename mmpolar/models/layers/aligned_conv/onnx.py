@@ -24,9 +24,7 @@ class OnnxAlignedConv(AlignedConv):
     def forward(self, x: Tensor, offset: Tensor) -> Tensor:
         """Convolve, as :meth:`AlignedConv.forward` does."""
         n, channels, height, width = x.shape
-        y_pos, x_pos = (
-            place.permute(0, 2, 3, 1).reshape(n, -1) for place in self.positions(offset)
-        )
+        y_pos, x_pos = (axis.permute(0, 2, 3, 1).reshape(n, -1) for axis in self.positions(offset))
         columns = sample_rows(x, y_pos, x_pos).reshape(-1, KERNEL_SIZE**2 * channels)
         weight = self.weight.permute(2, 3, 1, 0).reshape(KERNEL_SIZE**2 * channels, -1)
         return (columns @ weight).reshape(n, height, width, -1).permute(0, 3, 1, 2)

@@ -29,7 +29,7 @@ class AlignedConv(nn.Module):
 
         Args:
             x: Input, shape (N, C, H, W).
-            offset: Offsets of the taps from their regular places in cells of the feature map,
+            offset: Offsets of the taps from their regular positions in cells of the feature map,
                 shape (N, 18, H, W), in the order y0, x0, y1, x1, ... of the taps row by row.
 
         Returns:
@@ -70,7 +70,7 @@ class AlignedConv(nn.Module):
 
 
 def tap_steps(like: Tensor) -> tuple[Tensor, Tensor]:
-    """Regular places of the nine taps around their centre, row by row.
+    """Regular positions of the nine taps around their centre, row by row.
 
     Returns:
         Steps down and to the right, each of shape (9,), in {-1, 0, 1}, on the device and of the

@@ -10,7 +10,7 @@ def onnx_sample_points(features: Tensor, cells: Tensor) -> Tensor:
 
     Args:
         features: Map of shape (N, C, H, W).
-        cells: Places x, y in cells of the map, shape (N, R, M, 2).
+        cells: Positions x, y in cells of the map, shape (N, R, M, 2).
 
     Returns:
         Shape (N, C, R, M).

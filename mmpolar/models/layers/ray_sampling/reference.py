@@ -26,16 +26,16 @@ def reach_in_box(ltrb: Tensor, directions: Tensor) -> Tensor:
 
 
 def sample_points(features: Tensor, cells: Tensor) -> Tensor:
-    """Sample a map at given places, bilinear, zero outside.
+    """Sample a map at given positions, bilinear, zero outside.
 
     Args:
         features: Map of shape (N, C, H, W).
-        cells: Places x, y in cells of the map, shape (N, R, M, 2).
+        cells: Positions x, y in cells of the map, shape (N, R, M, 2).
 
     Returns:
         Shape (N, C, R, M), float32.
     """
     size = torch.tensor([features.size(-1), features.size(-2)], device=cells.device)
     grid = 2 * cells.float() / (size - 1).clamp(min=1) - 1
-    # Half precision would move the places: 8 bits tell 128 cells apart, but little in between.
+    # Half precision would move the positions: 8 bits tell 128 cells apart, but little in between.
     return F.grid_sample(features.float(), grid, padding_mode='zeros', align_corners=True)
