@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpolar.evaluation.functional.vot_region import parse_region, region_box
 from mmpolar.structures.boxes import to_corner_xywh
+from mmpolar.structures.vot_region import parse_region, region_box
 from mmpolar.utils.image import list_images
 
 _SEPARATORS = re.compile(r'[,\s]+')

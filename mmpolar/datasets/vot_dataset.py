@@ -8,9 +8,9 @@ import numpy as np
 from mmpolar.datasets.base_box_dataset import BaseBoxDataset
 from mmpolar.datasets.sequence_files import list_folders, read_names
 from mmpolar.datasets.track import Track
-from mmpolar.evaluation.functional.vot_region import MaskRegion, parse_region, region_mask
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
+from mmpolar.structures.vot_region import MaskRegion, parse_region, region_mask
 from mmpolar.utils.image import list_images, read_image_size
 
 _FLAG_SUFFIXES = ('.tag', '.label', '.value')
@@ -27,7 +27,7 @@ class VOTDataset(BaseBoxDataset):
     number for each frame, which become the frame's flags under the names of the files.
 
     A line of ``groundtruth.txt`` is a rectangle, a polygon or a mask in run lengths; see
-    :func:`mmpolar.evaluation.functional.vot_region.parse_region`. The box of a polygon is the smallest upright
+    :func:`mmpolar.structures.vot_region.parse_region`. The box of a polygon is the smallest upright
     box around it. A frame with a mask has a target with a mask, decoded when the frame is used. In
     test mode a frame has ``gt_region`` besides, its line as it stands in the file.
 

@@ -2,14 +2,16 @@
 
 import csv
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmpolar.evaluation.functional import OperatingPoint, PRCurve
 from mmpolar.evaluation.sequence_report import nan_to_none
-from mmpolar.visualization import plot_pr_curves
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,11 @@ class ImageLevelReport:
     marks: Mapping[str, OperatingPoint]
 
     def write(self, path: Path, images: Sequence[Mapping[str, Any]]) -> None:
-        """Write the report, and beside it the scores and the plot of the curve.
+        """Write the report, and beside it the scores of the images.
 
         Args:
             path: The report, ``*.json``; its folder is made. Beside it go the score of each image,
-                highest first, as ``.csv`` and, where there is a curve, its plot as ``.png``.
+                highest first, as ``.csv``.
             images: ``image`` (its name), ``has_target`` and ``score`` of each image.
         """
         curve = self.curve
@@ -47,6 +49,7 @@ class ImageLevelReport:
             counts=self.counts,
             metrics=nan_to_none(self.metrics),
             curve=None if curve is None else {k: v.tolist() for k, v in vars(curve).items()},
+            marks={name: nan_to_none(vars(point)) for name, point in self.marks.items()},
         )
         content['figures'] = content['metrics']  # the key's old name, for one release
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,5 +59,37 @@ class ImageLevelReport:
             writer.writerow(['image', 'has_target', 'score'])
             for image in sorted(images, key=lambda image: -image['score']):
                 writer.writerow([image['image'], int(image['has_target']), image['score']])
-        if curve is not None:
-            plot_pr_curves({'': curve}, path.with_suffix('.png'), self.marks)
+
+
+def read_pr_curve(path: str | os.PathLike) -> tuple[PRCurve, dict[str, OperatingPoint]]:
+    """Read the curve of a report back, and the points that are marked in it.
+
+    Args:
+        path: What :meth:`ImageLevelReport.write` wrote.
+
+    Raises:
+        ValueError: If the file is no such report, or its images were of one kind.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding='utf-8'))
+        curve = content['curve'] and PRCurve(
+            **{name: _numbers(values) for name, values in content['curve'].items()}
+        )
+        marks = {  # reports of the last release name none
+            name: OperatingPoint(*_numbers(point.values()).tolist())
+            for name, point in content.get('marks', {}).items()
+        }
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f'{path} is no report of ImageLevelMetric ({error!r}); give the file that its out_file '
+            'names'
+        ) from error
+    if curve is None:
+        raise ValueError(
+            f'{path} has no curve: the images were all with a target, or all without one'
+        )
+    return curve, marks
+
+
+def _numbers(values: Any) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from mmpolar.evaluation.functional.vot_overlap import pixel_overlap
-from mmpolar.evaluation.functional.vot_region import MaskRegion, Rectangle, Region, Special
 from mmpolar.evaluation.functional.vot_scores import FrameState
+from mmpolar.structures.vot_region import MaskRegion, Rectangle, Region, Special
 from mmpolar.utils.deprecation import renamed_keywords
 
 Start = Callable[[int], Any]

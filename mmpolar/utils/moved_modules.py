@@ -18,6 +18,8 @@ MOVED_MODULES: dict[str, NewModule] = {
     'mmpolar.datasets.transforms.overlay_composite': 'mmpolar.mining.composites.overlay_composite',
     'mmpolar.datasets.transforms.pair_composite': 'mmpolar.mining.composites.pair_composite',
     'mmpolar.datasets.transforms.stitch_composite': 'mmpolar.mining.composites.stitch_composite',
+    'mmpolar.evaluation.failure_row': 'mmpolar.visualization.failure_row',
+    'mmpolar.evaluation.functional.vot_region': 'mmpolar.structures.vot_region',
     'mmpolar.engine.hooks.convergence_hook': 'mmpolar.mining.convergence_hook',
     'mmpolar.engine.hooks.hard_negative_mining_hook': 'mmpolar.mining.hard_negative_mining_hook',
     'mmpolar.engine.loops': {'GroupTrainLoop': 'mmpolar.mining'},
@@ -58,7 +60,7 @@ MOVED_MODULES: dict[str, NewModule] = {
         'MaskPictureSubmission': 'mmpolar.evaluation.submissions.mask_images:MaskImageSubmission',
     },
     'mmpolar.datasets.tours': {'step_of_tour': 'mmpolar.datasets.permutation:permuted_index'},
-    'mmpolar.structures.region': 'mmpolar.evaluation.functional.vot_region',
+    'mmpolar.structures.region': 'mmpolar.structures.vot_region',
     'mmpolar.structures.search_region': 'mmpolar.mining.pool.negative_region',
     'mmpolar.utils.findings': {
         'ERROR': 'mmpolar.utils.issues',

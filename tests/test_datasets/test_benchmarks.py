@@ -20,8 +20,8 @@ from benchmark_folders import (
 )
 
 from mmpolar.datasets import TrackPairDataset
-from mmpolar.evaluation.functional.vot_region import format_region, mask_to_region
 from mmpolar.registry import DATASETS
+from mmpolar.structures.vot_region import format_region, mask_to_region
 
 MASKS = [filled(i, 2, i + 9, 11) for i in range(5)]
 TWO = [filled(20, 12 + i, 29, 21 + i, value=2, base=mask) for i, mask in enumerate(MASKS)]

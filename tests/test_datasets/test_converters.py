@@ -26,7 +26,7 @@ from mmpolar.datasets.converters import (
     write_clips,
 )
 from mmpolar.datasets.converters.clip import ClipFrame, group_into_clips
-from mmpolar.evaluation.functional.vot_region import encode_runs, mask_to_region
+from mmpolar.structures.vot_region import encode_runs, mask_to_region
 from mmpolar.utils.image import read_image, read_mask
 from mmpolar.utils.outputs import OutputOverInputError
 

@@ -3,7 +3,7 @@ import pytest
 from benchmark_folders import HEIGHT, WIDTH, corners, filled, write_vot
 
 from mmpolar.datasets import VOTDataset
-from mmpolar.evaluation.functional.vot_region import (
+from mmpolar.structures.vot_region import (
     format_region,
     mask_to_region,
     parse_region,

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from mmpolar.evaluation.functional import clip_polygon, exact_overlap, pixel_overlap
-from mmpolar.evaluation.functional.vot_region import MaskRegion, Polygon, Rectangle, Special
 from mmpolar.structures.polar import rasterize_polygon
+from mmpolar.structures.vot_region import MaskRegion, Polygon, Rectangle, Special
 
 SIZE = (60, 80)
 

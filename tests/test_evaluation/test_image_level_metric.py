@@ -2,7 +2,6 @@ import csv
 import json
 import math
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,6 +11,8 @@ from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
 
+from mmpolar.evaluation.functional import operating_point, pr_curve
+from mmpolar.evaluation.image_level_report import read_pr_curve
 from mmpolar.evaluation.metrics import ImageLevelMetric
 from mmpolar.registry import METRICS
 
@@ -235,8 +236,33 @@ def test_report_holds_values_curve_and_images(eight, tmp_path):
     np.testing.assert_allclose(
         [float(row['score']) for row in rows], [0.9, 0.75, 0.75, 0.5, 0.25, 0.25, 0.25, 0]
     )
-    shown = cv2.imread(str(out.with_suffix('.png')))
-    assert shown.shape[1] > shown.shape[0] > 400
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        'image_level.csv', 'image_level.json',
+    ]  # fmt: skip
+
+
+def test_curve_and_marks_are_read_back(eight, tmp_path):
+    out = tmp_path / 'image_level.json'
+    evaluated(eight, precision=[0.6, 0.99], recall=1.0, score_thr=0.5, out_file=str(out))
+    scores, has_target = (
+        np.array([0.9, 0.75, 0.75, 0.5, 0.25, 0.25, 0.25, 0]),
+        [1, 0, 1, 0, 1, 0, 0, 0],
+    )
+    curve, marks = read_pr_curve(out)
+    for name, expected in vars(pr_curve(scores, has_target)).items():
+        np.testing.assert_allclose(getattr(curve, name), expected, rtol=1e-6)
+    assert list(marks) == ['threshold 0.5', 'precision 0.6', 'precision 0.99', 'recall 1']
+    assert marks['threshold 0.5'] == operating_point(scores, has_target, 0.5)
+
+
+@pytest.mark.parametrize(
+    'content', ['', '[]', '{"mean": 1}', '{"curve": [1]}', '{"curve": {"x": [1]}}']
+)
+def test_files_that_are_no_reports_are_named(tmp_path, content):
+    path = tmp_path / 'other.json'
+    path.write_text(content)
+    with pytest.raises(ValueError, match=r'other\.json is no report of ImageLevelMetric'):
+        read_pr_curve(path)
 
 
 def test_report_without_positives_has_no_curve(tmp_path):
@@ -245,7 +271,8 @@ def test_report_without_positives_has_no_curve(tmp_path):
     report = json.loads(out.read_text())
     assert report['curve'] is None
     assert report['metrics'] == dict(false_alarms_per_10k=10_000)
-    assert not out.with_suffix('.png').exists()
+    with pytest.raises(ValueError, match='has no curve: the images were all'):
+        read_pr_curve(out)
 
 
 @pytest.mark.parametrize(

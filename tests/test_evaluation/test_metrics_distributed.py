@@ -13,7 +13,7 @@ import torch
 from mmpolar.evaluation.metrics import (
     DavisMetric, DumpSubmission, GOT10kMetric, OPEMetric, SpeedMetric, VOTMetric)
 from mmpolar.evaluation.vot_runs import run_with_resets
-from mmpolar.evaluation.functional.vot_region import Rectangle
+from mmpolar.structures.vot_region import Rectangle
 
 rank, size, store, collect_dir = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
 if size > 1:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mmpolar.evaluation.functional.vot_region import parse_region
 from mmpolar.evaluation.vot_runs import run_with_resets
 from mmpolar.registry import METRICS
+from mmpolar.structures.vot_region import parse_region
 from mmpolar.utils import deprecation
 from mmpolar.utils.issues import ERROR, Issue
 

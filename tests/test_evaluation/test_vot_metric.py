@@ -15,9 +15,9 @@ from mmpolar.evaluation.functional import (
     reset_eao_curve,
     reset_scores,
 )
-from mmpolar.evaluation.functional.vot_region import Rectangle
 from mmpolar.evaluation.metrics import VOTMetric
 from mmpolar.evaluation.vot_runs import anchor_frames, run_from_anchor, run_with_resets
+from mmpolar.structures.vot_region import Rectangle
 
 TRUTH = [Rectangle(10, 10, 20, 20)] * 60
 INTERVAL = (5, 30)

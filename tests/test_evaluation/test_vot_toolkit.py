@@ -18,8 +18,8 @@ from mmpolar.evaluation.functional import (
     reset_eao_curve,
     reset_scores,
 )
-from mmpolar.evaluation.functional.vot_region import MaskRegion, Polygon, Rectangle
 from mmpolar.evaluation.vot_runs import anchor_frames, run_from_anchor, run_with_resets
+from mmpolar.structures.vot_region import MaskRegion, Polygon, Rectangle
 
 vot_region = import_toolkit('vot.region')
 dataset = import_toolkit('vot.dataset')

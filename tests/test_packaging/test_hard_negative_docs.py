@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from analysis_tools import load_tool
 from hard_negative_folder import make_hard_negative_folder, write_image
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -63,6 +64,13 @@ def blocks():
     return re.findall(r'^```python\n(.*?)^```', PAGE.read_text(), re.M | re.S)
 
 
+def plot_command():
+    """What the page types to plot a report, word by word."""
+    return re.search(r'^python tools/analysis_tools/plot_image_level.*', PAGE.read_text(), re.M)[
+        0
+    ].split()
+
+
 def read_config(folder, *pieces):
     path = folder / 'configs' / 'my_detector_mined.py'
     path.write_text('\n'.join(pieces))
@@ -99,6 +107,7 @@ def test_the_lines_to_add_are_few_and_mine_and_measure(folder):
     # Three targets and three images without from the detector's data, four from the folder.
     values = json.loads((folder / 'work_dirs/my_detector_mined/image_level.json').read_text())
     assert values['counts'] == dict(positives=3, negatives=7, left_out=0)
+    load_tool('plot_image_level').main(plot_command()[2:])
     assert (folder / 'work_dirs/my_detector_mined/image_level.png').exists()
 
 

@@ -11,8 +11,8 @@ from stored_results import shifted, store_results
 from tracked_davis import make_tracked_davis
 
 from mmpolar.datasets import OTBDataset
-from mmpolar.evaluation.failure_row import MARK_COLOR
 from mmpolar.visualization import GROUND_TRUTH_COLOR, PREDICTION_COLOR
+from mmpolar.visualization.failure_row import MARK_COLOR
 
 
 @pytest.fixture(scope='module')

@@ -19,7 +19,10 @@ from small_export import CONFIG, small_model_folder, small_tracker, video
 
 from mmpolar.datasets.synthetic import make_scene
 from mmpolar.evaluation.functional import AnchorRun, FrameState, anchor_scores, pixel_overlap
-from mmpolar.evaluation.functional.vot_region import (
+from mmpolar.evaluation.vot_runs import anchor_frames, run_from_anchor, run_with_resets
+from mmpolar.runtime import OnnxEngine
+from mmpolar.structures.boxes import to_corner_xywh
+from mmpolar.structures.vot_region import (
     MaskRegion,
     format_region,
     mask_to_region,
@@ -28,9 +31,6 @@ from mmpolar.evaluation.functional.vot_region import (
     region_mask,
     result_region,
 )
-from mmpolar.evaluation.vot_runs import anchor_frames, run_from_anchor, run_with_resets
-from mmpolar.runtime import OnnxEngine
-from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.tracking import SingleTargetTracker, Tracker
 from mmpolar.utils.image import read_image
 

@@ -19,12 +19,12 @@ from mmpolar.cli.inputs import (
 )
 from mmpolar.cli.tables import text_table, write_csv
 from mmpolar.datasets import BaseTrackDataset
-from mmpolar.evaluation.failure_row import draw_row
 from mmpolar.evaluation.failures import MEASURES, Failure, score_frames, worst_sequences
 from mmpolar.evaluation.replay import TrackReplay, has_masks
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.utils.progress import progress_bar
 from mmpolar.visualization.draw import contact_sheet
+from mmpolar.visualization.failure_row import draw_row
 
 DESCRIPTION = """\
 Draw the worst frames of the worst sequences as a contact sheet, a row a sequence: the course of the

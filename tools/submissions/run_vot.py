@@ -14,7 +14,6 @@ from mmpolar.cli.errors import report_error
 from mmpolar.cli.submissions import print_issues
 from mmpolar.datasets import VOTDataset
 from mmpolar.evaluation.functional import EAO_INTERVALS, eao_interval, pixel_overlap
-from mmpolar.evaluation.functional.vot_region import Region, parse_region, region_box, result_region
 from mmpolar.evaluation.metrics import VOTMetric
 from mmpolar.evaluation.submissions import (
     BENCHMARKS,
@@ -27,6 +26,7 @@ from mmpolar.evaluation.submissions import (
     trajectory_lines,
 )
 from mmpolar.evaluation.vot_runs import Overlap, VOTRun, run_from_anchor, run_with_resets
+from mmpolar.structures.vot_region import Region, parse_region, region_box, result_region
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.image import read_image, read_image_size

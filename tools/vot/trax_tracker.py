@@ -20,8 +20,8 @@ from mmpolar.cli.engine_arguments import (
     check_engine_arguments,
 )
 from mmpolar.cli.errors import report_error
-from mmpolar.evaluation.functional import vot_region as regions
-from mmpolar.evaluation.functional.vot_region import region_box, region_mask, result_region
+from mmpolar.structures import vot_region as regions
+from mmpolar.structures.vot_region import region_box, region_mask, result_region
 from mmpolar.tracking import Tracker
 from mmpolar.utils.image import read_image
 

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from mmpolar.evaluation.functional.vot_region import Polygon, region_mask
 from mmpolar.structures.combine_objects import MAX_OBJECT_ID
 from mmpolar.structures.grid import HALF_PIXEL
+from mmpolar.structures.vot_region import Polygon, region_mask
 from mmpolar.utils.atomic_write import atomic_path, atomic_write
 from mmpolar.utils.file_names import check_file_name
 from mmpolar.utils.image import read_image_size

@@ -16,7 +16,7 @@ from mmpolar.datasets.converters.clip import (
     group_into_clips,
     polygon_mask,
 )
-from mmpolar.evaluation.functional.vot_region import MaskRegion, decode_runs, region_mask
+from mmpolar.structures.vot_region import MaskRegion, decode_runs, region_mask
 from mmpolar.utils.image import list_images, read_image_size
 
 _SHAPES = ('box', 'polygon', 'mask')

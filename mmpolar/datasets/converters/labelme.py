@@ -18,7 +18,7 @@ from mmpolar.datasets.converters.clip import (
     circle_mask,
     polygon_mask,
 )
-from mmpolar.evaluation.functional.vot_region import MaskRegion, region_mask
+from mmpolar.structures.vot_region import MaskRegion, region_mask
 
 
 def read_labelme(folder: Path, skipped: Counter | None = None) -> Iterator[Clip]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmpolar.evaluation.functional.vot_region import MaskRegion, Polygon, Rectangle, Region, Special
+from mmpolar.structures.vot_region import MaskRegion, Polygon, Rectangle, Region, Special
 
 # x1, y1, x2, y2, the last pixel inside.
 _Window = tuple[int, int, int, int]

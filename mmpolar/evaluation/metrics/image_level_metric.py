@@ -74,7 +74,7 @@ class ImageLevelMetric(GatheredMetric):
         unannotated_as_negative: Whether images without annotations, loaded by a pipeline without
             ``LoadAnnotations``, count as negatives. Otherwise they are an error.
         out_file: Report to write, ``*.json``: metrics, counts and the whole PR curve. Beside it go
-            the score of each image, highest first, as ``.csv`` and the curve as ``.png``.
+            the score of each image, highest first, as ``.csv``. ``tools/analysis_tools`` plots it.
         collect_device: How the processes exchange results, in MMEngine's words: 'gpu' through the
             process group, of CPUs too, so that they need share no disk; 'cpu' through files. By
             default 'gpu', or 'cpu' where a ``collect_dir`` is given.

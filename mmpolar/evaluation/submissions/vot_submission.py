@@ -5,14 +5,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mmpolar.evaluation.functional import FrameState
-from mmpolar.evaluation.functional.vot_region import (
-    MaskRegion,
-    Region,
-    Special,
-    format_region,
-    parse_region,
-)
-from mmpolar.evaluation.functional.vot_region import Polygon as PolygonRegion
 from mmpolar.evaluation.submissions.expected import ExpectedSequence
 from mmpolar.evaluation.submissions.submission import Contents, Submission
 from mmpolar.evaluation.vot_runs import (
@@ -22,6 +14,14 @@ from mmpolar.evaluation.vot_runs import (
     anchor_frames,
     is_empty,
 )
+from mmpolar.structures.vot_region import (
+    MaskRegion,
+    Region,
+    Special,
+    format_region,
+    parse_region,
+)
+from mmpolar.structures.vot_region import Polygon as PolygonRegion
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.deprecation import renamed_keywords
 from mmpolar.utils.issues import ERROR, Issue

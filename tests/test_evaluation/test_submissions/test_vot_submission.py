@@ -9,7 +9,9 @@ from benchmark_folders import HEIGHT, WIDTH, filled, write_vot
 from submission_cases import Case, spoil
 
 from mmpolar.evaluation.functional import FrameState, pixel_overlap
-from mmpolar.evaluation.functional.vot_region import (
+from mmpolar.evaluation.submissions import read_run, time_lines, trajectory_lines
+from mmpolar.evaluation.vot_runs import anchor_frames, run_from_anchor, run_with_resets
+from mmpolar.structures.vot_region import (
     MaskRegion,
     Polygon,
     Rectangle,
@@ -17,8 +19,6 @@ from mmpolar.evaluation.functional.vot_region import (
     mask_to_region,
     parse_region,
 )
-from mmpolar.evaluation.submissions import read_run, time_lines, trajectory_lines
-from mmpolar.evaluation.vot_runs import anchor_frames, run_from_anchor, run_with_resets
 
 LENGTH = 14
 ANCHORS = [1, 0, 0, 0, 0, 1, 0, 0, 0, -1, 0, 0, 0, 0]

@@ -9,7 +9,9 @@ from benchmark_folders import HEIGHT, WIDTH, filled, write_vot
 from vot_toolkit import import_toolkit
 
 from mmpolar.evaluation.functional import FrameState, pixel_overlap
-from mmpolar.evaluation.functional.vot_region import (
+from mmpolar.evaluation.submissions import time_lines, trajectory_lines
+from mmpolar.evaluation.vot_runs import anchor_frames, run_from_anchor, run_with_resets
+from mmpolar.structures.vot_region import (
     MaskRegion,
     Polygon,
     Rectangle,
@@ -17,8 +19,6 @@ from mmpolar.evaluation.functional.vot_region import (
     parse_region,
     region_mask,
 )
-from mmpolar.evaluation.submissions import time_lines, trajectory_lines
-from mmpolar.evaluation.vot_runs import anchor_frames, run_from_anchor, run_with_resets
 
 vot_dataset = import_toolkit('vot.dataset')
 multirun = import_toolkit('vot.experiment.multirun')

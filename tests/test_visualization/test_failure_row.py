@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmpolar.evaluation.failure_row import find_window
+from mmpolar.visualization.failure_row import find_window
 
 
 def test_window_holds_the_boxes_in_the_frames_proportions():

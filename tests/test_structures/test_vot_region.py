@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from mmpolar.evaluation.functional.vot_region import (
+from mmpolar.structures.track_result import TrackResult
+from mmpolar.structures.vot_region import (
     MaskRegion,
     Polygon,
     Rectangle,
@@ -15,7 +16,6 @@ from mmpolar.evaluation.functional.vot_region import (
     region_mask,
     result_region,
 )
-from mmpolar.structures.track_result import TrackResult
 
 SIZE = (12, 16)
 
