@@ -17,6 +17,7 @@ from mmpolar.cli.training import (
 )
 from mmpolar.evaluation.submissions import TRACK_BENCHMARKS
 from mmpolar.utils.checkpoints import CheckpointMismatchError, CheckpointReadError, load_weights
+from mmpolar.utils.outputs import OutputOverInputError, check_outputs
 
 EXAMPLES = """
 examples:
@@ -39,6 +40,13 @@ def main(argv: list[str] | None = None) -> None:
             f'no checkpoint at {args.checkpoint}; training writes them to the work directory, '
             'e.g. work_dirs/<name of the config>/epoch_20.pth'
         )
+    try:
+        check_outputs(
+            {'--out': args.out, '--show-dir': args.show_dir},
+            {'CONFIG': args.config, 'CHECKPOINT': args.checkpoint},
+        )
+    except OutputOverInputError as error:
+        usage_error(error)
     if args.out is not None:
         add_results_dump(cfg, args.out, args.submission)
     if args.show_dir is not None:

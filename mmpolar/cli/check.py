@@ -20,6 +20,7 @@ from mmpolar.cli.submissions import (
 )
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.issues import Issue
+from mmpolar.utils.outputs import check_outputs
 
 DESCRIPTION = 'List everything that is wrong, without stopping at the first mistake.'
 EPILOG = """\
@@ -99,6 +100,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check, print the issues and a summary."""
     require_training('mmpolar check')
+    read = {name: getattr(args, name, None) for name in ('what', 'submission')}
+    check_outputs({'--json': args.json}, read)
     check: Callable[[argparse.Namespace], Iterable[Issue]] = args.check
     kept: list[Issue] = []
     failed = print_issues(_keep(check(args), kept), args.notes)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmpolar.cli.requirements import require_training
+from mmpolar.utils.outputs import check_outputs
 
 if TYPE_CHECKING:
     from mmpolar.datasets import BaseTrackDataset
@@ -79,6 +80,10 @@ def run(args: argparse.Namespace) -> int:
     from mmpolar.runtime import OnnxEngine
     from mmpolar.tracking import SingleTargetTracker
 
+    read = {'CONFIG': args.config, 'CHECKPOINT': args.checkpoint}
+    check_outputs(
+        {'--out': args.out}, read | {'--calibration': args.calibration, '--eval': args.eval}
+    )
     tracker = init_tracker(args.config, args.checkpoint, optimize='none')
     with tempfile.TemporaryDirectory() as temporary:
         plain = Path(temporary, 'float32') if args.int8 else Path(args.out)

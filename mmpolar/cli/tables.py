@@ -1,12 +1,10 @@
 """Tables for the terminal and for spreadsheets."""
 
-import csv
 import io
 import json
 import math
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -14,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmpolar.evaluation.sequence_report import nan_to_none
+from mmpolar.utils.atomic_write import atomic_table, atomic_write
 
 Cell = str | int | float
 
@@ -49,18 +48,15 @@ def write_csv(
     path: str | os.PathLike, header: Sequence[str], rows: Sequence[Sequence[Cell]]
 ) -> None:
     """Write a table with six digits behind the point; the folder is made."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with open(path, 'w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
+    with atomic_table(path) as writer:
         writer.writerow(header)
         writer.writerows([_text(cell, 6) for cell in row] for row in rows)
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:
     """Write plain values; NaN becomes null, the folder is made."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(nan_to_none(content), indent=1, allow_nan=False)
-    Path(path).write_text(text + '\n', encoding='utf-8')
+    atomic_write(path, text + '\n')
 
 
 def _text(cell: Cell, digits: int) -> str:

@@ -92,21 +92,19 @@ def track(args: argparse.Namespace) -> int:
             if show and len(tracks) % PROGRESS_STEP == 0:
                 _show_progress(len(tracks), total)
     finally:
-        if writer is not None:
-            writer.close()
-        if args.results and tracks:
-            _write_results(Path(args.results), tracks)
+        try:
+            if writer is not None:
+                writer.close()
+        finally:
+            if args.results and tracks:
+                _write_results(Path(args.results), tracks)
     return len(tracks)
 
 
 def _write_results(path: Path, tracks: list[list[TrackResult]]) -> None:
     """One list a target, with one entry a frame."""
     targets = [[_plain(result) for result in track] for track in zip(*tracks, strict=True)]
-    text = json.dumps(dict(targets=targets)) + '\n'
-    if path.exists() and not path.is_file():  # such as /dev/stdout
-        path.write_text(text)
-    else:
-        atomic_write(path, text)
+    atomic_write(path, json.dumps(dict(targets=targets)) + '\n')
 
 
 def _plain(result: TrackResult) -> dict:

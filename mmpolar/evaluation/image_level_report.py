@@ -1,6 +1,5 @@
 """Report of how well images with a target are told from images without one."""
 
-import csv
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 
 from mmpolar.evaluation.functional import OperatingPoint, PRCurve
 from mmpolar.evaluation.sequence_report import nan_to_none
+from mmpolar.utils.atomic_write import atomic_table, atomic_write
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,8 @@ class ImageLevelReport:
             marks={name: nan_to_none(vars(point)) for name, point in self.marks.items()},
         )
         content['figures'] = content['metrics']  # the key's old name, for one release
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=1), encoding='utf-8')
-        with path.with_suffix('.csv').open('w', newline='', encoding='utf-8') as file:
-            writer = csv.writer(file)
+        atomic_write(path, json.dumps(content, indent=1))
+        with atomic_table(path.with_suffix('.csv')) as writer:
             writer.writerow(['image', 'has_target', 'score'])
             for image in sorted(images, key=lambda image: -image['score']):
                 writer.writerow([image['image'], int(image['has_target']), image['score']])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmpolar.structures.grid import HALF_PIXEL
-from mmpolar.utils.video import video_path_parts
+from mmpolar.utils.file_names import video_path_parts
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Metrics of sequences as a table for the log, a JSON file and a CSV file."""
 
-import csv
 import io
 import json
 import math
@@ -12,6 +11,8 @@ import numpy as np
 from rich import box as rich_box
 from rich.console import Console
 from rich.table import Table
+
+from mmpolar.utils.atomic_write import atomic_table, atomic_write
 
 #: Name of the last row, which has the metrics of all sequences together.
 MEAN_ROW = 'mean'
@@ -79,13 +80,11 @@ def write_report(
         columns: Metrics in the CSV file; its last row has the means.
         **more: Further entries of the JSON file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     report = dict(more, mean=dict(means), sequences=list(sequences))
-    path.write_text(json.dumps(nan_to_none(report), indent=1), encoding='utf-8')
+    atomic_write(path, json.dumps(nan_to_none(report), indent=1))
     rows = [(s['video_name'], s['n_frames'], s['values']) for s in sequences]
     rows.append((MEAN_ROW, sum(s['n_frames'] for s in sequences), means))
-    with path.with_suffix('.csv').open('w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
+    with atomic_table(path.with_suffix('.csv')) as writer:
         writer.writerow(['sequence', 'frames', *columns])
         for name, n_frames, values in rows:
             cells = [_text(values.get(column, math.nan), 6) for column in columns]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mmpolar.datasets.synthetic import make_scene
 from mmpolar.utils.atomic_write import atomic_write
-from mmpolar.utils.image import read_image
+from mmpolar.utils.image import read_image, write_image
 from mmpolar.utils.progress import progress_bar
 
 # In the pets of Oxford-IIIT the breeds of dogs are written in lower case, those of cats are not.
@@ -154,7 +154,7 @@ def write_images(options: StudyOptions) -> dict:
         split = split_of(item, options.fold)
         kind = 'positives' if len(item.boxes) else 'negatives'
         counts[split][kind][item.group] += 1
-        records[split].append(write_image(item, options.out, Path(split, kind), options.side))
+        records[split].append(write_study_image(item, options.out, Path(split, kind), options.side))
     for split in SPLITS:
         if not (counts[split]['positives'] and counts[split]['negatives']):
             raise ValueError(
@@ -304,7 +304,7 @@ def numbered(count: int, fold: int) -> list[tuple[str, int]]:
     return [(split_of_number(index, fold), index) for index in range(count)]
 
 
-def write_image(item: StudyImage, out: Path, folder: Path, side: int) -> dict:
+def write_study_image(item: StudyImage, out: Path, folder: Path, side: int) -> dict:
     """Write a smaller image; gives what the annotation file needs to know of it."""
     is_negative = not len(item.boxes)
     name = f'{item.group}/{item.name}.jpg' if is_negative else (
@@ -315,9 +315,7 @@ def write_image(item: StudyImage, out: Path, folder: Path, side: int) -> dict:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     image = cv2.resize(item.image, size, interpolation=cv2.INTER_AREA)
     path = out / folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
-        raise OSError(f'cannot write {path}; is the disk full?')
+    write_image(path, image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     factors = np.array([size[0] / width, size[1] / height] * 2)
     return dict(
         file_name=str(folder / name),
@@ -346,4 +344,6 @@ def write_annotations(records: list[dict], path: Path) -> None:
                 )
             )
     categories = [dict(id=0, name='target')]
-    path.write_text(json.dumps(dict(images=images, annotations=annotations, categories=categories)))
+    atomic_write(
+        path, json.dumps(dict(images=images, annotations=annotations, categories=categories))
+    )

@@ -10,8 +10,8 @@ from mmpolar.utils.atomic_write import atomic_write
 class AtomicLocalBackend(LocalBackend):
     """MMEngine's local files, of which a reader never sees half a one.
 
-    The bytes go into ``<name>.tmp`` in the same folder and are flushed to the disk; then the file
-    takes its name in one step, which replaces what was there. A process that is killed before that
+    The bytes go into a file beside it and are flushed to the disk; then the file takes its name in
+    one step, which replaces what was there. A process that is killed before that
     step leaves the older file as it was. Registered as ``'atomic_local'``, the value of
     ``backend_args=dict(backend=...)``.
     """

@@ -3,10 +3,14 @@
 import io
 import os
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from mmpolar.utils.atomic_write import atomic_write
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,6 +59,28 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         return to_bgr_uint8(image)
     except TypeError as error:
         raise ImageReadError(f'image file {path}: {error}') from error
+
+
+def write_image(path: str | os.PathLike, image: np.ndarray, options: Sequence[int] = ()) -> None:
+    """Write an image file in one step; its folder is made.
+
+    Args:
+        path: File to write, of a format that OpenCV knows by the ending.
+        image: Image, (H, W) or (H, W, 3) BGR.
+        options: Of ``cv2.imencode``, such as the quality.
+
+    Raises:
+        ValueError: If the ending names no format.
+        OSError: If the file cannot be written; an older one stays.
+    """
+    suffix = Path(path).suffix
+    try:
+        _, encoded = cv2.imencode(suffix, image, options)
+    except cv2.error as error:
+        raise ValueError(
+            f'cannot write {path} as {suffix or "an image"}; give it an ending such as .png or .jpg'
+        ) from error
+    atomic_write(path, encoded.tobytes(), flush=False)
 
 
 def read_image_size(path: str | os.PathLike) -> tuple[int, int]:

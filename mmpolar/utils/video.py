@@ -1,15 +1,17 @@
 """Reading frames from video files, folders of images and cameras."""
 
 import os
-import re
 import warnings
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from mmpolar.utils.deprecation import moved_names
 from mmpolar.utils.image import IMAGE_SUFFIXES, list_images, read_image
+
+__getattr__ = moved_names(__name__, {'video_path_parts': 'mmpolar.utils.file_names'})
 
 Source = str | os.PathLike | int
 
@@ -97,28 +99,6 @@ def frame_rate(source: Source) -> float | None:
     return rate if np.isfinite(rate) and rate > 0 else None
 
 
-def video_path_parts(video_name: str) -> PurePosixPath:
-    """Relative path under which the files of a video may be written.
-
-    A ``/`` in the name makes a sub-folder. Characters that some file system refuses, and parts that
-    would lead out of the folder, become underscores.
-
-    Args:
-        video_name: Name of the video, not empty.
-
-    Returns:
-        A relative path without ``..``.
-
-    Raises:
-        ValueError: If nothing of the name is left.
-    """
-    parts = [part for part in video_name.split('/') if part not in ('', '.')]
-    if not parts:
-        raise ValueError(f'video name {video_name!r} cannot name a file; give the video a name')
-    cleaned = [re.sub(r'[\x00-\x1f<>:"\\|?*]', '_', part) for part in parts]
-    return PurePosixPath(*('_' if part == '..' else part for part in cleaned))
-
-
 def _image_frames(folder: Path) -> list[str]:
     frames = list_images(folder)
     if not frames:
@@ -150,7 +130,8 @@ def _open_video(path: Path) -> cv2.VideoCapture:
         raise VideoReadError(f'{path} is an image, not a video; give the folder that holds it')
     if path.stat().st_size == 0:
         raise VideoReadError(f'video {path} has zero bytes; copy or download it again')
-    capture = cv2.VideoCapture(str(path))
+    # An absolute path, as FFmpeg takes what is before a colon for a protocol.
+    capture = cv2.VideoCapture(os.path.abspath(path))
     if not capture.isOpened():
         raise VideoReadError(
             f'video {path} cannot be opened: it is no video, is cut short, or its codec is unknown '

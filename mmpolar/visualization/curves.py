@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from mmpolar.utils.atomic_write import atomic_path
+
 # What MMEngine writes beside the metrics of a validation.
 _NOT_METRICS = frozenset({'data_time', 'time', 'step', 'epoch', 'memory'})
 _PANEL_INCHES = (9.0, 4.0)
@@ -43,9 +45,8 @@ def plot_training_curves(log: str | os.PathLike, out: str | os.PathLike) -> None
     for axis, (title, curves) in zip(axes, panels, strict=True):
         _draw_panel(axis, title, curves)
     axes[-1].set_xlabel('iteration')
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
+    with atomic_path(out, Path(out).suffix) as unfinished:
+        figure.savefig(unfinished, dpi=120)
 
 
 def read_training_curves(log: str | os.PathLike) -> tuple[Curves, Curves]:

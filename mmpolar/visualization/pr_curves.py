@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mmpolar.evaluation.functional import OperatingPoint, PRCurve
+from mmpolar.utils.atomic_write import atomic_path
 
 _FIGURE_INCHES = (11.0, 4.6)
 _MAX_ALARMS = 10_000
@@ -55,9 +56,8 @@ def plot_pr_curves(
     handles, labels = precision_axis.get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, fontsize='small', loc='outside right upper')
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
+    with atomic_path(out, Path(out).suffix) as unfinished:
+        figure.savefig(unfinished, dpi=120)
 
 
 def _draw(axis: Axes, recall: np.ndarray, values: np.ndarray, name: str) -> None:

@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from mmpolar.utils.atomic_write import atomic_path
+
 _PANEL_INCHES = (5.0, 4.3)
 _COLORS = colormaps['tab10'].colors
 #: Ten trackers have a colour each; the next ten the same colours with another line.
@@ -85,9 +87,8 @@ def plot_results(
         axis.set_axis_off()
     if title:
         figure.suptitle(title)
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
+    with atomic_path(out, Path(out).suffix) as unfinished:
+        figure.savefig(unfinished, dpi=120)
 
 
 def _style(number: int) -> dict:

@@ -7,6 +7,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from mmpolar.utils.atomic_write import atomic_path
 from mmpolar.utils.video import Source, frame_rate
 
 #: Frames per second where a source does not state any.
@@ -21,7 +22,8 @@ class VideoWriter:
 
     Args:
         path: File to write; its folder is made. It appears, and replaces an existing one, when the
-            writer is closed; until then the frames are in a file beside it.
+            writer is closed after one frame at least and the file was found to be whole; until then
+            the frames are in a file beside it.
         fps: Frames per second, above 0.
         size: (width, height) of the frames in pixels, each at least 1.
 
@@ -50,20 +52,23 @@ class VideoWriter:
                 f'a video needs frames per second above 0 and frames of at least 1 x 1 pixel, '
                 f'got fps {fps} and size {self.size}'
             )
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._padding = (self.size[1] % 2, self.size[0] % 2)
         written_size = (self.size[0] + self._padding[1], self.size[1] + self._padding[0])
         codec = cv2.VideoWriter_fourcc(*'mp4v')
-        self._unfinished = self.path.with_name(f'.{self.path.stem}.{os.getpid()}.partial.mp4')
-        self._writer = cv2.VideoWriter(str(self._unfinished), codec, float(fps), written_size)
+        self._place = atomic_path(self.path, '.mp4')
+        self._unfinished = self._place.__enter__()
+        # An absolute path, as FFmpeg takes what is before a colon for a protocol.
+        absolute = os.path.abspath(self._unfinished)
+        self._writer = cv2.VideoWriter(absolute, codec, float(fps), written_size)
         if self.path.is_dir() or not self._writer.isOpened():
             self._writer.release()
-            self._unfinished.unlink(missing_ok=True)
-            raise OSError(
+            error = OSError(
                 f'cannot write the video {self.path} with {written_size[0]} x {written_size[1]} '
                 'pixels: check that the folder is writable and that this build of OpenCV has the '
                 'codec mp4v'
             )
+            self._discard(error)
+            raise error
 
     @classmethod
     def like(cls, path: str | os.PathLike, source: Source, frame: np.ndarray) -> 'VideoWriter':
@@ -101,11 +106,30 @@ class VideoWriter:
         self.n_frames += 1
 
     def close(self) -> None:
-        """Finish the file; it can be played only after this."""
-        if self._writer.isOpened():
-            self._writer.release()
-            if self._unfinished.exists():
-                os.replace(self._unfinished, self.path)
+        """Finish the file, which can be played only after this; without a frame there is none.
+
+        Raises:
+            OSError: If not all frames are in the file, as on a full disk; an older file stays.
+        """
+        if not self._writer.isOpened():
+            return
+        self._writer.release()
+        if not self.n_frames:
+            self._discard(ValueError('no frame'))
+            return
+        found = _count_playable(self._unfinished)
+        if found != self.n_frames:
+            error = OSError(
+                f'the video {self.path} could not be written: {found} of {self.n_frames} frames can '
+                'be played; is the disk full? An older file there was left as it was'
+            )
+            self._discard(error)
+            raise error
+        self._place.__exit__(None, None, None)
+
+    def _discard(self, reason: Exception) -> None:
+        """Remove the unfinished file."""
+        self._place.__exit__(type(reason), reason, None)
 
     def __enter__(self) -> 'VideoWriter':
         return self
@@ -117,3 +141,17 @@ class VideoWriter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _count_playable(path: Path) -> int:
+    """Frames that the index of a video file promises, if the last of them can be decoded; else 0.
+
+    OpenCV does not tell whether its writing failed.
+    """
+    capture = cv2.VideoCapture(os.path.abspath(path))
+    promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    if promised > 0:
+        capture.set(cv2.CAP_PROP_POS_FRAMES, promised - 1)
+    is_whole = promised > 0 and capture.read()[0]
+    capture.release()
+    return promised if is_whole else 0

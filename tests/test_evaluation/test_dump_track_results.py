@@ -121,8 +121,8 @@ def test_names_with_slashes_make_folders_and_never_leave_the_output(video, tmp_p
     dump(video('set/a', 0) + video('../../b', 1) + video('/c:d', 2), out)
     assert (out / 'boxes' / 'set' / 'a.txt').is_file()
     assert (out / 'masks' / 'set' / 'a' / '00000.png').is_file()
-    assert (out / 'boxes' / '_' / '_' / 'b.txt').is_file()
-    assert (out / 'boxes' / 'c_d.txt').is_file()
+    assert (out / 'boxes' / '%2E%2E' / '%2E%2E' / 'b.txt').is_file()
+    assert (out / 'boxes' / '%' / 'c%3Ad.txt').is_file()
     assert [path.name for path in tmp_path.iterdir()] == ['out']
 
 

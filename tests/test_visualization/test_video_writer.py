@@ -1,3 +1,6 @@
+import resource
+import signal
+
 import cv2
 import numpy as np
 import pytest
@@ -76,3 +79,40 @@ def test_options_out_of_range_are_refused(tmp_path):
         VideoWriter(tmp_path / 'video.mp4', 0, (64, 48))
     with pytest.raises(ValueError, match=r'size \(0, 48\)'):
         VideoWriter(tmp_path / 'video.mp4', 25, (0, 48))
+
+
+def test_a_name_with_a_colon_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with VideoWriter('12:30.mp4', 25, (64, 48)) as writer:
+        writer.write(frames(1, 48, 64)[0])
+    assert [path.name for path in tmp_path.iterdir()] == ['12:30.mp4']
+    assert len(read_back(tmp_path / '12:30.mp4')[0]) == 1
+
+
+def test_a_video_without_frames_is_no_file(tmp_path):
+    (tmp_path / 'video.mp4').write_text('old')
+    with VideoWriter(tmp_path / 'video.mp4', 25, (64, 48)):
+        pass
+    assert (tmp_path / 'video.mp4').read_text() == 'old'
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize('room', [0, 2_000, 100_000])
+def test_a_disk_that_takes_no_more_is_an_error_and_the_older_file_stays(tmp_path, room):
+    """The limit of the process on files stands for a full disk; OpenCV sees the same error."""
+    (tmp_path / 'video.mp4').write_text('old')
+    noise = np.random.default_rng(0).integers(0, 255, (40, 96, 128, 3), dtype=np.uint8)
+    writer = VideoWriter(tmp_path / 'video.mp4', 25, (128, 96))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        for frame in noise:
+            writer.write(frame)
+        with pytest.raises(OSError, match=r'video\.mp4 could not be written.*disk full'):
+            writer.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (tmp_path / 'video.mp4').read_text() == 'old'
+    assert len(list(tmp_path.iterdir())) == 1

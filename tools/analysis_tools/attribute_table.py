@@ -20,6 +20,7 @@ from mmpolar.datasets.attributes import LONG_NAMES, Attributes, read_attributes
 from mmpolar.evaluation.metrics import OPEMetric
 from mmpolar.evaluation.replay import TrackReplay, score_results
 from mmpolar.evaluation.result_folder import ResultFolder
+from mmpolar.utils.outputs import check_outputs
 from mmpolar.utils.progress import progress_bar
 
 #: Row with the metrics of all sequences.
@@ -73,6 +74,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Read, score, print and write."""
+    check_outputs({'--out': args.out}, {'the config': args.config, '--attributes': args.attributes})
     dataset = build_dataset(read_plain_config(args), args.config)
     attributes = read_attributes(dataset, args.attributes)
     folders, tracks = open_results(args.results, dataset, args.common)

@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from mmengine.registry import DefaultScope
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from mmpolar.cli.training import (
 )
 from mmpolar.datasets.transforms import GeneratePolarTarget
 from mmpolar.registry import DATASETS
+from mmpolar.utils.image import write_image
 from mmpolar.utils.progress import progress_bar
 from mmpolar.utils.shared_values import load_config
 from mmpolar.visualization.draw import contact_sheet
@@ -96,12 +96,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         index = sample['data_samples'].sample_idx
         images.append(draw_pair(sample, locations))
         captions.append(f'{index}: {sample["data_samples"].dataset_name}')
-        save(images[-1], os.path.join(args.out, f'pair_{index:06d}.png'))
+        write_image(os.path.join(args.out, f'pair_{index:06d}.png'), images[-1])
     if not images:
         usage_error('all pairs are negative; add --show-negatives, or lower negative_prob')
     height, width = images[0].shape[:2]
     sheet = contact_sheet(images, SHEET_COLUMNS, captions, cell=(width // 3, height // 3))
-    save(sheet, os.path.join(args.out, 'contact_sheet.png'))
+    write_image(os.path.join(args.out, 'contact_sheet.png'), sheet)
     print(f'{len(images)} pairs and contact_sheet.png are in {args.out}')
 
 
@@ -147,11 +147,6 @@ def samples(dataset: Any, negatives: bool, num: int) -> Iterator[dict[str, Any]]
             found += 1
         if found == num:
             return
-
-
-def save(image: NDArray[np.uint8], path: str) -> None:
-    if not cv2.imwrite(path, image):
-        raise OSError(f'cannot write {path}; is the disk full?')
 
 
 if __name__ == '__main__':

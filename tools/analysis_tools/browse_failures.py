@@ -4,9 +4,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mmpolar.cli.arguments import add_old_option
 from mmpolar.cli.errors import run_or_explain
@@ -22,6 +20,7 @@ from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.failures import MEASURES, Failure, score_frames, worst_sequences
 from mmpolar.evaluation.replay import TrackReplay, has_masks
 from mmpolar.evaluation.result_folder import ResultFolder
+from mmpolar.utils.image import write_image
 from mmpolar.utils.progress import progress_bar
 from mmpolar.visualization.draw import contact_sheet
 from mmpolar.visualization.failure_row import draw_row
@@ -151,8 +150,8 @@ def write(
         row = contact_sheet(cells, args.frames + 2, captions)
         rows.append(row)
         if args.single:
-            save(row, out_dir / f'{number:03d}_{failure.name.replace("/", "_")}.png')
-    save(np.vstack(rows), out_dir / 'failures.png')
+            write_image(out_dir / f'{number:03d}_{failure.name.replace("/", "_")}.png', row)
+    write_image(out_dir / 'failures.png', np.vstack(rows))
     header = ['sequence', 'frame', *failures[0].values, 'score', 'image']
     table = [line for failure in failures for line in table_lines(failure, dataset, folder)]
     write_csv(out_dir / 'failures.csv', header, table)
@@ -170,11 +169,6 @@ def table_lines(
         metrics = [float(values[frame]) for values in failure.values.values()]
         score = float(scores[frame])
         yield [failure.name, frame, *metrics, score, track.frames[frame]]
-
-
-def save(image: NDArray[np.uint8], path: Path) -> None:
-    if not cv2.imwrite(str(path), image):
-        raise OSError(f'cannot write {path}; is the disk full?')
 
 
 if __name__ == '__main__':

@@ -21,6 +21,7 @@ from mmpolar.cli.tables import text_table, write_csv, write_json
 from mmpolar.models.trackers import Ocean, TorchEngine
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.module_meter import ModuleMeter
+from mmpolar.utils.outputs import check_outputs
 
 #: Parts of the head by the names of its modules; others go under their own names.
 HEAD_PARTS = {
@@ -99,6 +100,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Count, print and write."""
+    check_outputs({'--out': args.out}, {'the config': args.config})
     model = init_tracker(read_plain_config(args), optimize='none').model
     if not isinstance(model, Ocean):
         raise ValueError(

@@ -30,6 +30,7 @@ from mmpolar.evaluation.functional import (
 from mmpolar.evaluation.metrics import DavisMetric, OPEMetric
 from mmpolar.evaluation.replay import Summary, has_masks, score_results
 from mmpolar.evaluation.result_folder import ResultFolder
+from mmpolar.utils.outputs import check_outputs
 from mmpolar.visualization.result_plots import ResultCurve, ResultPanel, plot_results
 
 BOX, MASK = 'box', 'mask'
@@ -97,6 +98,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Score, draw, write and print."""
+    table, numbers = (Path(args.out).with_suffix(suffix) for suffix in ('.csv', '.json'))
+    check_outputs(
+        {'--out': args.out, 'its table': table, 'its numbers': numbers}, {'the config': args.config}
+    )
     dataset = build_dataset(read_plain_config(args), args.config)
     folders, tracks = open_results(args.results, dataset, args.common)
     trackers = [score(folder, dataset, tracks, args) for folder in folders]
@@ -105,8 +110,8 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError('there are no masks to plot; leave out "--show mask"')
     plot_results(panels, args.out, title=args.title)
     header, rows = metric_table(trackers)
-    write_csv(Path(args.out).with_suffix('.csv'), header, rows)
-    write_json(Path(args.out).with_suffix('.json'), report(trackers, panels, args))
+    write_csv(table, header, rows)
+    write_json(numbers, report(trackers, panels, args))
     print(text_table(header, rows))
     print(f'{len(tracks)} sequences; plot, .csv and .json: {args.out}')
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmpolar.cli.errors import usage_error
 from mmpolar.mining.study_data import DOGS, SPLITS, StudyOptions, make_data
+from mmpolar.utils.outputs import check_outputs
 
 DESCRIPTION = """\
 Make a dataset to study false alarms on: some images with a target, and a large pool of images
@@ -42,6 +43,7 @@ def main(argv: list[str] | None = None) -> None:
     """Make the dataset, unless it is there already."""
     args = parse_args(argv)
     try:
+        check_outputs({'--out': args.out}, {'--data': args.data})
         manifest = make_data(StudyOptions(**vars(args)))
     except (ValueError, OSError) as error:
         usage_error(error)

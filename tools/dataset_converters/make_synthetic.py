@@ -8,7 +8,7 @@ import numpy as np
 
 from mmpolar.cli.errors import usage_error
 from mmpolar.datasets.synthetic import generate_dataset
-from mmpolar.utils.image import read_image, read_mask
+from mmpolar.utils.image import read_image, read_mask, write_image
 
 DESCRIPTION = """\
 Make labelled videos out of photographs that come inside installed packages (scikit-image,
@@ -110,8 +110,7 @@ def write_preview(root: Path, file: Path) -> None:
     folders = sorted((root / 'JPEGImages' / '480p').iterdir())
     chosen = np.linspace(0, len(folders) - 1, min(_PREVIEW_VIDEOS, len(folders))).round()
     rows = [_preview_row(root, folders[int(index)]) for index in chosen]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(file), np.concatenate(rows))
+    write_image(file, np.concatenate(rows))
 
 
 def _preview_row(root: Path, folder: Path) -> np.ndarray:

@@ -22,6 +22,7 @@ from mmpolar.utils.checkpoints.ocean_checkpoint import (
     convert_ocean_weights,
     unwrap_ocean_weights,
 )
+from mmpolar.utils.outputs import OutputOverInputError, check_outputs
 from mmpolar.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,13 +63,12 @@ def main(argv: list[str] | None = None) -> None:
     """Convert as the arguments say; ``argv`` defaults to those of the command line."""
     args = parse_args(argv)
     source, out = Path(args.source), Path(args.out)
-    if out.exists() and source.exists() and out.samefile(source):
-        usage_error(f'{out} would replace its own source; give another name for the result')
     try:
+        check_outputs({'OUT': out}, {'SOURCE': source, 'the config': args.config})
         weights, beside = unwrap_ocean_weights(read_checkpoint(source))
         cfg = adapt_config(args, weights)
         conversion = convert_ocean_weights(weights, build_state_dict(cfg), args.leave_out)
-    except (FileNotFoundError, CheckpointReadError) as error:
+    except (FileNotFoundError, CheckpointReadError, OutputOverInputError) as error:
         usage_error(error)
     except OceanConversionError as error:
         usage_error(f'{source} was not converted: {error}')

@@ -30,6 +30,7 @@ from mmpolar.structures.vot_region import Region, parse_region, region_box, resu
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.image import read_image, read_image_size
+from mmpolar.utils.outputs import check_outputs
 from mmpolar.utils.progress import progress_bar
 
 DESCRIPTION = """\
@@ -83,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     submission = BENCHMARKS[f'vot_{args.protocol}']()
     try:
+        check_outputs({'--out': args.out}, {'the sequences': args.data_root})
         dataset = VOTDataset(args.data_root)
         sequences = expected_sequences(dataset)
         jobs = list(list_jobs(submission, dataset, sequences, args.out))

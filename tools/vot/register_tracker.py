@@ -16,6 +16,7 @@ from mmpolar.cli.engine_arguments import (
     engine_arguments,
 )
 from mmpolar.cli.errors import report_error
+from mmpolar.utils.atomic_write import atomic_path, atomic_write
 
 REGISTRY_NAME = 'trackers.ini'
 WORKSPACE_NAME = 'config.yaml'
@@ -116,7 +117,7 @@ def write_registry(path: Path, args: argparse.Namespace) -> Path:
         command=command.replace('%', '%%'),
         timeout=str(args.timeout),
     )
-    with path.open('w', encoding='utf-8') as file:
+    with atomic_path(path) as unfinished, unfinished.open('w', encoding='utf-8') as file:
         registry.write(file)
     return path
 
@@ -136,7 +137,7 @@ def write_workspace(folder: Path, stack: str) -> Path:
         )
     for name in ('sequences', 'results'):
         (folder / name).mkdir(exist_ok=True)
-    path.write_text(content, encoding='utf-8')
+    atomic_write(path, content)
     return path
 
 

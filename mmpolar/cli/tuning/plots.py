@@ -4,7 +4,6 @@ import io
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from numpy.typing import NDArray
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.visualization import matplotlib as plots
+
+from mmpolar.utils.image import write_image
 
 _PANEL_INCHES = (3.6, 3.2)
 _DPI = 120
@@ -54,9 +55,7 @@ def plot_study(
         cv2.copyMakeBorder(row, 0, 0, 0, width - row.shape[1], cv2.BORDER_CONSTANT, value=_WHITE)
         for row in rows
     ]
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(out), np.vstack(rows)):
-        raise OSError(f'cannot write {out}; is the disk full?')
+    write_image(out, np.vstack(rows))
 
 
 def _render(axes: Axes | NDArray, panels: int) -> NDArray[np.uint8]:

@@ -14,8 +14,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from mmpolar.cli.tuning.objective import BASELINE
-from mmpolar.cli.tuning.processes import process_is_gone, this_process
 from mmpolar.cli.tuning.search_space import Value
+from mmpolar.utils.processes import process_is_gone, this_process
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 #: A trial whose process gave no sign of life for so many seconds is given up (data bases only).

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmpolar.cli.tuning.processes import process_is_gone, this_process
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.structures.target import Target
 from mmpolar.utils.image import read_image
+from mmpolar.utils.processes import process_is_gone, this_process
 from mmpolar.utils.progress import progress_bar
 
 _FILE = 'frames.raw'

@@ -17,7 +17,7 @@ import numpy as np
 from mmpolar.datasets.synthetic.photographs import find_photographs
 from mmpolar.datasets.synthetic.random_scene import random_scene
 from mmpolar.datasets.synthetic.scene import Scene
-from mmpolar.utils.atomic_write import atomic_path
+from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.mask_file import encode_mask
 from mmpolar.utils.progress import progress_bar
 
@@ -306,6 +306,4 @@ def _write_text(path: Path, text: str) -> None:
     """Write a file, unless it is so already, in a way that a reader never sees half of it."""
     if path.is_file() and path.read_text() == text:
         return
-    # Several runs may work in one folder.
-    with atomic_path(path, f'.tmp-{os.getpid()}') as unfinished:
-        unfinished.write_text(text)
+    atomic_write(path, text)

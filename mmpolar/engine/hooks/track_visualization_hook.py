@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -13,8 +12,8 @@ from mmengine.structures import BaseDataElement
 
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.registry import HOOKS
-from mmpolar.utils.image import read_image
-from mmpolar.utils.video import video_path_parts
+from mmpolar.utils.file_names import video_path_parts
+from mmpolar.utils.image import read_image, write_image
 from mmpolar.visualization import (
     GROUND_TRUTH_COLOR,
     VideoWriter,
@@ -154,8 +153,7 @@ class TrackVisualizationHook(Hook):
         video.writer.close()
         if video.images:
             sheet = contact_sheet(video.images, _SHEET_COLUMNS, video.captions)
-            _, png = cv2.imencode('.png', sheet)
-            video.stem.with_name(f'{video.stem.name}.png').write_bytes(png.tobytes())
+            write_image(video.stem.with_name(f'{video.stem.name}.png'), sheet)
 
     def _finish_all(self) -> None:
         for video in self._videos.values():

@@ -14,8 +14,9 @@ from mmpolar.evaluation.metrics.gathered_metric import GatheredMetric
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.registry import METRICS
 from mmpolar.structures.boxes import to_corner_xywh
+from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.file_names import video_path_parts
 from mmpolar.utils.mask_file import encode_mask
-from mmpolar.utils.video import video_path_parts
 
 
 @dataclass
@@ -156,17 +157,15 @@ def _encode_mask(frame: TrackFrame) -> bytes | None:
 
 
 def _write_masks(folder: Path, video: DumpedVideo) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     names = video.frame_names
     if len(set(names)) < len(names):
         names = [f'{index:05d}' for index in range(len(names))]
     for name, mask in zip(names, video.masks, strict=True):
         if mask is not None:
-            (folder / f'{name}.png').write_bytes(mask)
+            atomic_write(folder / f'{name}.png', mask, flush=False)
 
 
 def _write_boxes(stem: Path, video: DumpedVideo) -> None:
-    stem.parent.mkdir(parents=True, exist_ok=True)
     corners = [np.zeros(4) if box is None else to_corner_xywh(box) for box in video.boxes]
     boxes = [','.join(f'{value:.4f}' for value in box) for box in corners]
     _write_lines(stem.with_name(f'{stem.name}.txt'), boxes)
@@ -181,7 +180,6 @@ def _write_boxes(stem: Path, video: DumpedVideo) -> None:
 
 
 def _write_polygons(stem: Path, video: DumpedVideo) -> None:
-    stem.parent.mkdir(parents=True, exist_ok=True)
     frames = [
         dict(
             frame=index,
@@ -190,8 +188,8 @@ def _write_polygons(stem: Path, video: DumpedVideo) -> None:
         )
         for index, polygon in enumerate(video.polygons)
     ]
-    stem.with_name(f'{stem.name}.json').write_text(json.dumps(frames), encoding='utf-8')
+    atomic_write(stem.with_name(f'{stem.name}.json'), json.dumps(frames))
 
 
 def _write_lines(file: Path, lines: list[str]) -> None:
-    file.write_text(''.join(f'{line}\n' for line in lines), encoding='utf-8')
+    atomic_write(file, ''.join(f'{line}\n' for line in lines))

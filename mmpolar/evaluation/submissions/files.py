@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+import zlib
 from abc import ABCMeta, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmpolar.utils.atomic_write import atomic_path
+from mmpolar.utils.file_names import check_path_parts
 
+#: Largest file of a submission that is unpacked, in bytes: small archives can hold huge ones.
+MAX_FILE_SIZE = 1 << 28
 #: Endings of files that compression does not make smaller.
 _COMPRESSED = ('.png',)
 #: Time of all entries, the earliest that a zip archive knows: the same results give the same file.
@@ -68,14 +72,31 @@ def open_submission(path: str | os.PathLike) -> Iterator[SubmissionFiles]:
 class SubmissionWriter(metaclass=ABCMeta):
     """Takes the files of a submission that is being made."""
 
-    @abstractmethod
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
     def put(self, name: str, content: bytes) -> None:
         """Write a file.
 
         Args:
             name: Its path, with ``/``.
             content: What is in it.
+
+        Raises:
+            FileNameError: If the path leads out of the submission.
+            ValueError: If there is a file of that name already.
         """
+        check_path_parts(name, 'a file of the submission')
+        if name in self._names:
+            raise ValueError(
+                f'two results would be {name} in the submission; give the sequences two names'
+            )
+        self._names.add(name)
+        self._write(name, content)
+
+    @abstractmethod
+    def _write(self, name: str, content: bytes) -> None:
+        """Write a file whose name was checked."""
 
 
 @contextmanager
@@ -99,7 +120,7 @@ def create_submission(path: str | os.PathLike) -> Iterator[SubmissionWriter]:
             f'{path} exists and is not an empty folder; give another path, or delete it: what it '
             'holds would become part of the submission'
         )
-    with atomic_path(path, f'.partial-{os.getpid()}') as partial:
+    with atomic_path(path) as partial:
         if is_archive:
             with zipfile.ZipFile(partial, 'w') as archive:
                 yield _ZipWriter(archive)
@@ -127,17 +148,30 @@ class _ZipFiles(SubmissionFiles):
         self.repeated = sorted(name for name, count in counts.items() if count > 1)
 
     def read(self, name: str) -> bytes:
+        size = self._archive.getinfo(name).file_size
+        if size > MAX_FILE_SIZE:
+            raise OSError(
+                f'{name} has {size} bytes unpacked, more than the {MAX_FILE_SIZE} that the file of a '
+                'sequence can have'
+            )
         try:
             return self._archive.read(name)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            RuntimeError,
+            NotImplementedError,
+            EOFError,
+        ) as error:
             raise OSError(f'{name} cannot be unpacked ({error})') from error
 
 
 class _FolderWriter(SubmissionWriter):
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self._folder = folder
 
-    def put(self, name: str, content: bytes) -> None:
+    def _write(self, name: str, content: bytes) -> None:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -145,9 +179,10 @@ class _FolderWriter(SubmissionWriter):
 
 class _ZipWriter(SubmissionWriter):
     def __init__(self, archive: zipfile.ZipFile) -> None:
+        super().__init__()
         self._archive = archive
 
-    def put(self, name: str, content: bytes) -> None:
+    def _write(self, name: str, content: bytes) -> None:
         info = zipfile.ZipInfo(name, _EPOCH)
         info.external_attr = _MODE << 16
         is_compressed = name.endswith(_COMPRESSED)

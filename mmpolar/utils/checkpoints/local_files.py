@@ -1,9 +1,14 @@
-"""Checkpoints on the disk, as MMEngine reads them, without the code that it would run on resuming."""
+"""Checkpoints as MMEngine reads them, without the code that it would run on resuming."""
 
+import os
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import torch
 from mmengine.runner import checkpoint as mmengine_checkpoint
+
+from mmpolar.utils.checkpoints.safe_reading import read_checked
 
 #: Entry of ``meta`` that MMEngine's runner runs as a Python config when it resumes. It compares the
 #: number of GPUs with that of the old MMCV, which wrote it; MMEngine itself writes ``cfg`` instead.
@@ -26,8 +31,14 @@ def load_from_local(
 
     Raises:
         FileNotFoundError: If there is no such file.
+        CheckpointReadError: If it is damaged, or asks for more memory than it has bytes.
     """
-    return without_code(mmengine_checkpoint.load_from_local(filename, map_location))
+    path = os.path.expanduser(filename)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'no checkpoint at {path}; give the path of a .pth file')
+    return without_code(
+        read_checked(path, lambda: mmengine_checkpoint.load_from_local(path, map_location))
+    )
 
 
 def without_code(checkpoint: Any) -> Any:
@@ -36,3 +47,19 @@ def without_code(checkpoint: Any) -> Any:
     if isinstance(meta, dict):
         meta.pop(_RUN_ON_RESUMING, None)
     return checkpoint
+
+
+def _reader_without_code(reader: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(reader)
+    def read(filename: str, map_location: Any = None, *args: Any, **kwargs: Any) -> Any:
+        return without_code(reader(filename, map_location, *args, **kwargs))
+
+    return read
+
+
+# Addresses, names of other model zoos and so on are no safer than files.
+for _prefix, _reader in list(mmengine_checkpoint.CheckpointLoader._schemes.items()):
+    if _prefix:
+        mmengine_checkpoint.CheckpointLoader.register_scheme(
+            _prefix, _reader_without_code(_reader), force=True
+        )

@@ -16,7 +16,7 @@ function that returns the statistics methods of ``HistoryBuffer`` and nothing el
 
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,14 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
+from mmpolar.utils.checkpoints.size_check import (
+    CheckpointSizeError,
+    check_file_size,
+    check_tensor_sizes,
+)
+
 _STATISTICS = ('min', 'max', 'current', 'mean')
 _NUMPY_SCALARS = '?bhilqBHILQefdgFDSU'
-_UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError)
 
 
 class CheckpointReadError(ValueError):
@@ -55,18 +60,49 @@ def read_checkpoint(
             f'no checkpoint at {path}; give the path of a .pth file that training wrote'
         )
     register_safe_globals()
-    try:
-        checkpoint = torch.load(path, map_location=device, weights_only=True)
-    except _UNREADABLE as error:
-        raise CheckpointReadError(
-            f'cannot read the checkpoint {path}: {_first_line(error)}. It is damaged (copy it '
-            'again), or holds objects that loading refuses for safety (save its state_dict alone)'
-        ) from error
+    checkpoint = read_checked(
+        path, lambda: torch.load(path, map_location=device, weights_only=True)
+    )
     if not isinstance(checkpoint, Mapping):
         raise CheckpointReadError(
             f'{path} holds a {type(checkpoint).__name__}, not a checkpoint; give a file with a '
             'state dict, as training writes it'
         )
+    return checkpoint
+
+
+def read_checked(path: str | os.PathLike, read: Callable[[], Any]) -> Any:
+    """Read a checkpoint file that may be damaged, or made to take all memory.
+
+    Args:
+        path: The file.
+        read: Reads it.
+
+    Returns:
+        What ``read`` gives.
+
+    Raises:
+        CheckpointReadError: If it cannot be read, whatever ``read`` raises, or asks for more memory
+            than it has bytes.
+        OSError: If the system refuses to read the file.
+    """
+    try:
+        check_file_size(path)
+        checkpoint = read()
+        check_tensor_sizes(checkpoint, path)
+    except CheckpointSizeError as error:
+        raise CheckpointReadError(
+            f'the checkpoint {path} ({os.path.getsize(path)} bytes) asks for more memory than it has '
+            f'bytes: {error}. No training writes such a file; do not use it'
+        ) from error
+    except OSError:
+        raise
+    # A damaged pickle leads to errors of any kind.
+    except Exception as error:
+        raise CheckpointReadError(
+            f'cannot read the checkpoint {path}: {_first_line(error)}. It is damaged (copy it '
+            'again), or holds objects that loading refuses for safety (save its state_dict alone)'
+        ) from error
     return checkpoint
 
 

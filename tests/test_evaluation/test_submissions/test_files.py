@@ -10,7 +10,12 @@ from submission_cases import LENGTH, Case
 
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.evaluation.submissions import expected_sequences, make_submission
-from mmpolar.evaluation.submissions.files import create_submission, open_submission
+from mmpolar.evaluation.submissions.files import (
+    MAX_FILE_SIZE,
+    create_submission,
+    open_submission,
+)
+from mmpolar.utils.file_names import FileNameError
 
 
 def pack(folder, archive, prefix=''):
@@ -137,3 +142,33 @@ def test_an_empty_submission_lacks_every_sequence(davis2017, tmp_path):
         pass
     found = davis2017.check(tmp_path / 'x.zip')
     assert found == {('error', 'missing sequence', name) for name in ('one', 'two')}
+
+
+@pytest.mark.parametrize('out', ['new.zip', 'new'])
+@pytest.mark.parametrize('name', ['../x.txt', '/x.txt', 'a/../../x.txt', 'a//x.txt', 'a\\x.txt'])
+def test_names_that_lead_out_of_a_submission_are_refused(out, name, tmp_path):
+    with pytest.raises(FileNameError, match=r'x\.txt'), create_submission(tmp_path / out) as writer:
+        writer.put(name, b'x')
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('out', ['new.zip', 'new'])
+def test_two_results_of_one_name_are_refused(out, tmp_path):
+    with create_submission(tmp_path / out) as writer:
+        writer.put('a.txt', b'x')
+        with pytest.raises(ValueError, match='two results'):
+            writer.put('a.txt', b'y')
+
+
+def test_a_file_that_is_huge_once_unpacked_is_not_unpacked(lasot, tmp_path):
+    archive = tmp_path / 'x.zip'
+    with (
+        zipfile.ZipFile(archive, 'w', zipfile.ZIP_DEFLATED) as packed,
+        packed.open('a.txt', 'w', force_zip64=True) as file,
+    ):
+        for _ in range(MAX_FILE_SIZE >> 22):
+            file.write(bytes(1 << 22))
+        file.write(b'x')
+    assert archive.stat().st_size < MAX_FILE_SIZE / 100
+    with open_submission(archive) as files, pytest.raises(OSError, match='bytes unpacked'):
+        files.read('a.txt')

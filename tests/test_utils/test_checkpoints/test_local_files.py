@@ -1,0 +1,49 @@
+"""MMEngine resumes from a checkpoint without running the config in it, wherever it comes from."""
+
+import functools
+import http.server
+import threading
+
+import pytest
+import torch
+from mmengine.runner.checkpoint import CheckpointLoader
+
+import mmpolar.registry  # noqa: F401  (registers, as everything that trains imports it)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    folder = tmp_path / 'files'
+    folder.mkdir()
+    meta = dict(config='raise SystemExit("ran")', epoch=3)
+    torch.save(dict(meta=meta, state_dict=dict(a=torch.ones(2))), folder / 'a.pth')
+    return folder / 'a.pth'
+
+
+@pytest.fixture
+def address(checkpoint, tmp_path, monkeypatch):
+    """The checkpoint on a web server of this machine."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Handler, directory=checkpoint.parent)
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}/a.pth'
+        server.shutdown()
+
+
+def test_the_config_that_resuming_would_run_is_left_out(checkpoint, address):
+    for place in (str(checkpoint), address):
+        got = CheckpointLoader.load_checkpoint(place, map_location='cpu', logger=None)
+        assert got['meta'] == dict(epoch=3)
+        assert torch.equal(got['state_dict']['a'], torch.ones(2))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'no checkpoint at .*b\.pth'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'b.pth'), logger=None)
