@@ -249,7 +249,7 @@ def test_misfits_are_told_in_one_line_and_leave_an_older_file_alone(source, tmp_
 def test_unusable_arguments_are_told_in_one_line(source, tmp_path, capsys):
     out = tmp_path / 'out.pth'
     assert 'no checkpoint at' in refuse(capsys, tmp_path / 'none.pth', out)
-    assert 'would replace its own source' in refuse(capsys, source, source)
+    assert 'would write over SOURCE' in refuse(capsys, source, source)
     assert 'no config at' in refuse(capsys, source, out, '--config', 'nowhere.py')
     runtime = ROOT / 'configs/_base_/default_runtime.py'
     assert 'no config of an Ocean' in refuse(capsys, source, out, '--config', runtime)
