@@ -60,7 +60,7 @@ def atomic_path(path: str | os.PathLike, suffix: str = '', flush: bool = True) -
         yield unfinished
         if flush:
             _flush_all(unfinished)
-        _put_in_place(unfinished, path)
+        _rename(unfinished, path)
     except BaseException:
         _remove(unfinished)
         raise
@@ -122,7 +122,7 @@ def _tidy(folder: Path) -> None:
                 _remove(Path(entry.path))
 
 
-def _put_in_place(unfinished: Path, path: Path) -> None:
+def _rename(unfinished: Path, path: Path) -> None:
     """Give it its name; a folder first takes an older one out of the way."""
     if not (unfinished.is_dir() and path.is_dir() and any(path.iterdir())):
         os.replace(unfinished, path)

@@ -55,8 +55,8 @@ class VideoWriter:
         self._padding = (self.size[1] % 2, self.size[0] % 2)
         written_size = (self.size[0] + self._padding[1], self.size[1] + self._padding[0])
         codec = cv2.VideoWriter_fourcc(*'mp4v')
-        self._place = atomic_path(self.path, '.mp4')
-        self._unfinished = self._place.__enter__()
+        self._writing = atomic_path(self.path, '.mp4')
+        self._unfinished = self._writing.__enter__()
         # An absolute path, as FFmpeg takes what is before a colon for a protocol.
         absolute = os.path.abspath(self._unfinished)
         self._writer = cv2.VideoWriter(absolute, codec, float(fps), written_size)
@@ -125,11 +125,11 @@ class VideoWriter:
             )
             self._discard(error)
             raise error
-        self._place.__exit__(None, None, None)
+        self._writing.__exit__(None, None, None)
 
     def _discard(self, reason: Exception) -> None:
         """Remove the unfinished file."""
-        self._place.__exit__(type(reason), reason, None)
+        self._writing.__exit__(type(reason), reason, None)
 
     def __enter__(self) -> 'VideoWriter':
         return self
