@@ -6,6 +6,7 @@ SHELL := /bin/bash
 PYTHON ?=
 ARGS ?=
 BIN := .venv/bin
+LIGHT := .venv.light/bin
 # OpenMP threads that wait spin this often before they sleep: long enough for a gap between two
 # layers, short enough to share the cores with other programs.
 SPIN := 20000
@@ -18,8 +19,9 @@ env: ## Set up .venv (first time 10-15 minutes; then at once)
 
 train-env: env ## What training needs: .venv, for now
 
-demo: env ## Track with a trained tracker, a minute or two, and write the images
-	@$(BIN)/python demo/packaged_tracker.py $(ARGS)
+demo: ## Track with a trained tracker, without PyTorch: under a minute, set-up included
+	@PYTHON="$(PYTHON)" tools/setup_env.sh light
+	@$(LIGHT)/python demo/packaged_tracker.py $(ARGS)
 
 quickstart: env ## Train on synthetic video for a few minutes, track, and write the images
 	@GOMP_SPINCOUNT=$(SPIN) $(BIN)/python demo/quickstart.py $(ARGS)

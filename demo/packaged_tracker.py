@@ -1,4 +1,4 @@
-"""See a trained tracker at work: no training, no data, a minute or two.
+"""See a trained tracker at work: no training, no data, no PyTorch, less than a minute.
 
 It follows targets in videos that are made on the spot, so that the true contour is known: generated
 shapes, and real things cut out of, or filmed in, photographs that come inside Python packages.
@@ -7,36 +7,35 @@ See ``python demo/packaged_tracker.py --help``.
 
 import argparse
 import json
-import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.dataset import pseudo_collate
-from mmengine.evaluator import Evaluator
-from mmengine.logging import MMLogger
-from rich.console import Console
-from rich.table import Table
 
-from mmpolar.apis import available_models, init_tracker
-from mmpolar.datasets import BaseTrackDataset
-from mmpolar.datasets.synthetic import PHOTO_SCENES, photo_scene, write_scene
-from mmpolar.engine.hooks import TrackVisualizationHook
-from mmpolar.evaluation.metrics import SpeedMetric, TrackSegMetric
+from mmpolar.apis import init_tracker
+from mmpolar.cli.arguments import add_old_option
+from mmpolar.datasets.synthetic import PHOTO_SCENES, Scene, make_scene, photo_scene
+from mmpolar.evaluation.functional import mean_of_known
+from mmpolar.evaluation.video_score import VideoScore
 from mmpolar.model_zoo import DEFAULT_MODEL, ModelNotFoundError
-from mmpolar.models.trackers import Ocean
-from mmpolar.registry import DATASETS
-from mmpolar.utils.progress import progress_bar
-from mmpolar.utils.video import iter_frames
-from mmpolar.visualization import contact_sheet
+from mmpolar.structures.track_result import TrackResult
+from mmpolar.tracking import SingleTargetTracker
+from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.progress import shows_progress
+from mmpolar.visualization import (
+    GROUND_TRUTH_COLOR,
+    VideoWriter,
+    contact_sheet,
+    draw_mask_contour,
+    draw_results,
+)
 
-PIPELINE = [dict(type='LoadTrackFrame'), dict(type='PackTrackInputs')]
-# The columns of the table, and what they mean.
-METRICS = {
+#: The columns of the table: values of VideoScore, and what they are called.
+COLUMNS = {
     'iou': 'box',
     'J': 'J',
     'F': 'F',
@@ -47,22 +46,35 @@ METRICS = {
 LEGEND = """\
 box: overlap with the true one; J: overlap of the masks; F: agreement of their contours; filled box: J
 of the tracker's box; static box: overlap of a box that never moves; ceiling: J of a perfect contour
-of as many rays. Frame 0, where the target is given, counts nowhere."""
+of as many rays, which the mask stage can exceed. Frame 0, where the target is given, counts nowhere."""
 #: Images of a video on the contact sheet, and width and height of each, pixels.
 SHEET_COLUMNS, SHEET_CELL = 5, (240, 180)
-HOW_TO_GET_ONE = """\
-No trained tracker is at hand: this copy of mmpolar has none.
-  - make quickstart
-    trains one for a few minutes on generated videos, which shows the whole path;
-  - train a real one on your images and videos, then publish it under its name:
-      python tools/train.py configs/ocean_polar/ocean-polar_effnet-lite0_natural.py
-      python tools/model_converters/publish_model.py CHECKPOINT --help"""
+FPS = 25
 NEXT = """\
 Now your own video; the box is the target's left, top, width and height in the first frame:
-  .venv/bin/python demo/track_video.py VIDEO.mp4 --box 100,80,60,40 --out tracked.mp4
-without PyTorch:
-  .venv/bin/mmpolar track VIDEO.mp4 --box 100,80,60,40 --out tracked.mp4
-and to see a tracker being trained: make quickstart"""
+  {folder}/mmpolar track VIDEO.mp4 --box 100,80,60,40 --out tracked.mp4
+To see a tracker being trained: make quickstart"""
+
+
+@dataclass
+class Video:
+    """A video that was tracked.
+
+    Attributes:
+        name: Its name.
+        values: What the tracker reached, see VideoScore.
+        seconds: Time that the tracker took for the frames after the first.
+        frames: How many those are.
+        shown: Images for the contact sheet.
+        captions: Texts under them.
+    """
+
+    name: str
+    values: dict[str, float]
+    seconds: float
+    frames: int
+    shown: list[np.ndarray] = field(default_factory=list)
+    captions: list[str] = field(default_factory=list)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -70,8 +82,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         show(args)
-    except ModelNotFoundError as error:
-        print(f'error: {error}' if available_models() else HOW_TO_GET_ONE, file=sys.stderr)
+    except (ModelNotFoundError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
         return 2
     return 0
 
@@ -81,16 +93,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--model', default=DEFAULT_MODEL, metavar='NAME', help='(default: %(default)s)'
     )
+    out = parser.add_argument(
+        '--out', default='work_dirs/demo', help='where videos and images go (default: %(default)s)'
+    )
+    add_old_option(parser, '--work-dir', out)
     parser.add_argument(
-        '--work-dir',
-        default='work_dirs/demo',
-        help='where videos and images go (default: %(default)s)',
+        '--generated', type=int, default=4, help='generated videos (default: %(default)s)'
     )
     parser.add_argument(
-        '--generated', type=int, default=8, help='generated videos (default: %(default)s)'
-    )
-    parser.add_argument(
-        '--frames', type=int, default=48, help='frames of each other video (default: %(default)s)'
+        '--frames', type=int, default=36, help='frames of each other video (default: %(default)s)'
     )
     args = parser.parse_args(argv)
     if args.generated < 1 or args.frames < 2:
@@ -99,99 +110,94 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 
 def show(args: argparse.Namespace) -> None:
-    """Make the videos, track the targets, print the metrics, and say where the images are."""
+    """Make the videos, track the targets, print the values, and say where the images are."""
     start = time.time()
-    MMLogger.get_current_instance().setLevel(logging.WARNING)  # the tables here say it shorter
-    model = init_tracker(args.model).model
-    work_dir = Path(args.work_dir)
-    rows = []
-    for title, dataset in make_videos(args, work_dir / 'videos').items():
-        folder = work_dir / title.replace(' ', '_')
-        report, speed = track(model, dataset, folder, title)
-        print_metrics(title, report, speed)
-        rows += sheet_rows(folder, report['sequences'])
-    sheet = work_dir / 'contact_sheet.png'
-    write_sheet(sheet, rows)
+    # One thread: with more, which wait for each other, a busy machine is slower, not faster.
+    tracker = init_tracker(args.model, engine='onnx', threads=1)
+    folder = Path(args.out)
+    kinds = {
+        'generated shapes': {
+            f'val-{index:04d}': make_scene(0, 'val', index) for index in range(args.generated)
+        },
+        'real things': {name: photo_scene(name, args.frames) for name in PHOTO_SCENES},
+    }
+    tracked = {
+        kind: [
+            track(tracker, name, scene, folder / kind.replace(' ', '_'))
+            for name, scene in scenes.items()
+        ]
+        for kind, scenes in kinds.items()
+    }
+    for kind, videos in tracked.items():
+        print_values(kind, videos)
+    report = {kind: {one.name: one.values for one in videos} for kind, videos in tracked.items()}
+    atomic_write(folder / 'values.json', json.dumps(report, indent=1))
+    sheet = folder / 'contact_sheet.jpg'
+    write_sheet(sheet, [one for videos in tracked.values() for one in videos])
     print(f'{LEGEND}\n')
     print(f'all of it at a glance: {sheet}')
-    print(f'videos with box and contour drawn in (green: the ground truth): {work_dir}/*/*.mp4')
-    print(f'a contact sheet of each: {work_dir}/*/*.png')
-    print(f'Done in {time.time() - start:.0f} seconds with {args.model}.\n\n{NEXT}')
+    print(f'videos with box and contour drawn in (green: the ground truth): {folder}/*/*.mp4')
+    print(f'the table as a file: {folder}/values.json')
+    print(f'Done in {time.time() - start:.0f} seconds with {args.model}.\n')
+    print(NEXT.format(folder=Path(sys.executable).parent))
 
 
-def make_videos(args: argparse.Namespace, root: Path) -> dict[str, BaseTrackDataset]:
-    """The two kinds of videos; what is there from an earlier run is kept."""
-    photographs = root / f'photographs_{args.frames}'
-    for name in progress_bar(PHOTO_SCENES, desc='real things', unit='video'):
-        write_scene(photo_scene(name, args.frames), photographs, name)
-    common = dict(pipeline=PIPELINE, test_mode=True)
-    generated = dict(type='SyntheticDataset', split='val', num_val=args.generated)
-    return {
-        'generated shapes': DATASETS.build(
-            dict(generated, data_root=str(root / 'generated'), **common)
-        ),
-        'real things': DATASETS.build(
-            dict(type='DavisDataset', data_root=str(photographs), **common)
-        ),
-    }
+def track(tracker: SingleTargetTracker, name: str, scene: Scene, folder: Path) -> Video:
+    """Follow the target of a scene from its first box, score, and write a video."""
+    if shows_progress():
+        print(f'\rtracking {name:24}', end='\r', file=sys.stderr)
+    first = scene.render(0)[1]
+    score = VideoScore(first, tracker.engine.n_rays)
+    chosen = np.linspace(0, len(scene) - 1, SHEET_COLUMNS).round().astype(int).tolist()
+    video = Video(name, {}, 0.0, len(scene) - 1)
+    width, height = scene.size
+    with VideoWriter(folder / f'{name}.mp4', FPS, (width, height)) as writer:
+        for number, (frame, gt_mask) in enumerate(rendered(scene)):
+            begin = time.perf_counter()
+            result = tracker.step(frame) if number else tracker.init(frame, score.first_box)
+            if number:
+                video.seconds += time.perf_counter() - begin
+                score.add(result, gt_mask)
+            drawn = draw(frame, result, gt_mask)
+            writer.write(drawn)
+            times = chosen.count(number)  # more than once in a short video
+            video.shown += [drawn] * times
+            video.captions += [f'frame {number}'] * times
+    video.values = score.values()
+    video.captions[0] = f'{name}: box {video.values["iou"]:.2f}, J {video.values["J"]:.2f}'
+    return video
 
 
-def track(
-    model: Ocean, dataset: BaseTrackDataset, folder: Path, title: str
-) -> tuple[dict[str, Any], float]:
-    """Follow the targets of all videos from their first box, and draw.
-
-    Returns:
-        The report of :class:`TrackSegMetric`, and the frames a second.
-    """
-    out_file = folder / 'metrics.json'
-    n_rays = model.mask_head.n_rays
-    evaluator = Evaluator([TrackSegMetric(n_rays, out_file=str(out_file)), SpeedMetric()])
-    drawing = TrackVisualizationHook(out_dir=str(folder))
-    for index in progress_bar(range(len(dataset)), desc=title, unit='frame'):
-        batch = pseudo_collate([dataset[index]])
-        samples = model.test_step(batch)
-        evaluator.process(samples, batch)
-        drawing.after_test_iter(None, index, batch, samples)
-    metrics = evaluator.evaluate(len(dataset))
-    return json.loads(out_file.read_text()), metrics['speed/fps']
+def rendered(scene: Scene) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The frames of a scene, each with its true mask."""
+    return (scene.render(number) for number in range(len(scene)))
 
 
-def print_metrics(title: str, report: Mapping[str, Any], speed: float) -> None:
+def draw(frame: np.ndarray, result: TrackResult, gt_mask: np.ndarray) -> np.ndarray:
+    """What the tracker found, and thinly in green what was to be found."""
+    return draw_mask_contour(draw_results(frame, [result]), gt_mask, GROUND_TRUTH_COLOR)
+
+
+def print_values(kind: str, videos: list[Video]) -> None:
     """A row a video, and the means."""
-    table = Table(title=title)
-    table.add_column('', no_wrap=True)
-    for meaning in METRICS.values():
-        table.add_column(meaning, justify='right')
-    for sequence in report['sequences']:
-        table.add_row(sequence['video_name'], *(f'{sequence["values"][n]:.3f}' for n in METRICS))
-    table.add_section()
-    table.add_row('mean', *(f'{report["mean"][name]:.3f}' for name in METRICS))
-    Console().print(table)
-    print(f'{speed:.0f} frames a second, reading and drawing left out\n')
+    mean = {name: mean_of_known([one.values[name] for one in videos]) for name in COLUMNS}
+    print(f'\n{kind:24}' + ''.join(f'{title:>12}' for title in COLUMNS.values()))
+    for one in videos:
+        print(table_row(one.name, one.values))
+    print(table_row('mean', mean))
+    frames, seconds = sum(one.frames for one in videos), sum(one.seconds for one in videos)
+    print(f'{frames / seconds:.0f} frames a second, reading and drawing left out\n')
 
 
-def sheet_rows(
-    folder: Path, sequences: Sequence[Mapping[str, Any]]
-) -> list[tuple[list[np.ndarray], list[str]]]:
-    """Images of each video, evenly spaced, and their captions."""
-    rows = []
-    for sequence in sequences:
-        frames = list(iter_frames(folder / f'{sequence["video_name"]}.mp4'))
-        chosen = np.linspace(0, len(frames) - 1, SHEET_COLUMNS).round().astype(int)
-        captions = [f'frame {number}' for number in chosen]
-        values = sequence['values']
-        captions[0] = f'{sequence["video_name"]}: box {values["iou"]:.2f}, J {values["J"]:.2f}'
-        rows.append(([frames[number] for number in chosen], captions))
-    return rows
+def table_row(name: str, values: Mapping[str, float]) -> str:
+    return f'{name:24}' + ''.join(f'{values[column]:12.3f}' for column in COLUMNS)
 
 
-def write_sheet(path: Path, rows: Sequence[tuple[list[np.ndarray], list[str]]]) -> None:
-    images = [image for row, _ in rows for image in row]
-    captions = [caption for _, row in rows for caption in row]
+def write_sheet(path: Path, videos: list[Video]) -> None:
+    images = [image for one in videos for image in one.shown]
+    captions = [caption for one in videos for caption in one.captions]
     sheet = contact_sheet(images, SHEET_COLUMNS, captions, SHEET_CELL)
-    _, png = cv2.imencode('.png', sheet)
-    path.write_bytes(png.tobytes())
+    atomic_write(path, cv2.imencode('.jpg', sheet)[1].tobytes())
 
 
 if __name__ == '__main__':

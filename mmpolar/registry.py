@@ -53,9 +53,9 @@ def _child(parent: root.Registry, *packages: str) -> Registry:
 
 MODELS = _child(root.MODELS, 'models')
 TASK_UTILS = _child(root.TASK_UTILS, 'mining')
-DATASETS = _child(root.DATASETS, 'datasets', 'mining')
-DATA_SAMPLERS = _child(root.DATA_SAMPLERS, 'datasets')
-TRANSFORMS = _child(root.TRANSFORMS, 'datasets', 'mining')
+DATASETS = _child(root.DATASETS, 'datasets.registered', 'mining')
+DATA_SAMPLERS = _child(root.DATA_SAMPLERS, 'datasets.registered')
+TRANSFORMS = _child(root.TRANSFORMS, 'datasets.registered', 'mining')
 HOOKS = _child(root.HOOKS, 'engine', 'mining')
 LOOPS = _child(root.LOOPS, 'mining')
 OPTIM_WRAPPERS = _child(root.OPTIM_WRAPPERS, 'engine')

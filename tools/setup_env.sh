@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# Makes .venv with everything mmpolar needs. Safe to run again: what is there is kept, and when
-# nothing changed it ends at once. Set PYTHON to choose the interpreter.
+# Makes .venv with everything mmpolar needs, or with the argument "light" .venv.light, which tracks but
+# cannot train: no PyTorch, no compiler. Safe to run again: what is there is kept, and when nothing
+# changed it ends at once. Set PYTHON to choose the interpreter.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+KIND=${1:-full}
 VENV=.venv
+[[ $KIND == light ]] && VENV=.venv.light
 STAMP=$VENV/.mmpolar-ready
 LOG=$VENV/setup.log
 LOCK=requirements/lock.txt
 STEPS=5
+[[ $KIND == light ]] && STEPS=1
 HEARTBEAT_SECONDS=30
 
 main() {
@@ -22,11 +26,15 @@ main() {
     trap 'echo "setup_env: interrupted; run the same command again to go on." >&3; exit 130' INT
     create_venv
     : >"$LOG"
-    step 1 'build tools' install -r requirements/build.txt
-    step 2 'PyTorch (a large download)' install torch
-    step 3 'MMCV, compiled from source (the long one)' install_mmcv
-    step 4 'OpenMMLab and the other packages' install_packages
-    step 5 'mmpolar itself, and a check that all of it imports' install_mmpolar
+    if [[ $KIND == light ]]; then
+        step 1 'mmpolar and ten packages of prebuilt files' install_light
+    else
+        step 1 'build tools' install -r requirements/build.txt
+        step 2 'PyTorch (a large download)' install torch
+        step 3 'MMCV, compiled from source (the long one)' install_mmcv
+        step 4 'OpenMMLab and the other packages' install_packages
+        step 5 'mmpolar itself, and a check that all of it imports' install_mmpolar
+    fi
     echo "$key" >"$STAMP"
     echo "Ready: $VENV (took $(minutes $SECONDS))."
 }
@@ -37,6 +45,10 @@ requirements_key() {
 }
 
 announce() {
+    if [[ $KIND == light ]]; then
+        echo "Setting up $VENV: no PyTorch, no compiler; half a minute the first time. Details: $LOG"
+        return
+    fi
     cat <<TEXT
 Setting up $VENV. The first time this takes about 10-15 minutes on two cores, nearly all of it in
 step 3: MMCV is published as source only, so its operators are compiled on this machine (a C++
@@ -109,6 +121,14 @@ install_packages() {
 install_mmpolar() {
     install --no-build-isolation --no-deps -e . &&
         python -c 'import mmcv.ops, mmdet.models, mmpolar.registry'
+}
+
+# The pinned packages are named one by one, and compiled when they are imported: without a search for
+# what fits, and without modules that nobody imports, pip takes a fraction of the time.
+install_light() {
+    install --no-deps --no-compile -r requirements/demo.txt &&
+        install --no-build-isolation --no-deps -e . &&
+        python -c 'import mmpolar.runtime, mmpolar.datasets.synthetic, av, PIL'
 }
 
 # step NUMBER TITLE COMMAND...: runs the command into the log, with a sign of life on the screen.

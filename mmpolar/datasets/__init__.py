@@ -1,50 +1,52 @@
-"""Datasets of tracks, the pairs sampled from them, and their samplers and transforms."""
+"""Datasets of tracks, the pairs sampled from them, and their samplers and transforms.
 
-from mmpolar.datasets import samplers, transforms  # noqa: F401  (registers their classes)
-from mmpolar.datasets.base_box_dataset import BaseBoxDataset
-from mmpolar.datasets.base_track_dataset import BaseTrackDataset
-from mmpolar.datasets.box_track_dataset import BoxTrackDataset
-from mmpolar.datasets.coco_track_dataset import CocoTrackDataset
-from mmpolar.datasets.davis_dataset import DavisDataset
-from mmpolar.datasets.got10k_dataset import GOT10kDataset
-from mmpolar.datasets.image_folder_dataset import ImageFolderDataset
-from mmpolar.datasets.imagenet_vid_dataset import ImageNetVIDDataset
-from mmpolar.datasets.lasot_dataset import LaSOTDataset
-from mmpolar.datasets.mask_crop_dataset import MaskCropDataset
-from mmpolar.datasets.multi_target_dataset import MultiTargetDataset
-from mmpolar.datasets.otb_dataset import OTBDataset
-from mmpolar.datasets.segtrack_v2_dataset import SegTrackV2Dataset
-from mmpolar.datasets.synthetic_dataset import SyntheticDataset
-from mmpolar.datasets.track_pair_dataset import TrackPairDataset
-from mmpolar.datasets.trackingnet_dataset import TrackingNetDataset
-from mmpolar.datasets.uav123_dataset import UAV123Dataset
-from mmpolar.datasets.vot_dataset import VOTDataset
-from mmpolar.datasets.youtube_vos_dataset import YouTubeVOSDataset
+The classes, which need MMEngine, are imported when they are asked for, so that the video generator in
+:mod:`mmpolar.datasets.synthetic` works without. :mod:`mmpolar.datasets.registered` imports them all.
+"""
+
+import sys
+from importlib import import_module
+from typing import Any
+
 from mmpolar.utils.deprecation import moved_names
 
-__all__ = [
-    'BaseBoxDataset',
-    'BaseTrackDataset',
-    'BoxTrackDataset',
-    'CocoTrackDataset',
-    'DavisDataset',
-    'GOT10kDataset',
-    'ImageFolderDataset',
-    'ImageNetVIDDataset',
-    'LaSOTDataset',
-    'MaskCropDataset',
-    'MultiTargetDataset',
-    'OTBDataset',
-    'SegTrackV2Dataset',
-    'SyntheticDataset',
-    'TrackPairDataset',
-    'TrackingNetDataset',
-    'UAV123Dataset',
-    'VOTDataset',
-    'YouTubeVOSDataset',
-]
+#: Module of each class.
+MODULES = {
+    'BaseBoxDataset': 'base_box_dataset',
+    'BaseTrackDataset': 'base_track_dataset',
+    'BoxTrackDataset': 'box_track_dataset',
+    'CocoTrackDataset': 'coco_track_dataset',
+    'DavisDataset': 'davis_dataset',
+    'GOT10kDataset': 'got10k_dataset',
+    'ImageFolderDataset': 'image_folder_dataset',
+    'ImageNetVIDDataset': 'imagenet_vid_dataset',
+    'LaSOTDataset': 'lasot_dataset',
+    'MaskCropDataset': 'mask_crop_dataset',
+    'MultiTargetDataset': 'multi_target_dataset',
+    'OTBDataset': 'otb_dataset',
+    'SegTrackV2Dataset': 'segtrack_v2_dataset',
+    'SyntheticDataset': 'synthetic_dataset',
+    'TrackPairDataset': 'track_pair_dataset',
+    'TrackingNetDataset': 'trackingnet_dataset',
+    'UAV123Dataset': 'uav123_dataset',
+    'VOTDataset': 'vot_dataset',
+    'YouTubeVOSDataset': 'youtube_vos_dataset',
+}
+__all__ = list(MODULES)
 
-__getattr__ = moved_names(
+_old_name = moved_names(
     __name__,
     dict.fromkeys(('CompositeDataset', 'MinedNegatives', 'NegativePairDataset'), 'mmpolar.mining'),
 )
+
+
+def __getattr__(name: str) -> Any:
+    """The classes, and old names."""
+    if name not in MODULES:
+        return _old_name(name)
+    return getattr(import_module(f'{__name__}.{MODULES[name]}'), name)
+
+
+# Configs name classes that this import has always registered.
+if 'mmengine' in sys.modules:
+    import_module(f'{__name__}.registered')

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmpolar.datasets import BaseTrackDataset
+from mmpolar.evaluation.functional import mean_of_known
 from mmpolar.evaluation.metrics import DavisMetric, OPEMetric
 from mmpolar.evaluation.replay import Summary, score_results
 from mmpolar.evaluation.result_folder import ResultFolder
-from mmpolar.evaluation.sequence_report import mean_of_known
 
 MEASURES = ('iou', 'J', 'F')
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich import box as rich_box
 from rich.console import Console
 from rich.table import Table
@@ -30,12 +29,6 @@ def check_out_file(out_file: str | Path | None) -> Path | None:
     if out_file is not None and not str(out_file).endswith('.json'):
         raise ValueError(f'out_file must end in .json, got {str(out_file)!r}')
     return None if out_file is None else Path(out_file)
-
-
-def mean_of_known(values: Sequence[float]) -> float:
-    """Mean of the values that are not NaN; NaN if there is none."""
-    known = [value for value in values if not math.isnan(value)]
-    return float(np.mean(known)) if known else math.nan
 
 
 def format_table(sequences: Sequence[Mapping[str, Any]], means: Mapping[str, float]) -> str:

@@ -22,7 +22,19 @@ def lock():
 
 
 @pytest.mark.parametrize(
-    'name', ['build', 'mminstall', 'train', 'export', 'runtime', 'optional', 'tests', 'vot', 'docs']
+    'name',
+    [
+        'build',
+        'mminstall',
+        'train',
+        'export',
+        'runtime',
+        'demo',
+        'optional',
+        'tests',
+        'vot',
+        'docs',
+    ],
 )
 def test_lock_pins_every_requirement_within_its_bounds(lock, name):
     for entry in entries(name):

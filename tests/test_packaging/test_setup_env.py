@@ -33,9 +33,9 @@ def interpreter(path, version):
     return path
 
 
-def set_up(project, **environment):
+def set_up(project, *kind, **environment):
     return subprocess.run(
-        ['bash', 'tools/setup_env.sh'],
+        ['bash', 'tools/setup_env.sh', *kind],
         cwd=project,
         env={**os.environ, 'PIP_REQUIRE_VIRTUALENV': '1', **environment},
         capture_output=True,
@@ -104,6 +104,25 @@ def test_failing_step_shows_the_log_and_can_be_repeated(project):
         assert ABSENT_PACKAGE in done.stderr
         assert 'run the same command again' in done.stderr
     assert not (project / '.venv' / '.mmpolar-ready').exists()
+
+
+def test_light_environment_is_its_own_folder_and_is_announced_as_short(project):
+    (project / 'requirements' / 'demo.txt').write_text(f'{ABSENT_PACKAGE}\n')
+    done = set_up(project, 'light', PIP_NO_INDEX='1', PYTHON=sys.executable)
+    assert done.returncode == 1
+    assert 'Setting up .venv.light: no PyTorch, no compiler' in done.stdout
+    assert '[1/1]' in done.stdout
+    assert ABSENT_PACKAGE in done.stderr
+    assert not (project / '.venv').exists()
+
+
+def test_light_environment_has_all_that_the_runtime_asks_for():
+    named = {
+        name: set((ROOT / 'requirements' / f'{name}.txt').read_text().split('\n'))
+        for name in ('demo', 'runtime')
+    }
+    wanted = {line for line in named['runtime'] if line and not line.startswith('#')}
+    assert wanted <= named['demo']
 
 
 def test_make_alone_lists_the_targets(project):

@@ -17,10 +17,10 @@ from mmpolar.utils.video import iter_frames
 from mmpolar.visualization.video_writer import VideoWriter
 
 ROOT = Path(__file__).resolve().parents[2]
-#: What the three packages of the runtime bring with them.
+#: What the packages of the runtime bring with them.
 INSTALLED = {
-    'flatbuffers', 'mmpolar', 'numpy', 'onnxruntime', 'opencv-python-headless', 'packaging',
-    'pip', 'protobuf', 'setuptools',
+    'av', 'flatbuffers', 'mmpolar', 'numpy', 'onnxruntime', 'opencv-python-headless', 'packaging',
+    'pillow', 'pip', 'protobuf', 'setuptools',
 }  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from mmpolar.evaluation.functional.image_level import (
     precision,
     recall,
 )
+from mmpolar.evaluation.functional.means import mean_of_known
 from mmpolar.evaluation.functional.segmentation import (
     boundary_f,
     boundary_map,
@@ -102,6 +103,7 @@ __all__ = [
     'frames_per_second',
     'got10k_ious',
     'got10k_scores',
+    'mean_of_known',
     'normalized_center_distance',
     'normalized_precision_auc',
     'normalized_precision_curve',

@@ -11,6 +11,7 @@ from mmpolar.evaluation.functional import (
     box_iou,
     box_similarity,
     center_distance,
+    mean_of_known,
     normalized_center_distance,
     normalized_precision_auc,
     precision_at,
@@ -19,7 +20,6 @@ from mmpolar.evaluation.functional import (
 )
 from mmpolar.evaluation.mask_scores import mask_scores
 from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric, first_target_missing
-from mmpolar.evaluation.sequence_report import mean_of_known
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.registry import METRICS
 from mmpolar.structures.polar import CROSSINGS, polar_ceiling

@@ -16,6 +16,7 @@ from mmpolar.evaluation.functional import (
     eao_interval,
     eao_score,
     frames_per_second,
+    mean_of_known,
     reset_eao_curve,
     reset_scores,
 )
@@ -23,7 +24,6 @@ from mmpolar.evaluation.metrics.gathered_metric import GatheredMetric
 from mmpolar.evaluation.sequence_report import (
     check_out_file,
     format_table,
-    mean_of_known,
     write_report,
 )
 from mmpolar.registry import METRICS
