@@ -3,28 +3,43 @@
 import io
 import os
 import re
+import struct
+import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import cv2
 import numpy as np
 
 from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.image_head import ImageHead, read_head
+from mmpolar.utils.image_limits import check_image_size
 
 if TYPE_CHECKING:
     from PIL import Image
 
 #: Endings of image files, in lower case.
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+#: Endings of images that are not read, among which are those of cameras and of film.
+_OTHER_SUFFIXES = (
+    *('.avif', '.cr2', '.dng', '.dpx', '.exr', '.gif', '.hdr', '.heic', '.heif', '.j2k', '.jfif'),
+    *('.jp2', '.jpe', '.jxl', '.nef', '.pbm', '.pgm', '.pnm', '.ppm', '.raw', '.svg', '.tga'),
+)
+#: Endings of files that may lie beside a frame under its name.
+_COMPANIONS = (
+    *('.csv', '.ini', '.json', '.label', '.mat', '.md5', '.npy', '.npz', '.pkl', '.pts', '.tag'),
+    *('.tmp', '.txt', '.value', '.xml', '.yaml', '.yml'),
+)
 #: Ratio of the largest 16-bit value to the largest 8-bit value.
 _SIXTEEN_TO_EIGHT_BITS = 65535 / 255
 #: Channel value above which a pixel of a colour mask belongs to the object.
 _COLOUR_MASK_THRESHOLD = 127
-#: EXIF orientations that swap rows and columns.
-_TURNED_ORIENTATIONS = (5, 6, 7, 8)
-#: Value of the foreground in a mask written as black and white.
-_WHITE = 255
+#: What the values of a grey mask file may be said to be; see :func:`load_mask`.
+MASK_VALUES = ('auto', 'ids', 'matte')
+#: Grey masks that reach half of white with more values than this are mattes: they have soft edges.
+_MOST_IDS = 16
 
 
 class ImageReadError(ValueError):
@@ -50,11 +65,14 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     data = _read_bytes(path)
     if _is_cut_short_jpeg(data):
         raise ImageReadError(f'image file {path} is cut short; copy or download it again')
+    head = _checked_head(io.BytesIO(data), f'image file {path}')
     image = _decode(data)
     if image is None:
         raise ImageReadError(
             f'image file {path} ({len(data)} bytes) cannot be decoded; replace it or leave it out'
         )
+    if head is not None and head.format == 'webp':  # OpenCV turns the other formats itself
+        image = _turn(image, head.orientation)
     try:
         return to_bgr_uint8(image)
     except TypeError as error:
@@ -94,21 +112,13 @@ def read_image_size(path: str | os.PathLike) -> tuple[int, int]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ImageReadError: If the file is not an image.
+        ImageReadError: If the file is not an image, or has too many pixels.
     """
-    from PIL import ExifTags, Image  # the runtime reads images without it
-
     if not os.path.isfile(path):
         raise FileNotFoundError(f'image file {path} does not exist')
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            is_turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED_ORIENTATIONS
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageReadError(
-            f'image file {path} cannot be decoded ({error}); replace it'
-        ) from error
-    return (width, height) if is_turned else (height, width)
+    with open(path, 'rb') as file:
+        head = _checked_head(file, f'image file {path}')
+        return head.size if head is not None else _size_by_pillow(file, path)
 
 
 def list_images(folder: str | os.PathLike) -> list[str]:
@@ -117,6 +127,29 @@ def list_images(folder: str | os.PathLike) -> list[str]:
         return []
     names = [n for n in os.listdir(folder) if n.lower().endswith(IMAGE_SUFFIXES) and n[0] != '.']
     return [os.path.join(folder, name) for name in sorted(names, key=_natural_order)]
+
+
+def unread_images(folder: str | os.PathLike) -> list[str]:
+    """Names of the files in a folder that look like frames but whose ending is unknown.
+
+    Those are images of other kinds, and files named like the images but for digits and ending,
+    such as ``0007.jp2`` or ``0007`` beside ``0006.jpg``.
+    """
+    if not os.path.isdir(folder):
+        return []
+    known, others = set(), []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            stem, suffix = os.path.splitext(entry.name)
+            if suffix.lower() in IMAGE_SUFFIXES:
+                known.add(_without_digits(stem))
+            elif entry.name[0] != '.' and suffix.lower() not in _COMPANIONS and entry.is_file():
+                others.append((entry.name, _without_digits(stem), suffix.lower()))
+    found = [
+        name for name, stem, suffix in others
+        if suffix in _OTHER_SUFFIXES or ('#' in stem and stem in known)
+    ]  # fmt: skip
+    return sorted(found, key=_natural_order)
 
 
 def to_bgr_uint8(array: np.ndarray) -> np.ndarray:
@@ -154,52 +187,217 @@ def to_bgr_uint8(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def read_mask(path: str | os.PathLike) -> np.ndarray:
-    """Read a mask file as object ids.
+@dataclass(frozen=True)
+class MaskImage:
+    """A mask as a file has it.
 
-    Palette images give their palette indices and grey images their values. A black and white mask
-    (values 0 and 255 alone) gives the ids 0 and 1. In a colour mask every pixel with a colour
-    channel above 127 gets the id 1.
+    Attributes:
+        ids: Object ids of shape (H, W), uint8; 0 is background. 255 is void: neither background nor
+            object.
+        kind: How the values were taken: 'ids', palette indices or grey object ids; 'black and
+            white'; 'matte', soft grey values cut at half; 'colour'.
+        is_palette: Whether the ids are palette indices.
+    """
+
+    ids: np.ndarray
+    kind: str
+    is_palette: bool = False
+
+
+def read_mask(path: str | os.PathLike, values: str = 'auto') -> np.ndarray:
+    """Read a mask file as object ids; see :func:`load_mask`.
 
     Args:
         path: Mask file of any format that Pillow decodes.
+        values: What the values of a grey file are: 'auto', 'ids' or 'matte'.
 
     Returns:
-        Object ids of shape (H, W), uint8; 0 is background.
+        Object ids of shape (H, W), uint8; 0 is background, 255 void.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ImageReadError: If the file is empty, cut short, not an image, or has ids above 255.
     """
-    from mmpolar.utils.png import decode_plain_png  # the runtime reads no masks
+    return load_mask(path, values).ids
 
+
+def load_mask(path: str | os.PathLike, values: str = 'auto') -> MaskImage:
+    """Read a mask file, and how its values are to be taken.
+
+    - Palette files have their palette indices as ids, and 255 is void. A palette of greys makes a
+      grey file.
+    - Grey files with ``values='ids'`` have their values as ids, and 255 is void; with 'matte' they
+      are cut at half, which makes ids 0 and 1. With 'auto' a file is a matte if it has white, is a
+      JPEG, or has more than 16 values that reach half of white; else its values are ids. What 255
+      means never depends on which other values occur.
+    - In a colour file every pixel with a colour channel above 127 gets the id 1.
+
+    The EXIF orientation is followed.
+
+    Args:
+        path: Mask file of any format that Pillow decodes.
+        values: What the values of a grey file are: 'auto', 'ids' or 'matte'.
+
+    Returns:
+        The mask.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ImageReadError: If the file is empty, cut short, not an image, or has ids above 255.
+        ValueError: If ``values`` is unknown.
+    """
     try:
         with open(path, 'rb') as file:
             data = file.read()
-        values = decode_plain_png(data)
-        if values is None:
-            values = _decode_with_pillow(data)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise FileNotFoundError(f'mask file {path} does not exist') from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageReadError(f'mask file {path} cannot be decoded ({error}); replace it') from error
-    if values.ndim == 3:
-        return (values > _COLOUR_MASK_THRESHOLD).any(axis=-1).astype(np.uint8)
-    largest = values.max()
-    if largest > np.iinfo(np.uint8).max:
-        raise ImageReadError(f'mask file {path} has the object id {largest}; ids end at 255')
-    if largest == _WHITE and np.count_nonzero(values) == np.count_nonzero(values == _WHITE):
-        return (values == _WHITE).astype(np.uint8)
+    except OSError as error:
+        raise ImageReadError(f'mask file {path} cannot be read ({error})') from error
+    return decode_mask(data, f'mask file {path}', values)
+
+
+def decode_mask(data: bytes, name: str, values: str = 'auto') -> MaskImage:
+    """The mask in the content of a file; see :func:`load_mask`.
+
+    Args:
+        data: Content of the file.
+        name: What it is called in messages.
+        values: See :func:`load_mask`.
+
+    Raises:
+        ImageReadError: See :func:`load_mask`.
+        ValueError: If ``values`` is unknown.
+    """
+    from mmpolar.utils.png import decode_plain_png, read_palette  # the runtime reads no masks
+
+    if values not in MASK_VALUES:
+        raise ValueError(f'values of a mask must be one of {MASK_VALUES}, got {values!r}')
+    head = _checked_head(io.BytesIO(data), name)
+    pixels, palette = decode_plain_png(data), None
+    if pixels is not None:
+        palette = read_palette(data)
+    else:
+        pixels, palette = _decode_with_pillow(data, name)
+    if head is not None and head.format != 'tiff':  # which Pillow turns itself
+        pixels = _turn(pixels, head.orientation)
+    if pixels.ndim == 3:
+        return MaskImage((pixels > _COLOUR_MASK_THRESHOLD).any(axis=-1).astype(np.uint8), 'colour')
+    if palette is not None and not _is_grey_ramp(palette):
+        return MaskImage(_own_uint8(pixels), 'ids', is_palette=True)
+    is_lossy = head is not None and head.format == 'jpeg'
+    return _grey_mask(pixels, name, values, is_lossy)
+
+
+def _grey_mask(pixels: np.ndarray, name: str, values: str, is_lossy: bool) -> MaskImage:
+    """The mask of grey values (H, W), bool or whole numbers."""
+    if pixels.dtype == bool:
+        return MaskImage(pixels.astype(np.uint8), 'black and white')
+    if pixels.dtype.kind not in 'iu':
+        raise ImageReadError(f'{name} has values that are no whole numbers; save it with 8 bits')
+    largest = int(pixels.max())
+    if pixels.min() < 0 or largest > 65535:
+        raise ImageReadError(
+            f'{name} has the value {largest}, or negative ones; save it with 8 bits'
+        )
+    # Values of 16 bits are ids too, unless they reach the white of 16 bits.
+    white = 255 if largest <= 255 else 65535
+    half = (white + 1) // 2
+    is_soft = is_lossy or largest == white
+    is_soft = is_soft or (largest >= half and _has_many_values(pixels))
+    if values == 'matte' or (values == 'auto' and is_soft):
+        ids = (pixels >= half).astype(np.uint8)
+        is_sharp = np.count_nonzero(pixels) == np.count_nonzero(pixels == white)
+        return MaskImage(ids, 'black and white' if is_sharp else 'matte')
+    if largest > 255:
+        raise ImageReadError(f'{name} has the object id {largest}; ids end at 255')
+    return MaskImage(_own_uint8(pixels), 'ids')
+
+
+def _has_many_values(pixels: np.ndarray) -> bool:
+    return np.count_nonzero(np.bincount(pixels.ravel())) > _MOST_IDS
+
+
+def _is_grey_ramp(palette: np.ndarray) -> bool:
+    """Whether a palette, (N, 3) uint8, gives each index its own grey, or white to 255 alone."""
+    ramp = np.arange(len(palette))
+    has_white_alone = np.where(ramp == 255, 255, 0)
+    return len(palette) == 256 and any(
+        np.array_equal(palette, np.tile(greys[:, None], 3)) for greys in (ramp, has_white_alone)
+    )
+
+
+def _own_uint8(values: np.ndarray) -> np.ndarray:
     # What is decoded may be a read-only view of the file's content, with gaps.
     is_own = values.flags.writeable and values.flags.c_contiguous
     return values.astype(np.uint8, copy=not is_own)
 
 
-def _decode_with_pillow(data: bytes) -> np.ndarray:
+def _checked_head(file: BinaryIO, name: str) -> ImageHead | None:
+    """Head of an image file; None where it is of another format or damaged."""
+    head = read_head(file)
+    if head is not None:
+        try:
+            check_image_size(*head.stored)
+        except ValueError as error:
+            raise ImageReadError(f'{name}: {error}') from error
+    return head
+
+
+def _turn(image: np.ndarray, orientation: int) -> np.ndarray:
+    """An image as EXIF says that it is to be shown."""
+    if orientation in (3, 4):
+        image = image[::-1]
+    if orientation in (2, 3):
+        image = image[:, ::-1]
+    if orientation in (5, 6, 7, 8):
+        image = np.swapaxes(image, 0, 1)
+    if orientation in (6, 7):
+        image = image[:, ::-1]
+    if orientation in (7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image) if orientation > 1 else image
+
+
+def _pillow_errors() -> tuple[type[Exception], ...]:
+    """What Pillow raises for files that are damaged or too large."""
+    from PIL import Image  # the runtime reads images without it
+
+    too_large = (Image.DecompressionBombError, MemoryError)
+    return (OSError, SyntaxError, ValueError, OverflowError, struct.error, zlib.error, *too_large)
+
+
+def _size_by_pillow(file: BinaryIO, path: str | os.PathLike) -> tuple[int, int]:
+    """Size of a format that has no head here."""
+    from PIL import Image  # the runtime reads images without it
+
+    file.seek(0)
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+        return check_image_size(height, width)
+    except _pillow_errors() as error:
+        raise ImageReadError(
+            f'image file {path} cannot be decoded ({error}); replace it'
+        ) from error
+
+
+def _decode_with_pillow(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Values of a mask file, and its palette (N, 3) if it has one."""
     from PIL import Image  # the runtime reads no masks
 
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(_without_alpha(image))
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            check_image_size(image.height, image.width)
+            found = _without_alpha(image)
+            values = np.asarray(found)
+            palette = found.getpalette('RGB') if found.mode == 'P' else None
+        return values, None if palette is None else np.reshape(palette, (-1, 3))
+    except _pillow_errors() as error:
+        raise ImageReadError(f'{name} cannot be decoded ({error}); replace it') from error
+
+
+def _without_digits(stem: str) -> str:
+    return re.sub('[0-9]+', '#', stem)
 
 
 def _natural_order(name: str) -> list[tuple[int, int | str]]:
@@ -224,7 +422,7 @@ def _decode(data: bytes) -> np.ndarray | None:
         return cv2.imdecode(
             np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
         )
-    except cv2.error:
+    except (cv2.error, MemoryError):
         return None
 
 
@@ -244,5 +442,10 @@ def _jpeg_scan_offset(data: bytes) -> int:
 
 
 def _without_alpha(image: 'Image.Image') -> 'Image.Image':
-    opaque = {'RGBA': 'RGB', 'LA': 'L', 'PA': 'P'}
-    return image.convert(opaque[image.mode]) if image.mode in opaque else image
+    """An image in one of the modes that :func:`decode_mask` knows."""
+    other = {'LA': 'L', 'La': 'L', 'PA': 'P'}.get(image.mode)
+    if other is None and not image.mode.startswith(('1', 'L', 'P', 'I', 'F', 'RGB')):
+        other = 'RGB'
+    if image.mode in ('RGBA', 'RGBa', 'RGBX'):
+        other = 'RGB'
+    return image if other is None else image.convert(other)

@@ -8,8 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmpolar.utils.abridged import abridged
 from mmpolar.utils.deprecation import moved_names
-from mmpolar.utils.image import IMAGE_SUFFIXES, list_images, read_image
+from mmpolar.utils.image import IMAGE_SUFFIXES, list_images, read_image, unread_images
+from mmpolar.utils.video_container import promises_frames
 
 __getattr__ = moved_names(__name__, {'video_path_parts': 'mmpolar.utils.file_names'})
 
@@ -24,8 +26,11 @@ def iter_frames(source: Source) -> Iterator[np.ndarray]:
     """Yield the frames of a source in order.
 
     The source is checked, and the first frame of a video decoded, when this is called, not only when
-    the first frame is asked for. A video that gives fewer frames than its header promises ends after
-    the last one with a warning that names the number of the first missing frame.
+    the first frame is asked for. Frames are turned as the video says that it is to be shown. A video
+    that gives fewer frames than its file counts (see
+    :func:`mmpolar.utils.video_container.promises_frames`) ends after the last one with a warning
+    that names the number of the first missing frame. Files of a folder that look like frames but
+    have an unknown ending are named in a warning.
 
     Args:
         source: A video file, a folder of images (in the natural order of their names: ``f2`` before
@@ -56,8 +61,8 @@ def count_frames(source: Source) -> int | None:
         source: See :func:`iter_frames`.
 
     Returns:
-        The number of images of a folder, the number that a video's header promises, or None where
-        it is not known: a camera, or a video whose header does not say.
+        The number of images of a folder, the number that a video's header states (an estimate for
+        some formats), or None where it is not known: a camera, or a video whose header does not say.
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
@@ -105,6 +110,9 @@ def _image_frames(folder: Path) -> list[str]:
         raise VideoReadError(
             f'folder {folder} holds no image; expected files ending in {", ".join(IMAGE_SUFFIXES)}'
         )
+    unread = unread_images(folder)
+    if unread:
+        warnings.warn(f'folder {folder}: {abridged(unread)} left out; convert them to PNG or JPEG')
     return frames
 
 
@@ -137,12 +145,14 @@ def _open_video(path: Path) -> cv2.VideoCapture:
             f'video {path} cannot be opened: it is no video, is cut short, or its codec is unknown '
             'to this build of OpenCV; convert it, for example to H.264 in an mp4 file'
         )
+    # Set here because the default differs between releases of OpenCV.
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
     return capture
 
 
 def _iter_video(path: Path) -> Iterator[np.ndarray]:
     capture = _open_video(path)
-    promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if promises_frames(path) else 0
     ok, first = capture.read()
     if not ok:
         capture.release()

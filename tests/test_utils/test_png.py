@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmpolar.utils.png import decode_plain_png
+from mmpolar.utils.png import decode_plain_png, read_palette
 
 SIZES = [(1, 1), (3, 7), (16, 8), (33, 50)]
 
@@ -121,3 +121,20 @@ def test_damaged_files_are_left_alone():
         assert decode_plain_png(bytes(broken)) is None
     short = png(filtered(values[:-1], [0]), values.shape)
     assert decode_plain_png(short) is None
+
+
+def test_content_that_unpacks_to_more_than_the_image_is_left_alone():
+    rows = bytes(10**7)
+    assert decode_plain_png(png(rows, (10, 9))) is None
+    assert decode_plain_png(png(rows[:100], (10, 9))) is not None
+    assert decode_plain_png(png(rows[:100], (2**31, 2**31))) is None
+
+
+def test_palette_is_read_where_there_is_one():
+    values = ids((5, 6), 256)
+    np.testing.assert_array_equal(
+        read_palette(palette_png(values, 256)), np.arange(768).reshape(256, 3) % 256
+    )
+    assert read_palette(cv2.imencode('.png', values)[1].tobytes()) is None
+    without = png(filtered(values, [0]), values.shape, color=3).replace(b'PLTE', b'PLTX')
+    assert decode_plain_png(without) is None

@@ -1,3 +1,4 @@
+import struct
 import warnings
 
 import cv2
@@ -48,6 +49,33 @@ def test_folder_gives_its_images_in_natural_order(tmp_path):
     assert count_frames(tmp_path) == 3
     assert frame_rate(tmp_path) is None
     assert [(frame[0, 0, 0], frame.shape[1]) for frame in frames] == [(1, 5), (2, 6), (10, 14)]
+
+
+def test_frames_with_an_unknown_ending_are_named(tmp_path):
+    for name in ('0001.png', '0002.png'):
+        cv2.imwrite(str(tmp_path / name), np.zeros((5, 6), np.uint8))
+    (tmp_path / '0003.jp2').touch()
+    with pytest.warns(UserWarning, match=r'0003\.jp2 left out'):
+        assert len(list(iter_frames(tmp_path))) == 2
+
+
+def turned_video(path, degrees):
+    """A video whose header says that it is to be turned, as phones write it."""
+    write_video(path, 3, 'mp4v')
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b'tkhd') + 4 + 40
+    turns = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[degrees]
+    a, b, c, d = (value << 16 for value in turns)
+    data[matrix : matrix + 36] = struct.pack('>9i', a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(bytes(data))
+    return path
+
+
+@pytest.mark.parametrize(('degrees', 'turns'), [(90, -1), (180, 2), (270, 1)])
+def test_turned_video_is_read_upright(tmp_path, degrees, turns):
+    (stored, *_) = iter_frames(write_video(tmp_path / 'plain.mp4', 3, 'mp4v'))
+    (first, *_) = iter_frames(turned_video(tmp_path / 'phone.mp4', degrees))
+    np.testing.assert_array_equal(first, np.rot90(stored, turns))
 
 
 def test_grey_images_of_a_folder_become_bgr(tmp_path):
