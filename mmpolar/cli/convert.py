@@ -1,7 +1,6 @@
 """``mmpolar convert``: annotations of CVAT, LabelMe, COCO's format or folders of masks as DAVIS."""
 
 import argparse
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from mmpolar.cli.requirements import require_training
 
 if TYPE_CHECKING:
     from mmpolar.datasets.converters import Clip
+    from mmpolar.datasets.left_out import LeftOut
 
 DESCRIPTION = """\
 Bring annotated videos into the folders of DAVIS, which DavisDataset reads and docs/your_data.md
@@ -81,34 +81,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     masks.add_argument(
         '--colors', action='store_true', help='each colour but black is an object of its own'
     )
+    masks.add_argument(
+        '--mask-values',
+        metavar='{auto,ids,matte}',
+        default='auto',
+        help='what the values of grey masks are: ids of objects, or soft masks of one object, cut '
+        'at half; by default files with white, JPEGs and those with many values are soft masks',
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Convert and tell what was written."""
     require_training('mmpolar convert')
     from mmpolar.datasets.converters import write_clips
+    from mmpolar.datasets.left_out import LeftOut
 
-    skipped: Counter = Counter()
+    left_out = LeftOut()
     inputs = [args.source, *([args.images] if 'images' in args else [])]
-    summary = write_clips(read(args, skipped), args.out, args.split, args.symlink, inputs)
+    summary = write_clips(read(args, left_out), args.out, args.split, args.symlink, inputs)
     print(
         f'{len(summary.clips)} clips, {summary.frames} frames and {summary.objects} objects are in '
         f'{args.out}, listed in ImageSets/2017/{args.split}.txt'
     )
-    if skipped:
-        counts = ', '.join(f'{count} {kind}' for kind, count in skipped.items())
-        print(f'left out, as they have no area or are crowds: {counts}')
+    if summary.removed:
+        print(f'removed {summary.removed} masks of an earlier conversion, and their frames')
+    for line in left_out.lines():
+        print(f'left out: {line}')
     return 0
 
 
-def read(args: argparse.Namespace, skipped: Counter) -> Iterator['Clip']:
+def read(args: argparse.Namespace, left_out: 'LeftOut') -> Iterator['Clip']:
     """Clips of the source that the command line names."""
     from mmpolar.datasets.converters import read_coco, read_cvat, read_labelme, read_mask_folders
 
     if args.kind == 'cvat':
-        return read_cvat(args.source, args.images, args.id_attribute, skipped)
+        return read_cvat(args.source, args.images, args.id_attribute, left_out)
     if args.kind == 'coco':
-        return read_coco(args.source, args.images, args.id_key, skipped)
+        return read_coco(args.source, args.images, args.id_key, left_out)
     if args.kind == 'labelme':
-        return read_labelme(args.source, skipped)
-    return read_mask_folders(args.images, args.source, args.missing, args.colors)
+        return read_labelme(args.source, left_out)
+    return read_mask_folders(args.images, args.source, args.missing, args.colors, args.mask_values)

@@ -1,6 +1,5 @@
 """What benchmarks say about the difficulties of their sequences: occlusion, fast motion and so on."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from mmpolar.datasets.lasot_dataset import LaSOTDataset
 from mmpolar.datasets.otb_dataset import OTBDataset
 from mmpolar.datasets.sequence_files import read_flags
 from mmpolar.datasets.uav123_dataset import UAV123Dataset
+from mmpolar.utils.text_file import read_json, read_text
 
 #: By attribute and name of the track: its frames to which the attribute applies, (T,) bool, or None
 #: for all of them.
@@ -112,10 +112,7 @@ def read_attributes(dataset: BaseTrackDataset, path: str | os.PathLike | None = 
 
 
 def _from_json(path: Path, names: list[str]) -> Attributes:
-    try:
-        listed = json.loads(path.read_text(encoding='utf-8'))
-    except json.JSONDecodeError as error:
-        raise ValueError(f'{path} is no JSON file: {error}') from error
+    listed = read_json(path)
     is_right = isinstance(listed, dict) and all(isinstance(one, list) for one in listed.values())
     if not is_right:
         raise ValueError(f'{path} must hold a list of attributes by sequence: {{"bear": ["blur"]}}')
@@ -146,7 +143,7 @@ def _from_files(
             )
         file = files[name.lower()]
         values = read_flags(file, len(columns))
-        if len(file.read_text().replace(',', ' ').split()) != len(columns):
+        if len(read_text(file).replace(',', ' ').split()) != len(columns):
             raise ValueError(f'{file} must have {len(columns)} numbers: {", ".join(columns)}')
         for column, value in zip(columns, values, strict=True):
             if value > 0:

@@ -9,6 +9,7 @@ import numpy as np
 from mmpolar.datasets.base_track_dataset import BaseTrackDataset
 from mmpolar.datasets.sequence_files import read_boxes, read_flags
 from mmpolar.datasets.track import Track
+from mmpolar.utils.issues import ERROR
 
 
 class BaseBoxDataset(BaseTrackDataset):
@@ -116,7 +117,8 @@ class BaseBoxDataset(BaseTrackDataset):
         if half.size:
             self.errors.note(
                 f'dataset "{self.name}", sequence "{name}": NaN and numbers in one box of '
-                f'{self.box_file(name)}, lines {", ".join(str(n + 1) for n in half[:10])}'
+                f'{self.box_file(name)}, lines {", ".join(str(n + 1) for n in half[:10])}',
+                ERROR,
             )
 
     def _without_target(self, boxes: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 
 from mmpolar.datasets.annotation_errors import AnnotationErrors
 from mmpolar.datasets.index_cache import IndexCache
+from mmpolar.datasets.left_out import LeftOut
 from mmpolar.datasets.track import Track
 from mmpolar.datasets.track_index import TrackIndex, decode_track, encode_tracks
 from mmpolar.registry import TRANSFORMS
@@ -76,6 +77,8 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
     METAINFO = dict(classes=('target',))
     #: Makes samplers that know MMTracking's datasets go through whole videos.
     load_as_video = True
+    #: What the values of grey mask files are; see :func:`mmpolar.utils.image.load_mask`.
+    mask_values = 'auto'
 
     def __init__(
         self,
@@ -160,7 +163,8 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
             return None if np.isnan(box[0]) else Target(box)
         if track.mask_paths[frame] is None:
             return None
-        mask = select_object(read_mask(track.mask_paths[frame]), track.object_id)
+        ids = read_mask(track.mask_paths[frame], self.mask_values)
+        mask = select_object(ids, track.object_id)
         if np.count_nonzero(mask) < max(self.min_area, 1):
             return None
         return Target(mask_to_box(mask), mask)
@@ -346,6 +350,12 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         kept = [track for track in tracks if track.frames_to_search().size]
         self._log_dropped(len(tracks) - len(kept), what)
         return kept
+
+    def _log_left_out(self, left_out: LeftOut) -> None:
+        """Log what a reader did not use; a check notes it."""
+        for line in left_out.lines():
+            print_log(f'dataset "{self.name}": left out {line}', logger='current')
+            self.errors.note(f'{self.ann_file}: left out {line}')
 
     def _log_dropped(self, count: int, what: str) -> None:
         if count:

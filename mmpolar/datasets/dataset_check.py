@@ -13,7 +13,13 @@ from mmpolar.datasets.sequence_files import frame_number
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.utils.abridged import abridged
-from mmpolar.utils.image import list_images, read_image, read_image_size, read_mask
+from mmpolar.utils.image import (
+    list_images,
+    load_mask,
+    read_image,
+    read_image_size,
+    unread_images,
+)
 from mmpolar.utils.issues import ERROR, NOTE, Issue
 
 
@@ -21,11 +27,14 @@ def check_dataset(config: Mapping, decode: bool = True) -> Iterator[Issue]:
     """Look for everything that is broken in a dataset, without stopping at the first.
 
     Errors are what training or testing stumbles over, or learns wrongly from: what the dataset
-    cannot index (files that are missing, lines that cannot be read, numbers of boxes and images
-    that differ); images and masks that are missing or cannot be decoded; masks of another size than
-    their image; masks without an image; numbers missing in a row of frames; boxes outside of their
-    image; tracks that show no target, or none in the first frame in test mode. Notes are: frames
-    without target; boxes that leave the image in part; ids in a mask that no track has.
+    cannot index (files that are missing, lines and entries that cannot be read, numbers of boxes
+    and images that differ, ids that occur twice); images and masks that are missing or cannot be
+    decoded; images of another size than the annotations state; masks of another size than their
+    image; masks without an image; grey masks some of which are object ids and others black and
+    white; numbers missing in a row of frames, and frames with an unknown ending; boxes outside of
+    their image; tracks that show no target, or none in the first frame in test mode. Notes are:
+    frames without target; boxes that leave the image in part; ids in a mask that no track has;
+    void pixels; soft masks, which are cut at half; shapes that the dataset leaves out.
 
     Args:
         config: Config of the dataset, with ``type``.
@@ -42,16 +51,18 @@ def check_dataset(config: Mapping, decode: bool = True) -> Iterator[Issue]:
         raise TypeError(f'{config["type"]} is not a dataset of tracks')
     dataset = DATASETS.build(dict(config, lazy_init=True, index_cache=False, pipeline=[]))
     dataset.errors = AnnotationErrors(collects=True)
-    try:
-        dataset.full_init()
-    except (OSError, ValueError) as error:
-        dataset.errors.report(error)
+    if not dataset.errors.attempt(_index, dataset):
         dataset.data_list = []
-    yield from (Issue(ERROR, 'index', dataset.name, error) for error in dataset.errors.messages)
+    yield from (Issue(level, 'index', dataset.name, text) for level, text in dataset.errors.issues)
     if dataset._fully_initialized and dataset.num_videos:
         yield from _Check(dataset, decode).run()
     elif not dataset.errors.messages:
         yield Issue(ERROR, 'empty', dataset.name, 'no track with a target was found')
+
+
+def _index(dataset: BaseTrackDataset) -> list[bool]:
+    dataset.full_init()
+    return [True]
 
 
 class _Check:
@@ -62,6 +73,7 @@ class _Check:
         self.decode = decode
         self._sizes: dict[str, tuple[int, int] | None] = {}
         self._seen_masks: set[str] = set()
+        self._seen_folders: set[str] = set()
         self._seen_sequences: set[str] = set()
         self._known_ids = _ids_by_sequence(dataset)
 
@@ -78,6 +90,12 @@ class _Check:
         missing = _missing_numbers(track.frames)
         if missing:
             yield Issue(ERROR, 'missing frames', track.sequence, f'no image of {abridged(missing)}')
+        for folder in sorted({os.path.dirname(path) for path in track.frames} - self._seen_folders):
+            self._seen_folders.add(folder)
+            unread = unread_images(folder)
+            if unread:
+                message = f'{abridged(unread)} cannot be read; convert to PNG or JPEG'
+                yield Issue(ERROR, 'unknown ending', folder, message)
         for path in track.frames:
             yield from self._check_image(path)
 
@@ -98,17 +116,31 @@ class _Check:
     def _check_track(self, track: Track) -> Iterator[Issue]:
         for path in track.frames:
             yield from self._check_image(path)
+        yield from self._check_stated_size(track)
         yield from self._check_masks(track)
         yield from self._check_boxes(track)
         yield from self._check_presence(track)
 
+    def _check_stated_size(self, track: Track) -> Iterator[Issue]:
+        """The size that the annotations state, once for each image."""
+        path, stated = track.frames[0], track.mask_size
+        size = self._sizes[path]
+        if stated is None or size is None or path in self._seen_masks:
+            return
+        self._seen_masks.add(path)
+        if tuple(stated) != size:
+            message = f'{_size(size)} pixels, but the annotations are made for {_size(stated)}'
+            yield Issue(ERROR, 'image size', path, message)
+
     def _check_masks(self, track: Track) -> Iterator[Issue]:
         if track.mask_paths is None:
             return
+        kinds: dict[str, list[str]] = defaultdict(list)
         for frame, path in zip(track.frames, track.mask_paths, strict=True):
             if path is not None and path not in self._seen_masks:
                 self._seen_masks.add(path)
-                yield from self._check_mask(path, self._sizes[frame], track)
+                yield from self._check_mask(path, self._sizes[frame], track, kinds)
+        yield from _check_kinds(kinds, track.sequence)
         folders = {os.path.dirname(path) for path in track.mask_paths if path is not None}
         for folder in folders - self._seen_masks:
             self._seen_masks.add(folder)
@@ -118,15 +150,27 @@ class _Check:
                 names = abridged([Path(path).name for path in lonely])
                 yield Issue(ERROR, 'mask without image', folder, f'no image for {names}')
 
-    def _check_mask(self, path: str, size: tuple[int, int] | None, track: Track) -> Iterator[Issue]:
+    def _check_mask(
+        self,
+        path: str,
+        size: tuple[int, int] | None,
+        track: Track,
+        kinds: dict[str, list[str]],
+    ) -> Iterator[Issue]:
         try:
-            ids = read_mask(path)
+            mask = load_mask(path, self.dataset.mask_values)
         except FileNotFoundError as error:
             yield Issue(ERROR, 'missing file', path, str(error))
             return
         except (OSError, ValueError) as error:
             yield Issue(ERROR, 'undecodable file', path, str(error))
             return
+        ids = mask.ids
+        largest = ids.max()
+        if largest == VOID_ID:
+            kinds['void'].append(path)
+        if largest and not mask.is_palette:
+            kinds['one' if largest == 1 and mask.kind == 'ids' else mask.kind].append(path)
         if size is not None and ids.shape != size:
             message = f'mask of {_size(ids.shape)} pixels for an image of {_size(size)}'
             yield Issue(ERROR, 'mask size', path, message)
@@ -162,7 +206,11 @@ class _Check:
         for frame in _annotated(track):
             try:
                 target = self.dataset.read_target(track, frame)
-            except (OSError, ValueError):
+            except (OSError, ValueError) as error:
+                # What masks and images lack is told already.
+                if track.mask_paths is None and not isinstance(error, OSError):
+                    where = f'{track.video_name}, frame {frame}'
+                    yield Issue(ERROR, 'unreadable target', where, str(error))
                 continue
             present += target is not None
             if target is None:
@@ -180,6 +228,27 @@ class _Check:
         """Whether other frames of the folder are left out on purpose."""
         folder = os.path.dirname(track.frames[0])
         return len(list_images(folder)) > len(track.frames)
+
+
+def _check_kinds(kinds: dict[str, list[str]], where: str) -> Iterator[Issue]:
+    """How the masks of a sequence, by their kind, are read."""
+    soft, white, ids = kinds['matte'], kinds['black and white'], kinds['ids']
+    if soft:
+        message = (
+            f'{len(soft)} grey masks, {abridged(soft, 1)}, have soft edges and are cut at half; '
+            "say mask_values='ids' if their values are object ids"
+        )
+        yield Issue(NOTE, 'soft mask', where, message)
+    if (soft or white) and ids:
+        message = (
+            f'{abridged(soft + white, 2)} are read as black and white, but {abridged(ids, 2)} as '
+            'object ids; say which with mask_values'
+        )
+        yield Issue(ERROR, 'mixed masks', where, message)
+    if kinds['void']:
+        void = kinds['void']
+        message = f'{len(void)} masks, {abridged(void, 1)}, have 255, which is no object'
+        yield Issue(NOTE, 'void pixels', where, message)
 
 
 def _ids_by_sequence(dataset: BaseTrackDataset) -> dict[str, set[int]]:

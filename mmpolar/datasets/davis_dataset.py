@@ -1,6 +1,7 @@
 """Videos with a mask for every frame, in the folders of DAVIS."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,10 +11,14 @@ from mmpolar.datasets.base_track_dataset import (
     VOID_ID,
     BaseTrackDataset,
 )
-from mmpolar.datasets.sequence_files import match_by_stem
+from mmpolar.datasets.sequence_files import match_by_stem, read_names
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
-from mmpolar.utils.image import list_images, read_mask
+from mmpolar.utils.image import IMAGE_SUFFIXES, MASK_VALUES, list_images, read_mask
+
+_SUFFIX = '|'.join(re.escape(suffix) for suffix in IMAGE_SUFFIXES)
+#: The paths of an image and its mask, either of which may have spaces.
+_PAIR = re.compile(rf'(.+?(?:{_SUFFIX}))\s+(.+(?:{_SUFFIX}))', re.IGNORECASE)
 
 
 @DATASETS.register_module()
@@ -22,23 +27,29 @@ class DavisDataset(BaseTrackDataset):
 
     Expected below ``data_root``: ``JPEGImages/480p/<sequence>/<frame>.jpg`` and
     ``Annotations/480p/<sequence>/<frame>.png``. ``ann_file`` lists what to use, for instance
-    ``ImageSets/2016/train.txt``: a sequence name a line, or an image path and a mask path a line.
-    Boxes are those of the masks. For DAVIS 2016 all objects are one target, for DAVIS 2017 say
-    ``multi_object=True``; its test sets show the first mask only, so say ``all_masks=False``.
+    ``ImageSets/2016/train.txt``: a sequence name a line, or an image path and a mask path a line;
+    both may have spaces. Boxes are those of the masks. For DAVIS 2016 all objects are one target,
+    for DAVIS 2017 say ``multi_object=True``; its test sets show the first mask only, so say
+    ``all_masks=False``.
 
     Args:
         data_root: Root folder.
         ann_file: The list, absolute or below ``data_root``; empty for all sequences.
-        multi_object: Whether each object id of a sequence is a track of its own; otherwise all
-            objects together are one target. The objects are those of the first mask that has any.
+        multi_object: Whether each object id of a sequence is a track of its own, which starts in
+            the first frame that shows it; otherwise all objects together are one target.
+        late_objects: Whether objects that appear later are tracks too, with ``multi_object``, for
+            which every mask is opened; otherwise those of the first mask that has any.
         all_masks: Whether every frame must have a mask. Otherwise a frame without one counts as
             not annotated.
+        mask_values: What the values of grey masks are: 'ids' of objects (255 is void), 'matte', a
+            soft mask of one object that is cut at half, or 'auto'; see
+            :func:`mmpolar.utils.image.load_mask`.
         data_prefix: Folders ``img_path`` and ``mask_path``.
         **kwargs: See :class:`BaseTrackDataset`.
 
     Raises:
         FileNotFoundError: If the list, a sequence or the mask of a frame does not exist.
-        ValueError: If a line of the list is neither a name nor two paths.
+        ValueError: If the list has both names and pairs of paths, or ``mask_values`` is unknown.
     """
 
     def __init__(
@@ -47,10 +58,16 @@ class DavisDataset(BaseTrackDataset):
         ann_file: str = '',
         multi_object: bool = False,
         all_masks: bool = True,
+        late_objects: bool = True,
+        mask_values: str = 'auto',
         data_prefix: Mapping[str, str] | None = None,
         **kwargs,
     ) -> None:
+        if mask_values not in MASK_VALUES:
+            raise ValueError(f'mask_values must be one of {MASK_VALUES}, got {mask_values!r}')
         self.multi_object = multi_object
+        self.late_objects = late_objects
+        self.mask_values = mask_values
         self.all_masks = all_masks
         folders = dict(img_path='JPEGImages/480p', mask_path='Annotations/480p')
         super().__init__(
@@ -87,10 +104,9 @@ class DavisDataset(BaseTrackDataset):
                 f'dataset "{self.name}": list file {self.ann_file} does not exist; '
                 'give ann_file, absolute or below data_root, or leave it empty for all sequences'
             )
-        lines = [line.split() for line in Path(self.ann_file).read_text().splitlines()]
-        lines = [line for line in lines if line]
+        lines = [_split_line(line) for line in read_names(self.ann_file)]
         for line in lines:
-            if len(line) > 2 or len(line) != len(lines[0]):
+            if len(line) != len(lines[0]):
                 raise ValueError(
                     f'{self.ann_file}: expected a sequence name on every line, or an image path '
                     f'and a mask path on every line, got "{" ".join(line)}"'
@@ -157,19 +173,28 @@ class DavisDataset(BaseTrackDataset):
         return [
             Track(
                 video_name=f'{name}-{object_id}',
-                frames=frames,
-                mask_paths=mask_paths,
+                frames=frames[start:],
+                mask_paths=mask_paths[start:],
                 object_id=object_id,
                 sequence=name,
             )
-            for object_id in _first_object_ids(mask_paths)
+            for object_id, start in sorted(self._find_objects(mask_paths).items())
         ]
 
+    def _find_objects(self, mask_paths: list[str | None]) -> dict[int, int]:
+        """Index of the frame in which each object appears first."""
+        found: dict[int, int] = {}
+        for index, path in enumerate(mask_paths):
+            if path is None or (found and not self.late_objects):
+                continue
+            counts = np.bincount(read_mask(path, self.mask_values).ravel(), minlength=VOID_ID + 1)
+            for object_id in np.flatnonzero(counts[1:VOID_ID]).tolist():
+                found.setdefault(object_id + 1, index)
+        return found
 
-def _first_object_ids(mask_paths: list[str | None]) -> list[int]:
-    for path in filter(None, mask_paths):
-        ids = np.unique(read_mask(path))
-        objects = [int(i) for i in ids if i not in (0, VOID_ID)]
-        if objects:
-            return objects
-    return []
+
+def _split_line(line: str) -> list[str]:
+    """A sequence name, or the paths of an image and its mask; with slashes."""
+    line = line.replace('\\', '/')
+    pair = _PAIR.fullmatch(line)
+    return list(pair.groups()) if pair else [line]

@@ -7,11 +7,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from mmpolar.datasets.annotation_errors import located
 from mmpolar.datasets.base_track_dataset import BaseTrackDataset
 from mmpolar.datasets.sequence_files import read_names
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import list_images
+from mmpolar.utils.image_limits import check_coordinates
 
 #: Lists of each split; those of the training set are thirty.
 _LISTS = dict(train='train_*.txt', val='val.txt')
@@ -131,11 +133,13 @@ def _read_objects(path: str) -> Iterator[tuple[str, str, np.ndarray, list[int]]]
     """Track id, category, box and flags of the objects of a frame."""
     if not os.path.isfile(path):
         raise FileNotFoundError(f'annotation file {path} does not exist; add it')
-    try:
-        for found in ElementTree.parse(path).getroot().iter('object'):
-            corners = [float(found.findtext(f'bndbox/{name}')) for name in _CORNERS]
+    with located(f'annotation file {path} cannot be read'):
+        objects = list(ElementTree.parse(path).getroot().iter('object'))
+    for index, found in enumerate(objects):
+        with located(f'annotation file {path} cannot be read: object {index}'):
+            numbers = [float(found.findtext(f'bndbox/{name}')) for name in _CORNERS]
+            corners = check_coordinates(numbers, 'the box') + _TO_EDGES
             flags = [int(found.findtext(name, '0')) for name in _FLAGS]
             track_id = str(int(found.findtext('trackid')))
-            yield track_id, found.findtext('name', ''), np.array(corners) + _TO_EDGES, flags
-    except (ElementTree.ParseError, TypeError, ValueError) as error:
-        raise ValueError(f'annotation file {path} cannot be read: {error}') from error
+            name = found.findtext('name', '')
+        yield track_id, name, corners, flags

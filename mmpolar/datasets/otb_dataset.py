@@ -9,6 +9,7 @@ from mmpolar.datasets.base_box_dataset import BaseBoxDataset
 from mmpolar.datasets.sequence_files import frames_between, list_folders
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import list_images
+from mmpolar.utils.text_file import read_text
 
 #: First and last frame number of the sequences whose annotation covers only a part.
 _RANGES = dict(
@@ -87,7 +88,7 @@ def _targets(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.iterdir()):
         match = _BOX_FILE.fullmatch(path.name)
-        if match and path.read_text().strip():
+        if match and read_text(path).strip():
             number = match.group(1)
             found[f'{folder.name}-{number}' if number else folder.name] = str(path)
     return found

@@ -10,7 +10,10 @@ import numpy as np
 from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.structures.vot_region import parse_region, region_box
 from mmpolar.utils.image import list_images
+from mmpolar.utils.text_file import read_text
 
+#: Numbers in a row of DarkLabel and of MOT: frame, object, box, and what is known of it.
+_NUMBERED_COLUMNS = ({6}, {10})
 _SEPARATORS = re.compile(r'[,\s]+')
 
 
@@ -24,8 +27,7 @@ def read_names(path: str | os.PathLike) -> list[str]:
         raise FileNotFoundError(
             f'list file {path} does not exist; check data_root and split, or give ann_file'
         )
-    lines = Path(path).read_text().splitlines()
-    return [line.strip() for line in lines if line.strip()]
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def list_folders(folder: str | os.PathLike) -> list[str]:
@@ -48,7 +50,8 @@ def read_boxes(path: str | os.PathLike, one_based: bool = False) -> np.ndarray:
     Args:
         path: Text file with a line a frame: ``x, y, width, height``, the corners of a polygon, of
             which the smallest upright box is taken, or one of VOT's masks; separated by commas,
-            tabs or spaces.
+            tabs or spaces. Rows that start with the frame's number, as those of MOT and DarkLabel,
+            are refused.
         one_based: Whether the first pixel has the coordinate 1.
 
     Returns:
@@ -59,6 +62,7 @@ def read_boxes(path: str | os.PathLike, one_based: bool = False) -> np.ndarray:
         ValueError: If a line cannot be read.
     """
     lines = _read_text(path).rstrip().splitlines()
+    _check_columns(lines, path)
     boxes = [_line_box(line, number, path) for number, line in enumerate(lines, start=1)]
     return np.array(boxes, dtype=np.float64).reshape(-1, 4) - (1 if one_based else 0)
 
@@ -139,7 +143,29 @@ def frames_between(paths: Iterable[str], first: int, last: int) -> list[str]:
 def _read_text(path: str | os.PathLike) -> str:
     if not os.path.isfile(path):
         raise FileNotFoundError(f'annotation file {path} does not exist')
-    return Path(path).read_text()
+    return read_text(path)
+
+
+def _check_columns(lines: list[str], path: str | os.PathLike) -> None:
+    """Refuse rows with the numbers of frame and object before the box, which look like polygons."""
+    rows = [_SEPARATORS.split(line.strip()) for line in lines]
+    if {len(row) for row in rows} not in _NUMBERED_COLUMNS:
+        return
+    try:
+        first, second, last = np.array([(*row[:2], row[-1]) for row in rows], dtype=np.float64).T
+    except ValueError:
+        return
+    steps = np.diff(first)
+    counts_frames = first[0] in (0, 1) and np.isin(steps, (0, 1)).all() and (steps == 1).any()
+    has_ids = (second == np.floor(second)).all() and len(np.unique(second)) <= max(
+        len(rows) // 2, 1
+    )
+    if (counts_frames and has_ids) or (len(rows[0]) == 10 and (last == -1).all()):
+        raise ValueError(
+            f'{path} has rows of {len(rows[0])} numbers that start with those of frame and object, '
+            'as MOT and DarkLabel write them; write a file for each object, with x, y, width, '
+            'height of a frame on each line'
+        )
 
 
 def _line_box(line: str, number: int, path: str | os.PathLike) -> np.ndarray:

@@ -12,6 +12,7 @@ from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
 from mmpolar.structures.vot_region import MaskRegion, parse_region, region_mask
 from mmpolar.utils.image import list_images, read_image_size
+from mmpolar.utils.text_file import find_encoding, read_text
 
 _FLAG_SUFFIXES = ('.tag', '.label', '.value')
 _COLOR_CHANNEL = 'channels.color'
@@ -69,9 +70,10 @@ class VOTDataset(BaseBoxDataset):
     def details(self, name: str) -> dict:
         """Where each frame's line starts in the file, so that its region can be read alone."""
         path = self.box_file(name)
-        sizes = [len(line) for line in Path(path).read_bytes().splitlines(keepends=True)]
-        starts = np.cumsum([0, *sizes[:-1]], dtype=np.int64)
-        return dict(extra=dict(region_file=path, region_starts=starts))
+        encoding, start = find_encoding(path)
+        lines = read_text(path).splitlines(keepends=True)
+        starts = np.cumsum([start, *(len(line.encode(encoding)) for line in lines)], dtype=np.int64)
+        return dict(extra=dict(region_file=path, region_starts=starts, region_encoding=encoding))
 
     def read_target(self, track: Track, frame: int) -> Target | None:
         """Target in one frame, with its mask where the file has one.
@@ -105,11 +107,12 @@ def _read_properties(path: Path) -> dict[str, str]:
     """Entries ``key=value`` of a file; none if it does not exist."""
     if not path.is_file():
         return {}
-    entries = [line.split('=', 1) for line in path.read_text().splitlines() if '=' in line]
+    entries = [line.split('=', 1) for line in read_text(path).splitlines() if '=' in line]
     return {key.strip(): value.strip() for key, value in entries}
 
 
 def _read_line(track: Track, frame: int) -> str:
+    start, end = track.extra['region_starts'][frame : frame + 2].tolist()
     with open(track.extra['region_file'], 'rb') as file:
-        file.seek(int(track.extra['region_starts'][frame]))
-        return file.readline().decode().strip()
+        file.seek(start)
+        return file.read(end - start).decode(track.extra['region_encoding']).strip()

@@ -1,6 +1,5 @@
 """YouTube-VOS: masks of several objects a video, some of which appear late."""
 
-import json
 import os
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from mmpolar.datasets.sequence_files import match_by_stem
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import list_images
+from mmpolar.utils.text_file import read_json
 
 _SPLITS = ('train', 'valid', 'test')
 
@@ -76,8 +76,9 @@ class YouTubeVOSDataset(BaseTrackDataset):
             raise FileNotFoundError(
                 f'dataset "{self.name}": {self.ann_file} does not exist; check data_root and split'
             )
+        content = read_json(self.ann_file)
         try:
-            videos = json.loads(Path(self.ann_file).read_text())['videos']
+            videos = content['videos']
             found = {video: entry['objects'] for video, entry in videos.items()}
             frames = [o['frames'] for objects in found.values() for o in objects.values()]
         except (ValueError, KeyError, TypeError, AttributeError) as error:

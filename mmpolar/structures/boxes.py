@@ -52,6 +52,28 @@ def box_overlap(box: np.ndarray, other: np.ndarray) -> float:
     return float(shared / (np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - shared))
 
 
+def turned_corners(x1: float, y1: float, x2: float, y2: float, degrees: float = 0) -> np.ndarray:
+    """Corners of a box that is turned about its centre.
+
+    Args:
+        x1: Left side.
+        y1: Upper side.
+        x2: Right side.
+        y2: Lower side.
+        degrees: Angle, clockwise as the image is seen.
+
+    Returns:
+        Corners of shape (4, 2), float64 (x, y), from the upper left one of the upright box on.
+    """
+    corners = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)], dtype=np.float64)
+    if not degrees:
+        return corners
+    angle = np.deg2rad(degrees)
+    cos, sin = np.cos(angle), np.sin(angle)
+    center = (corners[0] + corners[2]) / 2
+    return center + (corners - center) @ np.array([(cos, sin), (-sin, cos)])
+
+
 def to_corner_xywh(boxes: np.ndarray) -> np.ndarray:
     """Boxes as the files of the box benchmarks have them.
 

@@ -27,6 +27,8 @@ _PARALLEL = 1e-6
 # temporaries of 64 KiB stay in cache and below the size from which malloc maps fresh pages each time.
 _BLOCK = 8192
 _MAX_POLES = 4096
+# A polygon that crosses more rows of pixels than this is damaged: 160 MiB of crossings.
+_MAX_CROSSINGS = 2**22
 
 Edges: TypeAlias = tuple[np.ndarray, np.ndarray]
 Polygons: TypeAlias = np.ndarray | Sequence[np.ndarray]
@@ -150,8 +152,8 @@ def rasterize_polygon(polygon: Polygons, size: tuple[int, int]) -> np.ndarray:
         Mask of shape (height, width), uint8, 1 inside.
 
     Raises:
-        ValueError: If a vertex is not finite, a polygon has fewer than 3 vertices, or the size is not
-            two positive integers.
+        ValueError: If a vertex is not finite, a polygon has fewer than 3 vertices or crosses more
+            than four million rows of pixels, or the size is not two positive integers.
     """
     height, width = _check_size(size)
     toggles = _scanline_toggles(*_polygon_edges(polygon), height, width)
@@ -488,6 +490,11 @@ def _scanline_toggles(starts: np.ndarray, ends: np.ndarray, height: int, width: 
     first_row = np.clip(np.ceil(upper[:, 1]), 0, height).astype(np.int64)
     past_row = np.clip(np.ceil(lower[:, 1]), 0, height).astype(np.int64)
     count = past_row - first_row
+    if count.sum() > _MAX_CROSSINGS:
+        raise ValueError(
+            f'a polygon crosses {count.sum():,} rows of pixels, more than {_MAX_CROSSINGS:,}; '
+            'it is no contour'
+        )
     crossing = np.flatnonzero(count)
     upper, lower, first_row, count = (a[crossing] for a in (upper, lower, first_row, count))
 

@@ -15,6 +15,7 @@ from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.structures.polar import mask_to_box, rasterize_polygon
 from mmpolar.structures.track_result import TrackResult
+from mmpolar.utils.image_limits import MAX_COORDINATE, check_coordinates, check_image_size
 
 _SEPARATORS = re.compile(r'[,\s]+')
 _NO_BOX = np.full(4, np.nan)
@@ -69,12 +70,14 @@ def parse_region(text: str) -> Region:
         The region.
 
     Raises:
-        ValueError: If the text is none of these.
+        ValueError: If the text is none of these, or a number is infinite or beyond
+            ``MAX_COORDINATE``.
     """
     text = text.strip()
     if text.startswith('m'):
         return _parse_mask(text)
     values = [float(part) for part in _SEPARATORS.split(text) if part]
+    check_coordinates([value for value in values if value == value], 'the numbers')  # NaN may be
     if len(values) == 4:
         return Rectangle(*values)
     if len(values) == 1:
@@ -206,17 +209,42 @@ def decode_runs(runs: Sequence[int] | np.ndarray, size: tuple[int, int]) -> np.n
         Mask of shape (h, w), uint8 0/1.
 
     Raises:
-        ValueError: If a run is negative, or the runs are longer than the mask.
+        ValueError: See :func:`check_runs`.
     """
-    runs = np.asarray(runs, dtype=np.int64)
+    runs = check_runs(runs, size)
     rest = size[0] * size[1] - int(runs.sum())
-    if rest < 0 or (runs < 0).any():
-        raise ValueError(
-            f'runs of {int(runs.sum())} pixels do not fit a mask of {size[1]} x {size[0]} pixels'
-        )
     values = np.arange(len(runs) + 1, dtype=np.uint8) & 1
     values[-1] = 0
     return np.repeat(values, np.append(runs, rest)).reshape(size)
+
+
+def check_runs(runs: Sequence[int] | np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Run lengths that fit a mask, checked before anything of the mask's size is allocated.
+
+    Args:
+        runs: Lengths of the runs.
+        size: Height and width of the mask.
+
+    Returns:
+        Run lengths of shape (R,), int64.
+
+    Raises:
+        ValueError: If they are no whole numbers of at least 0, they are longer than the mask, or
+            the mask has too many pixels.
+    """
+    height, width = size if 0 in size else check_image_size(*size)
+    found = np.asarray(runs)
+    if found.ndim != 1 or (found.size and found.dtype.kind not in 'iuf'):
+        raise ValueError(f'run lengths must be whole numbers, got {str(runs)[:60]}')
+    total = height * width
+    # Each one first: the sum of larger ones would overflow.
+    fits = bool(((found >= 0) & (found <= total) & (found == np.floor(found))).all())
+    if not fits or found.sum() > total:
+        raise ValueError(
+            f'runs of {found.sum(dtype=np.float64):.0f} pixels do not fit a mask of {width} x '
+            f'{height} pixels'
+        )
+    return found.astype(np.int64)
 
 
 def _parse_mask(text: str) -> MaskRegion:
@@ -224,7 +252,7 @@ def _parse_mask(text: str) -> MaskRegion:
         values = [int(part) for part in _SEPARATORS.split(text[1:].strip()) if part]
     except ValueError as error:
         raise ValueError(f'a mask must be whole numbers after the "m": {error}') from error
-    if len(values) < 4 or min(values[2:4]) < 0:
+    if len(values) < 4 or min(values[2:4]) < 0 or max(map(abs, values[:2])) > MAX_COORDINATE:
         raise ValueError(f'a mask must start with x, y, width, height, got "{text[:60]}"')
     x, y, width, height = values[:4]
     return MaskRegion(x, y, decode_runs(values[4:], (height, width)))

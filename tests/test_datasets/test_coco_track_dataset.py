@@ -117,11 +117,11 @@ def test_bad_annotation_files(data):
         path.write_text(json.dumps(content | parts))
         return root
 
-    with pytest.raises(ValueError, match=r'annotations\.json: annotation 5 belongs to image 9'):
+    with pytest.raises(ValueError, match=r'annotations\.json: annotation 5: belongs to image 9'):
         CocoTrackDataset(changed(annotations=[instance(image_id=9, id=5)]))
-    with pytest.raises(ValueError, match='annotation 5 needs a "bbox" of four'):
+    with pytest.raises(ValueError, match='annotation 5: needs a "bbox" of four'):
         CocoTrackDataset(changed(annotations=[instance(box=(1, 2), id=5)]))
-    with pytest.raises(ValueError, match=r"image 1 lacks \['height', 'width'\]"):
+    with pytest.raises(ValueError, match=r"image 1: it lacks \['height', 'width'\]"):
         CocoTrackDataset(changed(images=[dict(id=1, file_name='1.jpg')]))
     path.write_text('[]')
     with pytest.raises(ValueError, match=r"annotations\.json is not in COCO's instances format"):

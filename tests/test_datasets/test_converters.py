@@ -5,7 +5,6 @@ import io
 import json
 import re
 import shutil
-from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -25,7 +24,8 @@ from mmpolar.datasets.converters import (
     read_mask_folders,
     write_clips,
 )
-from mmpolar.datasets.converters.clip import ClipFrame, group_into_clips
+from mmpolar.datasets.converters.clip import ClipFrame, find_image, group_into_clips
+from mmpolar.datasets.left_out import LeftOut
 from mmpolar.structures.vot_region import encode_runs, mask_to_region
 from mmpolar.utils.image import read_image, read_mask
 from mmpolar.utils.outputs import OutputOverInputError
@@ -117,11 +117,11 @@ def test_cvat_for_video(tmp_path, kind, keyframes_only):
         expected = [np.where(b > 0, 2 * b, FIRST[0]) for b in SECOND]
     body = f'<track id="0" label="car">{first}</track><track id="1" label="car">{second}</track>'
     body += '<track id="2" label="line"><polyline frame="0" points="1,2;3,4"></polyline></track>'
-    skipped = Counter()
-    clips = read_cvat(cvat_file(tmp_path, body), tmp_path / 'images', skipped=skipped)
+    left_out = LeftOut()
+    clips = read_cvat(cvat_file(tmp_path, body), tmp_path / 'images', left_out=left_out)
     summary = write_clips(clips, tmp_path / 'out')
     assert (summary.clips, summary.frames, summary.objects) == (['my_clip'], 4, 2)
-    assert skipped == Counter(polyline=1)
+    assert left_out.counts == {('polyline', 'no area'): 1}
     assert_written(tmp_path / 'out', 'my_clip', expected)
 
 
@@ -178,10 +178,10 @@ def test_coco_with_track_ids(tmp_path, in_attributes):
                 )
     annotations.append(dict(id=99, image_id=0, iscrowd=1, category_id=1, bbox=[0, 0, 9, 9]))
     (tmp_path / 'a.json').write_text(json.dumps(dict(images=images, annotations=annotations)))
-    skipped = Counter()
-    clips = read_coco(tmp_path / 'a.json', tmp_path / 'frames', skipped=skipped)
+    left_out = LeftOut()
+    clips = read_coco(tmp_path / 'a.json', tmp_path / 'frames', left_out=left_out)
     write_clips(clips, tmp_path / 'out')
-    assert skipped == Counter(crowd=1)
+    assert left_out.lines() == ['1 crowd: a group of objects (first: annotation 99)']
     assert_written(tmp_path / 'out', 'walk')
 
 
@@ -215,7 +215,7 @@ def test_labelme(tmp_path):
         if number % 2:
             first = labelme_shape('dog', 'rectangle', [[x2, y2], [x1, y1]], 1)
         else:
-            first = labelme_shape('hound', 'polygon', [[x1, y1], [x2, y1], [x2, y2], [x1, y2]], 1)
+            first = labelme_shape('dog', 'polygon', [[x1, y1], [x2, y1], [x2, y2], [x1, y2]], 1)
         shapes = [first, labelme_shape('tail', 'line', [[1, 2], [3, 4]])]
         if SECOND[number].any():
             region = mask_to_region(SECOND[number])
@@ -228,9 +228,9 @@ def test_labelme(tmp_path):
         content = dict(version='5.4', flags={}, shapes=shapes, imagePath=f'{number:03d}.jpg')
         content |= dict(imageData=None, imageHeight=HEIGHT, imageWidth=WIDTH)
         (folder / f'{number:03d}.json').write_text(json.dumps(content))
-    skipped = Counter()
-    write_clips(read_labelme(tmp_path / 'annotated', skipped), tmp_path / 'out')
-    assert skipped == Counter(line=4)
+    left_out = LeftOut()
+    write_clips(read_labelme(tmp_path / 'annotated', left_out), tmp_path / 'out')
+    assert left_out.counts == {('line', 'no area'): 4}
     assert_written(tmp_path / 'out', 'walk')
     (folder / '001.json').write_text('{}')
     with pytest.raises(ValueError, match=r'001\.json is not a file of LabelMe'):
@@ -419,20 +419,356 @@ def test_two_clips_never_become_one(tmp_path):
         write_clips([Clip('a_b', []), Clip('a_b', [])], tmp_path)
 
 
-def test_folders_whose_names_would_become_one_are_refused(tmp_path):
-    names = ['a/b/0.png', 'a_b/0.png']
-    images = [dict(id=i, file_name=name, height=4, width=4) for i, name in enumerate(names)]
-    path = tmp_path / 'all.json'
-    path.write_text(json.dumps(dict(images=images, annotations=[])))
-    with pytest.raises(ValueError, match="'a/b' and 'a_b' would both become the clip 'a_b'"):
-        list(read_coco(path, tmp_path))
-    images = ''.join(f'<image name="{name}" height="4" width="4"/>' for name in names)
-    (tmp_path / 'annotations.xml').write_text(f'<annotations>{images}</annotations>')
-    with pytest.raises(ValueError, match="'a/b' and 'a_b' would both become the clip 'a_b'"):
-        list(read_cvat(tmp_path / 'annotations.xml', tmp_path))
+def test_folders_whose_short_names_are_one_stay_two_clips(tmp_path):
+    names = ['a/b/0.png', 'a_b/0.png', 'c/d/0.png']
+    expected = {'a__b': names[:1], 'a_b': names[1:2], 'c_d': names[2:]}
+    assert group_into_clips(names, str, 'all') == expected
+    with pytest.raises(ValueError, match="would both become the clip 'a_b'"):
+        group_into_clips(['a_b/0.png', '0.png'], str, 'a_b')
+    for name in names:
+        write_image(tmp_path / 'images' / name)
+        shape = labelme_shape('dog', 'rectangle', [[1, 1], [9, 9]])
+        size = dict(imageHeight=HEIGHT, imageWidth=WIDTH)
+        content = dict(shapes=[shape], imagePath='0.png', **size)
+        (tmp_path / 'images' / name).with_suffix('.json').write_text(json.dumps(content))
+    summary = write_clips(read_labelme(tmp_path / 'images'), tmp_path / 'out')
+    assert summary.clips == ['a__b', 'a_b', 'c_d']
+    assert len(list((tmp_path / 'out/JPEGImages').rglob('*.png'))) == 3
 
 
 def test_a_path_that_starts_from_its_own_folder_names_the_same_clip():
     images = ['./clip/0.png', 'clip/1.png', 'clip//2.png', '0.png']
     clips = group_into_clips(images, str, 'all')
     assert clips == {'clip': images[:3], 'all': images[3:]}
+
+
+# geometry and identity
+
+
+def corner_box(mask):
+    y, x = np.nonzero(mask)
+    return x.min(), y.min(), x.max(), y.max()
+
+
+def written(out, clip):
+    masks = sorted((out / 'Annotations/480p' / clip).iterdir())
+    return [read_mask(path) for path in masks]
+
+
+TURNED = 'xtl="10" ytl="12" xbr="34" ybr="20" rotation="90.00"'
+
+
+@pytest.mark.parametrize(
+    'body',
+    [
+        '<track id="0" label="a"><box frame="0" {}/></track>',
+        '<image id="0" name="frame_000000" {size}><box label="a" {}/></image>',
+    ],
+)
+def test_cvat_box_is_turned_about_its_centre(tmp_path, body):
+    write_image(tmp_path / 'images/frame_000000.png')
+    size = f'width="{WIDTH}" height="{HEIGHT}"'
+    xml = cvat_file(tmp_path, body.format(TURNED, size=size))
+    write_clips(read_cvat(xml, tmp_path / 'images'), tmp_path / 'out')
+    (mask,) = written(tmp_path / 'out', 'my_clip')
+    assert corner_box(mask) == (18, 4, 25, 27)
+    assert mask.sum() == 8 * 24
+
+
+@pytest.mark.parametrize('degrees', [0, 30, 90])
+def test_cvat_ellipse_covers_what_opencv_draws(tmp_path, degrees):
+    write_image(tmp_path / 'images/frame_000000.png')
+    shape = f'<ellipse frame="0" cx="22" cy="16" rx="14" ry="6" rotation="{degrees}"/>'
+    xml = cvat_file(tmp_path, f'<track id="0" label="a">{shape}</track>')
+    write_clips(read_cvat(xml, tmp_path / 'images'), tmp_path / 'out')
+    (mask,) = written(tmp_path / 'out', 'my_clip')
+    drawn = np.zeros((HEIGHT * 16, WIDTH * 16), np.uint8)
+    cv2.ellipse(drawn, (22 * 16, 16 * 16), (14 * 16, 6 * 16), degrees, 0, 360, 1, cv2.FILLED)
+    assert np.count_nonzero(mask != drawn[8::16, 8::16]) <= 10
+    assert mask.sum() == pytest.approx(np.pi * 14 * 6, rel=0.03)
+
+
+def test_cvat_cuboid_covers_the_hull_of_its_faces(tmp_path):
+    write_image(tmp_path / 'images/frame_000000.png')
+    front = dict(tl=(4, 4), tr=(20, 4), bl=(4, 24), br=(20, 24))
+    values = {f'x{k}1': v[0] for k, v in front.items()} | {f'y{k}1': v[1] for k, v in front.items()}
+    values |= {f'x{k}2': v[0] + 10 for k, v in front.items()}
+    values |= {f'y{k}2': v[1] + 4 for k, v in front.items()}
+    shape = ' '.join(f'{key}="{value}"' for key, value in values.items())
+    xml = cvat_file(tmp_path, f'<track id="0" label="a"><cuboid frame="0" {shape}/></track>')
+    write_clips(read_cvat(xml, tmp_path / 'images'), tmp_path / 'out')
+    (mask,) = written(tmp_path / 'out', 'my_clip')
+    hull = np.array([(4, 4), (20, 4), (30, 8), (30, 28), (14, 28), (4, 24)])
+    assert mask.sum() == pytest.approx(cv2.contourArea(hull.astype(np.float32)), rel=0.02)
+
+
+def project(tmp_path, body):
+    tasks = ''.join(
+        f'<task><id>{number}</id><name>{name}</name><start_frame>0</start_frame>'
+        f'<stop_frame>1</stop_frame></task>'
+        for number, name in ((5, 'left'), (9, 'right'))
+    )
+    meta = f'<meta><project><tasks>{tasks}</tasks></project></meta>'
+    (tmp_path / 'annotations.xml').write_text(f'<annotations>{meta}{body}</annotations>')
+    return tmp_path / 'annotations.xml'
+
+
+def test_tasks_of_a_cvat_project_are_clips_of_their_own(tmp_path):
+    tracks = ''
+    for number, name, mask in ((5, 'left', FIRST[0]), (9, 'right', FIRST[3])):
+        for frame in range(2):
+            write_image(tmp_path / f'images/{name}/frame_{frame:06d}.png')
+        shape = cvat_shape(mask, 'box', frame=0)
+        tracks += f'<track id="0" label="a" task_id="{number}" subset="Train">{shape}</track>'
+    xml = project(tmp_path, tracks)
+    summary = write_clips(read_cvat(xml, tmp_path / 'images'), tmp_path / 'out')
+    assert summary.clips == ['left', 'right']
+    for name, mask in (('left', FIRST[0]), ('right', FIRST[3])):
+        for got in written(tmp_path / 'out', name):
+            np.testing.assert_array_equal(got, mask)
+    shutil.rmtree(tmp_path / 'images/right')
+    with pytest.raises(FileNotFoundError, match='no frames of task right'):
+        write_clips(read_cvat(xml, tmp_path / 'images'), tmp_path / 'out')
+    xml = project(tmp_path, tracks.replace('task_id="9"', ''))
+    with pytest.raises(ValueError, match=r'track 0: <track> has no task_id'):
+        write_clips(read_cvat(xml, tmp_path / 'images'), tmp_path / 'out')
+
+
+@pytest.mark.parametrize('folders', ['tasks', 'subsets', 'none'])
+def test_images_of_a_cvat_project_with_the_same_names(tmp_path, folders):
+    size = f'width="{WIDTH}" height="{HEIGHT}"'
+    images = ''
+    for number, name, subset, mask in ((5, 'left', 'A', FIRST[0]), (9, 'right', 'B', FIRST[3])):
+        folder = dict(tasks=name, subsets=subset, none='')[folders]
+        write_image(tmp_path / 'images' / folder / 'walk/0.png')
+        shape = cvat_shape(mask, 'polygon', label='a')
+        about = f'id="0" name="walk/0" task_id="{number}" subset="{subset}"'
+        images += f'<image {about} {size}>{shape}</image>'
+    clips = read_cvat(project(tmp_path, images), tmp_path / 'images')
+    if folders == 'none':
+        with pytest.raises(ValueError, match=r"image 'walk/0': tasks 5 and 9 both have"):
+            write_clips(clips, tmp_path / 'out')
+        return
+    assert write_clips(clips, tmp_path / 'out').clips == ['left_walk', 'right_walk']
+    np.testing.assert_array_equal(written(tmp_path / 'out', 'right_walk')[0], FIRST[3])
+
+
+@pytest.mark.parametrize(
+    ('shape', 'reason'),
+    [
+        ('<box frame="0" xtl="1" ytl="1" xbr="x" ybr="3"/>', 'could not convert'),
+        ('<box frame="0" xtl="1" ytl="1" xbr="inf" ybr="3"/>', 'must be finite'),
+        (
+            '<box frame="0" xtl="1" ytl="1" xbr="3" ybr="3" rotation="nan"/>',
+            'corners must be finite',
+        ),
+        ('<box frame="0" xtl="1" ytl="1" xbr="3"/>', "'ybr' is missing"),
+        ('<box xtl="1" ytl="1" xbr="3" ybr="3"/>', "'frame' is missing"),
+        ('<box frame="0" z_order="top" xtl="1" ytl="1" xbr="3" ybr="3"/>', 'invalid literal'),
+        ('<polygon frame="0" points="1,2;3"/>', 'corners must be numbers'),
+        ('<polygon frame="0" points="1,2;3,4"/>', 'V >= 3'),
+        ('<polygon frame="0" points="0,0;1e9,0;1e9,1e9"/>', 'must be finite and at most'),
+        ('<ellipse frame="0" cx="1" cy="1" rx="1e30" ry="2"/>', 'must be finite and at most'),
+        (
+            '<mask frame="0" rle="1,2" left="0" top="0" width="200000" height="200000"/>',
+            'more than',
+        ),
+        ('<mask frame="0" rle="9,9" left="0" top="0" width="3" height="3"/>', 'runs of 18 pixels'),
+        (
+            f'<mask frame="0" rle="{2**63 - 1},{2**63 - 1},2" left="0" top="0" width="3" height="3"/>',
+            'do not fit a mask',
+        ),
+        (f'<mask frame="0" rle="9" left="{10**30}" top="0" width="3" height="3"/>', 'left and top'),
+    ],
+)
+def test_broken_shapes_of_cvat_are_errors_that_name_file_and_track(tmp_path, shape, reason):
+    write_image(tmp_path / 'images/frame_000000.png')
+    xml = cvat_file(tmp_path, f'<track id="4" label="a">{shape}</track>')
+    with pytest.raises(ValueError, match=rf'annotations\.xml.*track 4.*{reason}'):
+        write_clips(read_cvat(xml, tmp_path / 'images'), tmp_path / 'out')
+    shape = shape.replace('frame="0"', 'label="a"')
+    about = f'id="0" name="frame_000000" width="{WIDTH}" height="{HEIGHT}"'
+    xml = cvat_file(tmp_path, f'<image {about}>{shape}</image>')
+    if "'frame'" not in reason:
+        with pytest.raises(
+            ValueError, match=rf"annotations\.xml: image 'frame_000000': .*{reason}"
+        ):
+            write_clips(read_cvat(xml, tmp_path / 'images'), tmp_path / 'out')
+
+
+def test_what_is_left_out_is_counted_by_kind_and_reason(tmp_path):
+    write_image(tmp_path / 'images/frame_000000.png')
+    shapes = (
+        '<polyline frame="0" points="1,2;3,4"/><points frame="0" points="1,2"/><star frame="0"/>'
+        '<box frame="0" xtl="-9" ytl="-9" xbr="-1" ybr="-1"/>'
+    )
+    xml = cvat_file(tmp_path, f'<track id="4" label="a">{shapes}</track>')
+    left_out = LeftOut()
+    write_clips(read_cvat(xml, tmp_path / 'images', left_out=left_out), tmp_path / 'out')
+    assert left_out.counts == {
+        ('polyline', 'no area'): 1,
+        ('points', 'no area'): 1,
+        ('star', 'a kind that is not known'): 1,
+        ('box', 'covers no pixel of the image'): 1,
+    }
+
+
+def test_cvat_annotations_without_name_in_the_current_folder(tmp_path, monkeypatch):
+    (tmp_path / 'walk').mkdir()
+    monkeypatch.chdir(tmp_path / 'walk')
+    write_image(Path('frame_000000.png'))
+    shape = cvat_shape(FIRST[0], 'box', frame=0)
+    Path('a.xml').write_text(f'<annotations><track id="0">{shape}</track></annotations>', 'utf-16')
+    assert write_clips(read_cvat(Path('a.xml'), Path()), Path('out')).clips == ['walk']
+
+
+# LabelMe
+
+
+def labelme_file(path, shapes, **more):
+    content = dict(
+        shapes=shapes, imageHeight=HEIGHT, imageWidth=WIDTH, imagePath=f'{path.stem}.png'
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content | more), encoding='utf-8-sig')
+    if not path.with_suffix('.png').exists():
+        write_image(path.with_suffix('.png'))
+    return path
+
+
+def test_labelme_numbers_objects_within_a_label(tmp_path):
+    shapes = [
+        labelme_shape('dog', 'rectangle', [[2, 2], [12, 12]], 1),
+        labelme_shape('cat', 'rectangle', [[20, 2], [30, 12]], 1),
+        labelme_shape('cat', 'rectangle', [[20, 20], [30, 30]], 2),
+    ]
+    labelme_file(tmp_path / 'c/0.json', shapes)
+    assert write_clips(read_labelme(tmp_path / 'c'), tmp_path / 'out').objects == 3
+
+
+@pytest.mark.parametrize('kind', ['rotation', 'quadrilateral', 'polygon', None])
+def test_turned_rectangles_of_other_programs_are_polygons(tmp_path, kind):
+    shapes = [labelme_shape('cow', kind, [[20, 4], [30, 14], [20, 24], [10, 14]], direction=0.785)]
+    labelme_file(tmp_path / 'c/0.json', shapes)
+    write_clips(read_labelme(tmp_path / 'c'), tmp_path / 'out')
+    assert written(tmp_path / 'out', 'c')[0].sum() == pytest.approx(200, abs=4)
+
+
+@pytest.mark.parametrize(
+    'more',
+    [
+        dict(imagePath='C:\\Users\\me\\0.png'),
+        dict(imagePath='..\\c\\0.png'),
+        dict(imagePath='old name.png'),
+        dict(imagePath=None),
+        dict(imageHeight=None, imageWidth=None),
+    ],
+    ids=str,
+)
+def test_labelme_files_that_were_moved_or_have_no_size(tmp_path, more):
+    labelme_file(
+        tmp_path / 'c/0.json', [labelme_shape('a', 'circle', [[20, 15], [20, 20]])], **more
+    )
+    assert write_clips(read_labelme(tmp_path / 'c'), tmp_path / 'out').frames == 1
+
+
+@pytest.mark.parametrize(
+    ('shape', 'reason'),
+    [
+        (labelme_shape(None, 'polygon', [[1, 1], [2, 2], [3, 1]]), 'label must be text'),
+        (labelme_shape('a', 'polygon', [[1, 1], [2, None], [3, 1]]), 'points must be numbers'),
+        (labelme_shape('a', 'polygon', [[1, 1], [float('nan'), 3], [3, 1]]), 'must be finite'),
+        (labelme_shape('a', 'polygon', [1, 1, 2, 2]), 'pairs x, y'),
+        (labelme_shape('a', 'polygon', 'x'), 'points must be numbers'),
+        (labelme_shape('a', 'polygon', [[1, 1], [2, 2], [3, 1]], [1]), 'unhashable'),
+        (labelme_shape('a', 'mask', [[1, 1], [2, 2]]), "'mask' is missing"),
+        (labelme_shape('a', 'mask', [[1, 1], [2, 2]], mask='AAAA'), 'cannot be decoded'),
+        (labelme_shape('a', 'mask', [[1, 1], [2, 2]], mask=7), 'must be|argument|bytes'),
+        ('shape', 'attribute|indices'),
+        (None, 'attribute'),
+    ],
+)
+def test_broken_shapes_of_labelme_are_errors_that_name_file_and_shape(tmp_path, shape, reason):
+    good = labelme_shape('a', 'polygon', [[1, 1], [9, 2], [3, 9]])
+    labelme_file(tmp_path / 'c/0.json', [good, shape])
+    with pytest.raises(ValueError, match=rf'0\.json: shape 1: .*({reason})'):
+        write_clips(read_labelme(tmp_path / 'c'), tmp_path / 'out')
+
+
+@pytest.mark.parametrize('content', ['[]', '{"shapes": 3}', '[' * 10**5, 'x', '{"imageHeight": 1}'])
+def test_files_that_are_not_of_labelme_are_named(tmp_path, content):
+    labelme_file(tmp_path / 'c/0.json', []).write_text(content)
+    with pytest.raises(ValueError, match=r'0\.json is not'):
+        write_clips(read_labelme(tmp_path / 'c'), tmp_path / 'out')
+
+
+# COCO and masks
+
+
+@pytest.mark.parametrize('rotation', [0, 90])
+def test_turned_boxes_and_brush_masks_of_cvat_in_coco(tmp_path, rotation):
+    write_image(tmp_path / 'x.jpg')
+    image = dict(id=1, file_name='x.jpg', height=HEIGHT, width=WIDTH)
+    runs = coco_mask.encode(np.asfortranarray(SECOND[0]))
+    brush = dict(size=list(SIZE), counts=runs['counts'].decode())
+    attributes = dict(occluded=False, rotation=rotation)
+    annotations = [
+        dict(id=1, image_id=1, category_id=1, bbox=[4, 12, 16, 6], attributes=attributes),
+        dict(id=2, image_id=1, category_id=2, iscrowd=1, segmentation=brush,
+             bbox=[20, 10, 9, 9], attributes=attributes),
+    ]  # fmt: skip
+    (tmp_path / 'a.json').write_text(json.dumps(dict(images=[image], annotations=annotations)))
+    write_clips(read_coco(tmp_path / 'a.json', tmp_path), tmp_path / 'out')
+    (mask,) = written(tmp_path / 'out', 'a')
+    assert corner_box(mask == 1) == ((9, 7, 14, 22) if rotation else (4, 12, 19, 17))
+    np.testing.assert_array_equal(mask == 2, SECOND[0])
+
+
+@pytest.mark.parametrize('suffix', ['png', 'jpg'])
+def test_soft_masks_are_one_object(tmp_path, suffix):
+    write_frames(tmp_path / 'clip', '{:03d}.jpg')
+    for number, mask in enumerate(FIRST):
+        soft = cv2.GaussianBlur(mask * 255, (5, 5), 1)
+        assert len(np.unique(soft)) > 8
+        (tmp_path / 'masks').mkdir(exist_ok=True)
+        assert cv2.imwrite(str(tmp_path / f'masks/{number:03d}.{suffix}'), soft)
+    summary = write_clips(
+        read_mask_folders(tmp_path / 'clip', tmp_path / 'masks'), tmp_path / 'out'
+    )
+    assert summary.objects == 1
+    for got, mask in zip(written(tmp_path / 'out', 'clip'), FIRST, strict=True):
+        assert np.count_nonzero(got != mask) <= 4
+    ids = read_mask_folders(tmp_path / 'clip', tmp_path / 'masks', mask_values='ids')
+    assert write_clips(ids, tmp_path / 'ids').objects > 4
+
+
+def test_frames_with_an_unknown_ending_are_refused(tmp_path):
+    write_frames(tmp_path / 'clip', '{:03d}.jpg')
+    (tmp_path / 'clip/004.jp2').touch()
+    with pytest.raises(ValueError, match=r'004\.jp2 cannot be read'):
+        list(read_mask_folders(tmp_path / 'clip', tmp_path / 'masks'))
+
+
+def test_a_shorter_conversion_removes_the_frames_of_the_longer_one(tmp_path):
+    out = tmp_path / 'out'
+    for length, suffix in ((4, 'png'), (2, 'jpg')):
+        folder = tmp_path / str(length)
+        for number in range(length):
+            write_image(folder / f'frames/my clip/{number:03d}.{suffix}')
+            write_mask(folder / f'masks/my clip/{number:03d}.png', IDS[number])
+        clips = read_mask_folders(folder / 'frames', folder / 'masks')
+        summary = write_clips(clips, out, symlink=length == 4)
+    assert summary.removed == 2
+    names = {path.name for path in out.rglob('*.*')}
+    assert names == {'000.jpg', '001.jpg', '000.png', '001.png', 'train.txt'}
+    assert (out / 'ImageSets/2017/train.txt').read_text() == 'my clip\n'
+    assert len(list((tmp_path / '4/frames').rglob('*.png'))) == 4
+    assert len(DavisDataset(out, 'ImageSets/2017/train.txt').get_track(0)) == 2
+
+
+@pytest.mark.parametrize('name', ['walk/0001', 'walk\\0001', 'walk/0001.PNG', './walk/0001'])
+def test_images_are_found_without_their_ending_and_with_backslashes(tmp_path, name):
+    write_image(tmp_path / 'walk/0001.png')
+    (tmp_path / 'walk/0001.png').rename(tmp_path / 'walk/0001.PNG')
+    assert find_image(tmp_path, name).samefile(tmp_path / 'walk/0001.PNG')
+    assert find_image(tmp_path, 'walk/0002') == tmp_path / 'walk/0002'

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmark_folders import (
+    HEIGHT,
+    WIDTH,
     as_rows,
     filled,
     moving_boxes,
@@ -17,6 +19,7 @@ from benchmark_folders import (
     write_vot,
     write_youtube_vos,
 )
+from PIL import Image
 from scripts import load_script
 
 from mmpolar.datasets.dataset_check import check_dataset
@@ -125,12 +128,119 @@ def test_frames_without_target_are_a_note_and_a_late_start_an_error_in_tests(dav
 
 def test_unknown_object_and_box_over_the_border_are_notes(davis, boxes):
     write_mask(davis / 'Annotations/480p/c/00002.png', filled(30, 20, 35, 25, 3, base=MASKS[2]))
-    (note,) = notes(davis, 'DavisDataset', multi_object=True)
+    (note,) = notes(davis, 'DavisDataset', multi_object=True, late_objects=False)
     assert note.kind == 'unknown object'
     assert 'objects 3 belong to no track' in note.message
     (boxes / 'a/groundtruth_rect.txt').write_text('\n'.join(['-5,3,20,9'] * 5))
     (note,) = notes(boxes, 'OTBDataset')
     assert (note.kind, note.message) == ('box over the border', 'frames 0, 1, 2, 3, 4')
+
+
+def write_coco(root, images, annotations):
+    root.mkdir(exist_ok=True)
+    content = dict(images=images, annotations=annotations)
+    (root / 'annotations.json').write_text(json.dumps(content))
+    return root
+
+
+def test_images_of_another_size_than_stated_are_errors(tmp_path):
+    root = tmp_path / 'coco'
+    write_image(root / 'images/same.jpg')
+    write_image(root / 'images/small.jpg', (16, 22))
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new('RGB', (WIDTH, HEIGHT)).save(root / 'images/turned.jpg', exif=exif)
+    names = ('same', 'small', 'turned')
+    images = [dict(id=name, file_name=f'{name}.jpg', height=HEIGHT, width=WIDTH) for name in names]
+    annotations = [
+        dict(id=number, image_id=names[number % 3], bbox=[2, 2, 9, 9]) for number in range(6)
+    ]
+    write_coco(root, images, annotations)
+    planted = [
+        ('image size', 'small.jpg: 22x16 pixels, but the annotations are made for 44x32'),
+        ('image size', 'turned.jpg: 32x44 pixels, but the annotations are made for 44x32'),
+    ]
+    assert_found(errors(root, 'CocoTrackDataset'), planted)
+
+
+def test_all_faults_of_a_coco_file_are_found_in_one_run(tmp_path):
+    root = tmp_path / 'coco'
+    write_image(root / 'images/a.jpg')
+    image = dict(id=1, file_name='a.jpg', height=HEIGHT, width=WIDTH)
+    good = dict(image_id=1, bbox=[2, 2, 9, 9])
+    square = [[2, 2, 11, 2, 11, 11, 2, 11]]
+    annotations = [
+        dict(good, id=1, segmentation=square),
+        dict(good, id=1),
+        dict(good, id=2, image_id=5),
+        dict(good, id=3, bbox=[1, 1, float('nan'), 4]),
+        dict(good, id=4, bbox=[1, 1, float('inf'), 4]),
+        dict(good, id=5, bbox=None),
+        dict(good, id=6, segmentation=dict(size=[HEIGHT, WIDTH], counts=[0, 9999])),
+        dict(good, id=7, bbox=[100, 100, 9, 9]),
+        dict(good, id=8, segmentation=[[1, 2, 3, 4]]),
+        dict(good, id=9, iscrowd=1),
+    ]
+    write_coco(root, [image, dict(image, id=2, height=10**6, width=10**6)], annotations)
+    planted = [
+        ('index', 'annotations.json: image 2: '),
+        ('index', 'two annotations have the id 1'),
+        *(('index', f'annotations.json: annotation {number}: ') for number in range(2, 7)),
+        ('box outside', 'a.jpg-7'),
+    ]
+    assert_found(errors(root, 'CocoTrackDataset'), planted)
+    left_out = [note.message for note in notes(root, 'CocoTrackDataset')]
+    assert any('1 crowd: a group of objects (first: annotation 9)' in line for line in left_out)
+    assert any('fewer than three corners (first: annotation 8)' in line for line in left_out)
+
+
+def test_soft_masks_void_pixels_and_mixed_masks_are_told(davis):
+    soft = np.where(MASKS[0], 255, 0).astype(np.uint8)
+    soft[1, 3:9] = 90
+    for number in range(5):
+        path = davis / f'Annotations/480p/a/{number:05d}.png'
+        Image.fromarray(soft).save(path)
+    write_mask(davis / 'Annotations/480p/b/00002.png', filled(30, 20, 35, 25, 255, base=MASKS[2]))
+    for number in range(5):
+        grey = MASKS[number] * (255 if number < 2 else 40)
+        Image.fromarray(grey).save(davis / f'Annotations/480p/c/{number:05d}.png')
+    told = {(note.kind, note.where): note.message for note in notes(davis, 'DavisDataset')}
+    assert set(told) == {('soft mask', 'a'), ('void pixels', 'b')}
+    assert '5 grey masks' in told['soft mask', 'a']
+    assert "mask_values='ids'" in told['soft mask', 'a']
+    assert_found(errors(davis, 'DavisDataset'), [('mixed masks', 'c: ')])
+
+
+def test_frames_with_an_unknown_ending_are_errors(davis, boxes):
+    (davis / 'JPEGImages/480p/b/00005.jp2').touch()
+    assert_found(errors(davis, 'DavisDataset'), [('unknown ending', '480p/b: 00005.jp2')])
+    (boxes / 'b/img/0006').touch()
+    assert_found(errors(boxes, 'OTBDataset'), [('unknown ending', 'b/img: 0006 cannot')])
+
+
+def test_images_and_masks_with_too_many_pixels_are_found(davis):
+    def ihdr(path):
+        data = bytearray(path.read_bytes())
+        data[16:24] = b'\0\3' * 4
+        path.write_bytes(bytes(data))
+
+    ihdr(davis / 'Annotations/480p/a/00001.png')
+    write_image(davis / 'JPEGImages/480p/b/00001.png')
+    (davis / 'JPEGImages/480p/b/00001.jpg').unlink()
+    ihdr(davis / 'JPEGImages/480p/b/00001.png')
+    planted = [('undecodable file', 'a/00001.png'), ('undecodable file', 'b/00001.png')]
+    assert_found(errors(davis, 'DavisDataset'), planted)
+
+
+@pytest.mark.parametrize(
+    'line', ['1,2,inf,4', '1e9,2,3,4', 'inf,2,3,4,5,6', 'm0,0,1,1,9', '1,2,x,4']
+)
+def test_lines_with_impossible_numbers_are_errors(boxes, line):
+    rows = as_rows(moving_boxes(5))
+    rows[2] = line
+    (boxes / 'b/groundtruth_rect.txt').write_text('\n'.join(rows))
+    planted = [('index', 'b/groundtruth_rect.txt, line 3: ')]
+    assert_found(errors(boxes, 'OTBDataset'), planted)
 
 
 def test_other_benchmarks_are_checked_through_their_datasets(tmp_path):

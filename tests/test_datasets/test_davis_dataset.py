@@ -106,10 +106,57 @@ def test_missing_list_folder_and_listed_file(root, tmp_path):
         DavisDataset(root, write_list(root, line))
 
 
-@pytest.mark.parametrize('text', ['a b c', 'pair\nsolo x'])
-def test_malformed_list(root, text):
+def test_list_of_names_and_pairs_is_malformed(root):
+    text = 'pair\n/JPEGImages/480p/solo/00000.jpg /Annotations/480p/solo/00000.png'
     with pytest.raises(ValueError, match=r'train\.txt: expected a sequence name on every line'):
         DavisDataset(root, write_list(root, text))
+
+
+@pytest.mark.parametrize('mark', ['', '\ufeff'])
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-16-le'])
+def test_names_with_spaces_in_any_encoding(data, rectangle, mark, encoding):
+    root = data.davis({'big dog': [rectangle(0, 0, 9, 9)] * 2, 'c': [rectangle(0, 0, 9, 9)]})
+    image, mask = 'JPEGImages/480p/big dog/00001.jpg', 'Annotations\\480p\\big dog\\00001.png'
+    (root / 'list.txt').write_bytes(f'{mark}big dog\r\nc\r\n'.encode(encoding))
+    (root / 'pairs.txt').write_bytes(f'{mark}{image} {mask}\n'.encode(encoding))
+    if encoding != 'utf-8' and not mark:
+        with pytest.raises(FileNotFoundError, match='no images in'):
+            DavisDataset(root, 'list.txt')
+        return
+    dataset = DavisDataset(root, 'list.txt')
+    assert [dataset.get_track(i).video_name for i in range(2)] == ['big dog', 'c']
+    assert len(DavisDataset(root, 'pairs.txt').get_track(0)) == 1
+
+
+def test_list_in_another_encoding_is_named(root):
+    (root / 'list.txt').write_bytes('B\u00e4r'.encode('latin-1'))
+    with pytest.raises(ValueError, match=r'list\.txt is no text in UTF-8'):
+        DavisDataset(root, 'list.txt')
+
+
+def test_objects_that_appear_late_start_where_they_appear(data, rectangle):
+    first = rectangle(3, 4, 12, 9)
+    both = rectangle(30, 20, 39, 25, value=2, base=first)
+    root = data.davis({'late': [first * 0, first, both, both]})
+    dataset = DavisDataset(root, multi_object=True, test_mode=True)
+    tracks = [dataset.get_track(i) for i in range(dataset.num_videos)]
+    assert [(t.video_name, len(t)) for t in tracks] == [('late-1', 3), ('late-2', 2)]
+    dataset = DavisDataset(root, multi_object=True, late_objects=False)
+    assert [dataset.get_track(i).object_id for i in range(dataset.num_videos)] == [1]
+
+
+@pytest.mark.parametrize('multi_object', [False, True])
+def test_soft_masks_are_cut_at_half_unless_their_values_are_ids(data, rectangle, multi_object):
+    soft = rectangle(10, 10, 19, 19, value=255, base=rectangle(8, 8, 21, 21, value=90))
+    data.image('davis/JPEGImages/480p/soft/00000.jpg')
+    data.mask('davis/Annotations/480p/soft/00000.png', soft)
+    dataset = DavisDataset(data.root / 'davis', multi_object=multi_object)
+    assert dataset.num_videos == 1
+    assert dataset.load_target(0, 0).mask.sum() == 100
+    ids = DavisDataset(data.root / 'davis', multi_object=multi_object, mask_values='ids')
+    assert ids.load_target(0, 0).mask.sum() == 96
+    with pytest.raises(ValueError, match="mask_values must be one of .*'matte'.*got 'grey'"):
+        DavisDataset(data.root / 'davis', mask_values='grey')
 
 
 def test_no_object_at_all(data):

@@ -22,6 +22,49 @@ def test_boxes_come_back(tmp_path, one_based):
     np.testing.assert_allclose(read_boxes(tmp_path / 'a.txt', one_based), boxes, atol=1e-9)
 
 
+def columns(*rows):
+    return '\n'.join(','.join(str(value) for value in row) for row in rows)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        columns(*((i, 1, 10 + i, 9, 20, 20, -1, -1, -1, -1) for i in (1, 2, 3))),
+        columns(*((i, 1, 10 + i, 9, 20, 20, 1, -1, -1, -1) for i in (1,))),
+        columns(*((i, 3, 10 + i, 9, 20, 20) for i in range(4))),
+        columns(*((i // 2, i % 2, 10 + i, 9, 20, 20) for i in range(8))),
+    ],
+)
+def test_rows_of_mot_and_darklabel_are_no_polygons(tmp_path, text):
+    (tmp_path / 'gt.txt').write_text(text)
+    with pytest.raises(ValueError, match=r'gt\.txt has rows of .* as MOT and DarkLabel'):
+        read_boxes(tmp_path / 'gt.txt')
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        columns(*((10, 5, 20, 15, 10, 25) for _ in range(4))),
+        columns(*((i, 5 + i, 20, 15, 10, 25) for i in range(4))),
+        columns(*((i, 5, 20, 15, 10, 25, 3, 9) for i in range(4))),
+        columns((0, 0, 20, 15, 10, 25)),
+    ],
+)
+def test_polygons_of_three_to_five_corners_are_read(tmp_path, text):
+    (tmp_path / 'gt.txt').write_text(text)
+    assert np.isfinite(read_boxes(tmp_path / 'gt.txt')).all()
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16', 'utf-32'])
+def test_files_with_a_byte_order_mark_are_read_without_it(tmp_path, encoding):
+    (tmp_path / 'gt.txt').write_text('1,2,3,4\r\n5,6,7,8\r\n', encoding)
+    assert read_boxes(tmp_path / 'gt.txt').shape == (2, 4)
+    (tmp_path / 'list.txt').write_text('B\u00e4r\nWolf\n', encoding)
+    assert read_names(tmp_path / 'list.txt') == ['B\u00e4r', 'Wolf']
+    (tmp_path / 'flags.txt').write_text('0\n1\n', encoding)
+    assert read_flags(tmp_path / 'flags.txt', 2).tolist() == [0, 1]
+
+
 @pytest.mark.parametrize('text', ['0,1,0,1', '0\n1\n0\n1\n', '0\t1 0,1', '0, 1, 0, 1\n'])
 def test_flags_with_any_separator(tmp_path, text):
     (tmp_path / 'flags.txt').write_text(text)

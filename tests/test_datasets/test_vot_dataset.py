@@ -62,6 +62,16 @@ def test_region_of_a_frame_is_that_of_its_mask(tmp_path):
         np.testing.assert_array_equal(region_mask(region, (HEIGHT, WIDTH)), mask)
 
 
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
+def test_regions_of_a_file_in_any_encoding(tmp_path, encoding):
+    rows = [format_region(mask_to_region(mask)) for mask in MASKS]
+    root = write_vot(tmp_path, {'ball': rows})
+    (root / 'ball/groundtruth.txt').write_bytes('\r\n'.join(rows).encode(encoding))
+    dataset = VOTDataset(root, test_mode=True)
+    for frame, mask in zip(dataset, MASKS, strict=True):
+        np.testing.assert_array_equal(frame['gt_mask'], mask)
+
+
 def test_folder_without_list_and_broken_line(tmp_path):
     root = write_vot(tmp_path, {'b': POLYGONS, 'a': POLYGONS})
     (root / 'list.txt').unlink()

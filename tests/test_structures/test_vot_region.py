@@ -135,6 +135,12 @@ def test_text_that_is_no_region(text):
         parse_region(text)
 
 
+@pytest.mark.parametrize('text', ['1,2,inf,4', '-inf,2,3,4,5,6', '1e300,2,3,4', '1e9'])
+def test_numbers_that_are_no_coordinates(text):
+    with pytest.raises(ValueError, match='must be finite and at most'):
+        parse_region(text)
+
+
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
@@ -143,6 +149,11 @@ def test_text_that_is_no_region(text):
         ('m0,0,2,2,5', 'do not fit a mask of 2 x 2'),
         ('m0,0,2,2,3,-1', 'do not fit'),
         ('m0,0,2,2.5', 'whole numbers'),
+        (f'm0,0,10,10,{2**63 - 1},{2**63 - 1},2', 'do not fit'),
+        (f'm0,0,10,10,{2**64}', 'whole numbers'),
+        ('m0,0,200000,200000,1', 'are more than'),
+        (f'm{10**30},0,1,1,1', 'must start with x, y'),
+        (f'm0,0,1,1,{"9" * 5000}', 'whole numbers'),
     ],
 )
 def test_broken_masks(text, message):

@@ -3,19 +3,21 @@
 import posixpath
 import shutil
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from mmpolar.datasets.sequence_files import read_names
 from mmpolar.structures.combine_objects import MAX_OBJECT_ID
 from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.structures.vot_region import Polygon, region_mask
 from mmpolar.utils.atomic_write import atomic_path, atomic_write
 from mmpolar.utils.file_names import check_file_name
-from mmpolar.utils.image import read_image_size
+from mmpolar.utils.image import IMAGE_SUFFIXES, list_images, read_image_size
+from mmpolar.utils.image_limits import check_coordinates, check_image_size
 from mmpolar.utils.mask_file import encode_mask
 from mmpolar.utils.outputs import OutputOverInputError, check_outputs, is_same_file
 
@@ -52,13 +54,13 @@ class Summary:
         clips: Names of the clips.
         frames: Number of frames.
         objects: Number of objects over all clips.
-        skipped: Number of shapes that could not be used, by kind.
+        removed: Number of masks of an earlier conversion that were removed.
     """
 
     clips: list[str] = field(default_factory=list)
     frames: int = 0
     objects: int = 0
-    skipped: Counter = field(default_factory=Counter)
+    removed: int = 0
 
 
 def write_clips(
@@ -71,7 +73,8 @@ def write_clips(
     """Write clips as ``JPEGImages/480p``, ``Annotations/480p`` and ``ImageSets/2017/<split>.txt``.
 
     The objects of a clip get the ids 1, 2 and so on in the order of their first appearance. Where
-    objects overlap, the last of a frame is seen. Frames keep their names.
+    objects overlap, the last of a frame is seen. Frames keep their names. What an earlier
+    conversion wrote for other frames of a clip is removed: masks, and the images of their names.
 
     Args:
         clips: The clips.
@@ -81,7 +84,7 @@ def write_clips(
         inputs: Files and folders that the clips are read from, which are not to be written over.
 
     Returns:
-        What was written; ``skipped`` is empty.
+        What was written.
 
     Raises:
         FileNotFoundError: If an image does not exist.
@@ -96,11 +99,12 @@ def write_clips(
         check_file_name(clip.name, 'a clip')
         if clip.name in summary.clips:
             raise ValueError(f'two clips are called {clip.name!r}; rename a folder or an image')
-        frames, objects = _write_clip(clip, out, symlink)
+        frames, objects, removed = _write_clip(clip, out, symlink)
         summary.clips.append(clip.name)
         summary.frames += frames
         summary.objects += objects
-    listed = path.read_text().split() if path.exists() else []
+        summary.removed += removed
+    listed = read_names(path) if path.exists() else []
     atomic_write(path, '\n'.join(dict.fromkeys(listed + summary.clips)) + '\n')
     return summary
 
@@ -114,25 +118,47 @@ def polygon_mask(corners: np.ndarray | Sequence, size: tuple[int, int]) -> np.nd
 
     Returns:
         Mask of shape (H, W), uint8 0/1; a pixel whose centre lies inside is 1.
+
+    Raises:
+        ValueError: If the corners are no such numbers, or not finite.
     """
-    return region_mask(Polygon(np.asarray(corners, dtype=np.float64)), size)
+    points = check_coordinates(corners, 'the corners')
+    return region_mask(Polygon(points), check_image_size(*size))
 
 
-def box_mask(x1: float, y1: float, x2: float, y2: float, size: tuple[int, int]) -> np.ndarray:
-    """Mask of an upright box; see :func:`polygon_mask`."""
-    return polygon_mask([(x1, y1), (x2, y1), (x2, y2), (x1, y2)], size)
+def ellipse_mask(
+    x: float, y: float, radius_x: float, radius_y: float, degrees: float, size: tuple[int, int]
+) -> np.ndarray:
+    """Mask of an ellipse that is turned clockwise by ``degrees``; see :func:`polygon_mask`."""
+    x, y, radius_x, radius_y, degrees = check_coordinates(
+        [x, y, radius_x, radius_y, degrees], 'the numbers of an ellipse'
+    ).tolist()
+    height, width = check_image_size(*size)
+    across = np.arange(width) + HALF_PIXEL - x
+    down = (np.arange(height) + HALF_PIXEL - y)[:, None]
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    along, beside = across * cos + down * sin, down * cos - across * sin
+    # Without division, as a radius may be 0.
+    inside = (along * radius_y) ** 2 + (beside * radius_x) ** 2 <= (radius_x * radius_y) ** 2
+    return (inside & (min(radius_x, radius_y) > 0)).astype(np.uint8)
 
 
-def circle_mask(x: float, y: float, radius: float, size: tuple[int, int]) -> np.ndarray:
-    """Mask of a circle; see :func:`polygon_mask`."""
-    columns, rows = np.arange(size[1]) + HALF_PIXEL, np.arange(size[0]) + HALF_PIXEL
-    inside = (columns - x) ** 2 + ((rows - y) ** 2)[:, None] <= radius**2
-    return inside.astype(np.uint8)
+def find_image(folder: Path, name: str) -> Path:
+    """Image that an annotation file names, with the ending that the name may lack.
 
+    Args:
+        folder: Folder that the name starts from.
+        name: Path as the file has it; backslashes are slashes.
 
-def clip_name(image: str, default: str) -> str:
-    """Name of the clip that an image belongs to: its folder, or ``default`` if it has none."""
-    return _clip_folder(image).replace('/', '_') or default
+    Returns:
+        The file if there is one, else where it should be.
+    """
+    path = folder / name.replace('\\', '/')
+    if path.is_file():
+        return path
+    endings = (other for suffix in IMAGE_SUFFIXES for other in (suffix, suffix.upper()))
+    found = (path.with_name(path.name + ending) for ending in endings)
+    return next((other for other in found if other.is_file()), path)
 
 
 def group_into_clips(
@@ -140,31 +166,40 @@ def group_into_clips(
 ) -> dict[str, list[T]]:
     """Images by the name of their clip, in order.
 
+    A clip is named after the folder of its images, with underscores for slashes: ``a_b`` for
+    ``a/b``, or ``a__b`` if there is a folder ``a_b`` too.
+
     Args:
         images: Whatever describes an image.
         path_of: Gives its path.
-        default: See :func:`clip_name`.
+        default: Name of the clip of images without a folder.
 
     Raises:
-        ValueError: If the names of two folders become one, as those of ``a/b`` and ``a_b``.
+        ValueError: If the names of two folders become one nevertheless.
     """
-    clips: dict[str, list[T]] = {}
-    folders: dict[str, str] = {}
+    folders: dict[str, list[T]] = {}
     for image in images:
-        path = path_of(image)
-        name, folder = clip_name(path, default), _clip_folder(path)
-        other = folders.setdefault(name, folder)
-        if other != folder:
-            raise ValueError(
-                f'the folders {other!r} and {folder!r} would both become the clip {name!r}; rename one'
-            )
-        clips.setdefault(name, []).append(image)
+        folders.setdefault(_clip_folder(path_of(image)), []).append(image)
+    short = Counter(_joined(folder, '_') or default for folder in folders)
+    clips: dict[str, list[T]] = {}
+    for folder, of_folder in folders.items():
+        name = _joined(folder, '_') or default
+        if short[name] > 1:
+            name = _joined(folder, '__') or default
+        if name in clips:
+            raise ValueError(f'two folders would both become the clip {name!r}; rename one')
+        clips[name] = of_folder
     return clips
+
+
+def _joined(folder: str, separator: str) -> str:
+    return folder.replace('/', separator)
 
 
 def _clip_folder(image: str) -> str:
     folder = posixpath.normpath(posixpath.dirname(image.replace('\\', '/'))).strip('/')
-    return '' if folder == '.' else folder
+    parts = [part for part in folder.split('/') if part not in ('.', '..')]
+    return '/'.join(parts)
 
 
 def _check_locations(out: Path, listing: Path, inputs: Sequence[Path]) -> None:
@@ -174,27 +209,40 @@ def _check_locations(out: Path, listing: Path, inputs: Sequence[Path]) -> None:
     check_outputs(folders | {'the list of clips': listing}, read)
 
 
-def _write_clip(clip: Clip, out: Path, symlink: bool) -> tuple[int, int]:
-    """Write a clip; the numbers of its frames and objects."""
+def _write_clip(clip: Clip, out: Path, symlink: bool) -> tuple[int, int, int]:
+    """Write a clip; the numbers of its frames and objects, and of masks that were removed."""
     images = out / 'JPEGImages' / '480p' / clip.name
     masks = out / 'Annotations' / '480p' / clip.name
     for folder in (images, masks):
         folder.mkdir(parents=True, exist_ok=True)
     ids: dict[Hashable, int] = {}
-    stems: set[str] = set()
+    stems: dict[str, Path] = {}
     for frame in clip.frames:
         if frame.image.stem in stems:
             raise ValueError(
                 f'clip "{clip.name}" has two frames called {frame.image.stem}; rename one'
             )
-        stems.add(frame.image.stem)
         mask_path, image_path = masks / f'{frame.image.stem}.png', images / frame.image.name
+        stems[frame.image.stem] = image_path
         _check_frame(frame.image, (mask_path, image_path))
         mask_file = encode_mask(_paint(clip.name, frame, ids))
         with atomic_path(mask_path, flush=False) as unfinished:
             unfinished.write_bytes(mask_file)
         _bring(frame.image, image_path, symlink)
-    return len(stems), len(ids)
+    return len(stems), len(ids), _remove_stale(images, masks, stems)
+
+
+def _remove_stale(images: Path, masks: Path, written: Mapping[str, Path]) -> int:
+    """Remove what an earlier conversion wrote for other frames; the number of its masks."""
+    earlier = {path.stem: path for path in masks.glob('*.png')}
+    stale = earlier.keys() - written.keys()
+    for path in map(Path, list_images(images)):
+        is_other_kind = path.stem in written and path != written[path.stem]
+        if is_other_kind or path.stem in stale:
+            path.unlink()
+    for stem in stale:
+        earlier[stem].unlink()
+    return len(stale)
 
 
 def _paint(name: str, frame: ClipFrame, ids: dict[Hashable, int]) -> np.ndarray:

@@ -1,97 +1,148 @@
 """CVAT's XML 1.1, for images and for videos."""
 
-from collections import Counter
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+import cv2
 import numpy as np
 
+from mmpolar.datasets.annotation_errors import AnnotationError, located
 from mmpolar.datasets.converters.clip import (
     Clip,
     ClipFrame,
-    box_mask,
+    ellipse_mask,
+    find_image,
     group_into_clips,
     polygon_mask,
 )
+from mmpolar.datasets.converters.cvat_tasks import Task, number_frames, read_tasks
+from mmpolar.datasets.left_out import LeftOut
+from mmpolar.structures.boxes import turned_corners
 from mmpolar.structures.vot_region import MaskRegion, decode_runs, region_mask
 from mmpolar.utils.image import list_images, read_image_size
+from mmpolar.utils.image_limits import check_coordinates, check_image_size
 
-_SHAPES = ('box', 'polygon', 'mask')
-_OTHER_SHAPES = ('polyline', 'points', 'ellipse', 'cuboid', 'skeleton')
+_SHAPES = ('box', 'polygon', 'mask', 'ellipse', 'cuboid')
+_NO_AREA = ('polyline', 'points', 'skeleton')
+_NO_SHAPE = ('tag', 'attribute')
+_SIDES = ('xtl', 'ytl', 'xbr', 'ybr')
+#: Corners of the two faces of a cuboid, as their attributes are called.
+_CUBOID = [f'{corner}{face}' for face in '12' for corner in ('tl', 'bl', 'br', 'tr')]
 
 
 def read_cvat(
-    xml: Path, images: Path, id_attribute: str | None = None, skipped: Counter | None = None
+    xml: Path, images: Path, id_attribute: str | None = None, left_out: LeftOut | None = None
 ) -> Iterator[Clip]:
-    """Clips of an export *CVAT for images 1.1* or *CVAT for video 1.1*.
+    """Clips of an export *CVAT for images 1.1* or *CVAT for video 1.1*, of a task, job or project.
 
-    Boxes, polygons and masks are read, and painted in the order of their ``z_order``. In an export
-    for videos a track is an object; its shape holds until the next one, or until the object is
-    outside. In an export for images nothing tells which shapes of several images are one object:
-    those with the same label are, unless ``id_attribute`` says better.
+    Boxes, ellipses, polygons, cuboids and masks are read, turned by their ``rotation`` and painted
+    in the order of their ``z_order``. In an export for videos a track is an object; its shape holds
+    until the next one, or until the object is outside. In an export for images nothing tells which
+    shapes of several images are one object: those with the same label are, unless ``id_attribute``
+    says better. Each task of a project is read for itself.
 
     Args:
         xml: ``annotations.xml``.
-        images: Folder of the images. For a video, its frames in order, of which the first is frame
-            0 unless the names are numbered, as in ``frame_000012.png``.
+        images: Folder of the images. For a video, its frames, which
+            :func:`mmpolar.datasets.converters.cvat_tasks.number_frames` matches with the file; for
+            several, a folder for each in it, called as its task.
         id_attribute: Attribute of the shapes whose value tells the objects of a label apart.
-        skipped: Counts the shapes of other kinds.
+        left_out: Counts the shapes that are not used.
 
     Yields:
         One clip for a video; for images a clip for each folder in their names.
 
     Raises:
         FileNotFoundError: If there is no such file, or no image in the folder.
-        ValueError: If the file cannot be read.
+        ValueError: If the file cannot be read; the message names image, or track and frame.
     """
     if not xml.is_file():
         raise FileNotFoundError(f'{xml} does not exist; unpack the export of CVAT')
-    skipped = Counter() if skipped is None else skipped
-    try:
+    left_out = LeftOut() if left_out is None else left_out
+    with located(f'{xml} cannot be read as CVAT 1.1'):
         root = ElementTree.parse(xml).getroot()
         if root.tag != 'annotations':
-            raise ValueError(f'it starts with <{root.tag}>, not with <annotations>')
-        name = _task_name(root) or xml.parent.name
+            raise ValueError(f'it starts with <{root.tag[:40]}>, not with <annotations>')
+        tasks = read_tasks(root, xml.resolve().parent.name)
+        if root.find('track') is None and root.find('image') is None:
+            raise ValueError('it has neither <image> nor <track>')
         if root.find('track') is not None:
-            yield Clip(name, _video_frames(root, images, skipped))
+            clips = _video_clips(root, images, tasks, left_out, str(xml))
         else:
-            yield from _image_clips(root, images, name, id_attribute, skipped)
-    except (ElementTree.ParseError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f'{xml} cannot be read as CVAT 1.1: {error!r}') from error
+            clips = _image_clips(root, images, tasks, id_attribute, left_out, str(xml))
+    yield from clips
 
 
 @dataclass(frozen=True)
 class _Placed:
-    """A shape of a track from a frame on; None ends it."""
+    """The shapes of a track, each from its frame on; None where the object is outside."""
 
-    frame: int
-    shape: Element | None
+    name: str
+    frames: list[int]
+    shapes: list[Element | None]
 
-
-def _task_name(root: Element) -> str:
-    name = root.findtext('meta/task/name') or root.findtext('meta/job/name') or ''
-    return name.strip().replace(' ', '_').replace('/', '_')
+    def at(self, frame: int) -> Element | None:
+        """The last shape up to a frame."""
+        index = bisect_right(self.frames, frame)
+        return self.shapes[index - 1] if index else None
 
 
 def _image_clips(
-    root: Element, images: Path, name: str, id_attribute: str | None, skipped: Counter
-) -> Iterator[Clip]:
-    clips = group_into_clips(root.iter('image'), lambda image: image.attrib['name'], name)
-    for found, elements in clips.items():
-        yield Clip(found, (_image_frame(e, images, id_attribute, skipped) for e in elements))
+    root: Element,
+    images: Path,
+    tasks: dict[str, Task],
+    id_attribute: str | None,
+    left_out: LeftOut,
+    xml: str,
+) -> list[Clip]:
+    found: dict[Path, str] = {}
+
+    def clip_path(image: Element) -> str:
+        # Folders of several tasks may have one name.
+        name = image.attrib['name']
+        return f'{_task_of(image, tasks).name}/{name}' if len(tasks) > 1 else name
+
+    def frame(image: Element) -> ClipFrame:
+        name = image.attrib['name']
+        location = f'{xml}: image {name!r}'
+        path = _locate(images, image, tasks)
+        task = image.attrib.get('task_id', '')
+        if found.setdefault(path, task) != task:
+            raise AnnotationError(
+                f'{location}: tasks {found[path]} and {task} both have {path}; put the images of '
+                'each into a folder of its name'
+            )
+        with located(location):
+            size = check_image_size(int(image.attrib['height']), int(image.attrib['width']))
+            shapes = _shapes(image, left_out, location)
+            objects = _objects(
+                ((_key(s, id_attribute), s) for s in shapes), size, left_out, location
+            )
+        return ClipFrame(path, objects)
+
+    default = next(iter(tasks.values())).name
+    clips = group_into_clips(root.iter('image'), clip_path, default)
+    return [Clip(name, map(frame, elements)) for name, elements in clips.items()]
 
 
-def _image_frame(
-    image: Element, images: Path, id_attribute: str | None, skipped: Counter
-) -> ClipFrame:
-    size = int(image.attrib['height']), int(image.attrib['width'])
-    skipped.update(e.tag for e in image if e.tag in _OTHER_SHAPES)
-    shapes = sorted((e for e in image if e.tag in _SHAPES), key=_z_order)
-    objects = [(_key(shape, id_attribute), _mask(shape, size)) for shape in shapes]
-    return ClipFrame(images / image.attrib['name'], objects)
+def _task_of(element: Element, tasks: dict[str, Task]) -> Task:
+    number = element.attrib.get('task_id', '')
+    if len(tasks) > 1 and number not in tasks:
+        raise ValueError(f'<{element.tag}> has no task_id, but the file has several tasks')
+    return tasks[number] if number in tasks else next(iter(tasks.values()))
+
+
+def _locate(images: Path, image: Element, tasks: dict[str, Task]) -> Path:
+    """The image file, in the folder of its subset or task or in ``images`` itself."""
+    name = image.attrib['name']
+    inner = [image.attrib.get('subset', ''), _task_of(image, tasks).name]
+    paths = [find_image(images / folder, name) for folder in inner if folder]
+    direct = find_image(images, name)
+    return next((path for path in [*paths, direct] if path.is_file()), direct)
 
 
 def _key(shape: Element, id_attribute: str | None) -> tuple[str, str | None]:
@@ -101,60 +152,113 @@ def _key(shape: Element, id_attribute: str | None) -> tuple[str, str | None]:
     return shape.attrib['label'], None
 
 
-def _video_frames(root: Element, images: Path, skipped: Counter) -> Iterator[ClipFrame]:
-    paths = _numbered(images)
-    tracks = {}
+def _video_clips(
+    root: Element, images: Path, tasks: dict[str, Task], left_out: LeftOut, xml: str
+) -> list[Clip]:
+    tracks: dict[str, list[_Placed]] = {number: [] for number in tasks}
+    numbers = {id(task): number for number, task in tasks.items()}
     for track in root.iter('track'):
-        skipped.update(e.tag for e in track if e.tag in _OTHER_SHAPES)
-        tracks[track.attrib['id']] = _placed_shapes(track)
+        name = f'{xml}: track {track.attrib.get("id")}'
+        with located(name):
+            task = _task_of(track, tasks)
+            tracks[numbers[id(task)]].append(_placed_shapes(track, name, left_out))
+    clips = []
+    for number, task in tasks.items():
+        folder = images if len(tasks) == 1 else _task_folder(images, task, number)
+        first = min((t.frames[0] for t in tracks[number] if t.frames), default=0)
+        with located(xml):
+            paths = number_frames(folder, task.frames, first)
+        clips.append(Clip(task.name, _video_frames(paths, tracks[number], left_out)))
+    return clips
+
+
+def _task_folder(images: Path, task: Task, number: str) -> Path:
+    """Folder of the frames of one of several tasks."""
+    names = [f'{task.subset}/{task.name}', task.name, f'task_{number}', number]
+    for name in names:
+        if list_images(images / name):
+            return images / name
+    raise FileNotFoundError(
+        f'no frames of task {task.name} in {images / task.name}; the file holds several tasks, put '
+        'the frames of each into a folder of its name'
+    )
+
+
+def _video_frames(
+    paths: dict[int, Path], tracks: list[_Placed], left_out: LeftOut
+) -> Iterator[ClipFrame]:
     for number, path in sorted(paths.items()):
         size = read_image_size(path)
-        shown = [(key, _shape_at(placed, number)) for key, placed in tracks.items()]
-        shown = [(key, shape) for key, shape in shown if shape is not None]
+        shown = [(track.name, track.at(number)) for track in tracks]
+        shown = [(name, shape) for name, shape in shown if shape is not None]
         shown.sort(key=lambda entry: _z_order(entry[1]))
-        yield ClipFrame(path, [(key, _mask(shape, size)) for key, shape in shown])
+        objects = []
+        for name, shape in shown:
+            location = f'{name}, frame {shape.attrib["frame"]}'
+            with located(location):
+                objects += _objects([(name, shape)], size, left_out, location)
+        yield ClipFrame(path, objects)
 
 
-def _numbered(images: Path) -> dict[int, Path]:
-    """Images by frame number."""
-    paths = [Path(path) for path in list_images(images)]
-    if not paths:
-        raise FileNotFoundError(
-            f'no images in {images}; export the video from CVAT with "Save images", or split it '
-            'into frames'
-        )
-    names = [path.stem.removeprefix('frame_') for path in paths]
-    if all(name.isdecimal() for name in names):
-        return {int(name): path for name, path in zip(names, paths, strict=True)}
-    return dict(enumerate(paths))
-
-
-def _placed_shapes(track: Element) -> list[_Placed]:
+def _placed_shapes(track: Element, name: str, left_out: LeftOut) -> _Placed:
+    """The shapes of a track in the order of their frames."""
     placed = [
-        _Placed(int(e.attrib['frame']), None if e.attrib.get('outside') == '1' else e)
-        for e in track
-        if e.tag in _SHAPES
+        (int(shape.attrib['frame']), None if shape.attrib.get('outside') == '1' else shape)
+        for shape in _shapes(track, left_out, name)
     ]
-    return sorted(placed, key=lambda entry: entry.frame)
+    placed.sort(key=lambda entry: entry[0])
+    return _Placed(name, [frame for frame, _ in placed], [shape for _, shape in placed])
 
 
-def _shape_at(placed: list[_Placed], number: int) -> Element | None:
-    """The last shape up to a frame."""
-    before = [entry for entry in placed if entry.frame <= number]
-    return before[-1].shape if before else None
+def _shapes(parent: Element, left_out: LeftOut, location: str) -> list[Element]:
+    """Those shapes that have an area, the lowest first; the others are counted."""
+    for shape in parent:
+        if shape.tag in _NO_AREA:
+            left_out.add(shape.tag, 'no area', location)
+        elif shape.tag not in (*_SHAPES, *_NO_SHAPE):
+            left_out.add(str(shape.tag)[:40], 'a kind that is not known', location)
+    kept = [shape for shape in parent if shape.tag in _SHAPES]
+    return sorted(kept, key=_z_order)
+
+
+def _objects(
+    shapes: Iterable[tuple[object, Element]],
+    size: tuple[int, int],
+    left_out: LeftOut,
+    location: str,
+) -> list[tuple[object, np.ndarray]]:
+    found = []
+    for key, shape in shapes:
+        mask = _mask(shape, size)
+        if left_out.keeps(mask, shape.tag, location):
+            found.append((key, mask))
+    return found
 
 
 def _mask(shape: Element, size: tuple[int, int]) -> np.ndarray:
-    values = shape.attrib
+    degrees = _numbers(shape, ['rotation'])[0] if 'rotation' in shape.attrib else 0.0
     if shape.tag == 'box':
-        corners = (float(values[name]) for name in ('xtl', 'ytl', 'xbr', 'ybr'))
-        return box_mask(*corners, size)
+        sides = check_coordinates(_numbers(shape, _SIDES), 'the sides of a box')
+        return polygon_mask(turned_corners(*sides, degrees), size)
+    if shape.tag == 'ellipse':
+        return ellipse_mask(*_numbers(shape, ('cx', 'cy', 'rx', 'ry')), degrees, size)
+    if shape.tag == 'cuboid':
+        corners = [_numbers(shape, (f'x{corner}', f'y{corner}')) for corner in _CUBOID]
+        points = check_coordinates(corners, 'the corners of a cuboid').astype(np.float32)
+        return polygon_mask(cv2.convexHull(points)[:, 0], size)
     if shape.tag == 'polygon':
-        points = [[float(v) for v in point.split(',')] for point in values['points'].split(';')]
+        points = [
+            [float(v) for v in point.split(',')] for point in shape.attrib['points'].split(';')
+        ]
         return polygon_mask(points, size)
-    left, top, width, height = (int(values[name]) for name in ('left', 'top', 'width', 'height'))
-    runs = [int(run) for run in values['rle'].split(',')]
+    left, top, width, height = (int(shape.attrib[n]) for n in ('left', 'top', 'width', 'height'))
+    check_coordinates([left, top], 'left and top of a mask')
+    runs = [int(run) for run in shape.attrib['rle'].split(',')]
     return region_mask(MaskRegion(left, top, decode_runs(runs, (height, width))), size)
+
+
+def _numbers(shape: Element, names: Iterable[str]) -> list[float]:
+    return [float(shape.attrib[name]) for name in names]
 
 
 def _z_order(shape: Element) -> int:

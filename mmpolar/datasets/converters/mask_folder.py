@@ -1,28 +1,33 @@
 """Folders of mask images beside folders of frames."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from mmpolar.datasets.base_track_dataset import VOID_ID
 from mmpolar.datasets.converters.clip import Clip, ClipFrame
 from mmpolar.datasets.sequence_files import list_folders, match_by_stem
-from mmpolar.utils.image import list_images, read_mask
+from mmpolar.utils.abridged import abridged
+from mmpolar.utils.image import MASK_VALUES, list_images, read_image, read_mask, unread_images
 
 MISSING = ('error', 'empty', 'skip')
 
 
 def read_mask_folders(
-    images: Path, masks: Path, missing: str = 'error', colors: bool = False
+    images: Path,
+    masks: Path,
+    missing: str = 'error',
+    colors: bool = False,
+    mask_values: str = 'auto',
 ) -> Iterator[Clip]:
     """Clips of a folder of frames and one of masks.
 
     ``images/<clip>/`` and ``masks/<clip>/``, or images and masks themselves if there are no
     folders in ``images``. A mask has its frame's name but for the ending. Where a clip's masks lie
     in folders, each folder is an object; otherwise the values of a mask are the object ids, as
-    :func:`mmpolar.utils.image.read_mask` reads them.
+    :func:`mmpolar.utils.image.load_mask` reads them.
 
     Args:
         images: Folder of the frames.
@@ -30,33 +35,42 @@ def read_mask_folders(
         missing: What a frame without a mask means: 'error'; 'empty', the objects are not visible;
             or 'skip', the frame is left out.
         colors: Whether each colour but black is an object of its own; for masks drawn in colours.
+        mask_values: What the values of grey masks are: 'auto', 'ids' or 'matte'.
 
     Yields:
         A clip for each folder.
 
     Raises:
         FileNotFoundError: If there is no image, or a frame has no mask and ``missing`` is 'error'.
-        ValueError: If ``missing`` is unknown.
+        ValueError: If an option is unknown, or a frame has an unknown ending.
     """
     if missing not in MISSING:
         raise ValueError(f'missing must be one of {MISSING}, got {missing!r}')
+    if mask_values not in MASK_VALUES:
+        raise ValueError(f'mask_values must be one of {MASK_VALUES}, got {mask_values!r}')
     names = list_folders(images)
     for name in names or ['']:
         frames = [Path(path) for path in list_images(images / name)]
         if not frames:
             raise FileNotFoundError(f'no images in {images / name}')
+        unread = unread_images(images / name)
+        if unread:
+            raise ValueError(
+                f'folder {images / name}: {abridged(unread)} cannot be read; convert to PNG'
+            )
         folder = masks / name
         objects = list_folders(folder) if folder.is_dir() else []
         found = {part: match_by_stem(map(str, frames), folder / part) for part in objects or ['']}
         clip = name or images.resolve().name
-        yield Clip(clip, _frames(frames, found, missing, colors, folder))
+        read = _color_codes if colors else partial(read_mask, values=mask_values)
+        yield Clip(clip, _frames(frames, found, missing, read, folder))
 
 
 def _frames(
     frames: list[Path],
     masks: dict[str, list[str | None]],
     missing: str,
-    colors: bool,
+    read: Callable[[Path], np.ndarray],
     folder: Path,
 ) -> Iterator[ClipFrame]:
     for number, frame in enumerate(frames):
@@ -72,22 +86,22 @@ def _frames(
         objects = []
         for part, path in paths.items():
             if path is not None:
-                objects += _objects(Path(path), part, colors)
+                objects += _objects(read(Path(path)), part)
         yield ClipFrame(frame, objects)
 
 
-def _objects(path: Path, part: str, colors: bool) -> list[tuple[Hashable, np.ndarray]]:
-    """Objects of a mask image; all of it is one where the clip has a folder an object."""
-    values = _color_codes(path) if colors else read_mask(path)
+def _objects(values: np.ndarray, part: str) -> list[tuple[Hashable, np.ndarray]]:
+    """Objects of a mask; all of it is one where the clip has a folder an object."""
+    is_void = values == VOID_ID if values.dtype == np.uint8 else np.False_
     if part:
-        chosen = (values != 0) & ((values != VOID_ID) | colors)
-        return [(part, chosen.astype(np.uint8))]
-    ids = [int(i) for i in np.unique(values) if i != 0 and (colors or i != VOID_ID)]
-    return [(i, (values == i).astype(np.uint8)) for i in ids]
+        return [(part, ((values != 0) & ~is_void).astype(np.uint8))]
+    return [
+        (i, (values == i).astype(np.uint8))
+        for i in np.unique(values[~is_void & (values != 0)]).tolist()
+    ]
 
 
 def _color_codes(path: Path) -> np.ndarray:
     """A number for each colour, (H, W) int64; 0 is black."""
-    with Image.open(path) as opened:
-        red, green, blue = np.moveaxis(np.asarray(opened.convert('RGB'), dtype=np.int64), -1, 0)
+    blue, green, red = np.moveaxis(read_image(path).astype(np.int64), -1, 0)
     return (red << 16) | (green << 8) | blue
