@@ -59,24 +59,24 @@ def _boxes(path: str | os.PathLike) -> Iterator[tuple[bytes, bytes]]:
     """Kinds and contents of the boxes, in order; of folders the kind alone, before what they hold."""
     with open(path, 'rb') as file:
         end = file.seek(0, 2)
-        place = 0
+        offset = 0
         for _ in range(_MAX_BOXES):
-            if place + 8 > end:
+            if offset + 8 > end:
                 return
-            file.seek(place)
+            file.seek(offset)
             length, kind = struct.unpack('>I4s', file.read(8))
             header = 8
             if length == 1:
                 (length,) = struct.unpack('>Q', file.read(8))
                 header = 16
             if length == 0:
-                length = end - place
+                length = end - offset
             if length < header:
                 raise ValueError('a box is shorter than its header')
             is_folder = kind in _FOLDERS
             is_read = kind in (b'mvhd', b'mdhd', b'elst') and length <= _MAX_CONTENT
             yield kind, file.read(length - header) if is_read else b''
-            place += header if is_folder else length
+            offset += header if is_folder else length
     raise ValueError('too many boxes')
 
 
