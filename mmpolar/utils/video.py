@@ -1,9 +1,13 @@
-"""Reading frames from video files, folders of images and cameras."""
+"""Reading frames from video files, folders of images, cameras, addresses and raw streams."""
 
 import os
+import re
+import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -15,7 +19,26 @@ from mmpolar.utils.video_container import promises_frames
 
 __getattr__ = moved_names(__name__, {'video_path_parts': 'mmpolar.utils.file_names'})
 
-Source = str | os.PathLike | int
+
+@dataclass(frozen=True)
+class RawVideo:
+    """Frames that follow one another in a stream: bytes B, G, R of each pixel, row by row.
+
+    Attributes:
+        stream: Where they come from, such as ``sys.stdin.buffer``.
+        size: Width and height of a frame in pixels.
+        fps: Frames per second, if known.
+    """
+
+    stream: BinaryIO
+    size: tuple[int, int]
+    fps: float | None = None
+
+
+Source = str | os.PathLike | int | RawVideo
+#: A frame, and when it is shown: seconds from the first one, None where the source does not say.
+TimedFrame = tuple[np.ndarray, float | None]
+_ADDRESS = re.compile(r'[a-z][a-z0-9+.-]+://', re.IGNORECASE)
 
 
 class VideoReadError(ValueError):
@@ -34,7 +57,8 @@ def iter_frames(source: Source) -> Iterator[np.ndarray]:
 
     Args:
         source: A video file, a folder of images (in the natural order of their names: ``f2`` before
-            ``f10``), or a camera: its index as an int or as a string of digits that is no path.
+            ``f10``), a camera: its index as an int or as a string of digits that is no path, an
+            address such as ``rtsp://...``, or a :class:`RawVideo`.
 
     Yields:
         Frames, uint8 BGR (H, W, 3). The sizes of a folder's images may differ.
@@ -42,16 +66,36 @@ def iter_frames(source: Source) -> Iterator[np.ndarray]:
     Raises:
         FileNotFoundError: If there is no such file or folder.
         VideoReadError: If the file is no video that can be decoded, the folder holds no image, or
-            the camera cannot be opened.
+            the camera or address cannot be opened.
         ImageReadError: While iterating, if an image of a folder cannot be read.
     """
-    camera = _camera_index(source)
-    if camera is not None:
-        return _iter_camera(camera)
+    return _frames_only(iter_timed_frames(source))
+
+
+def iter_timed_frames(source: Source) -> Iterator[TimedFrame]:
+    """Yield the frames of a source in order, each with its time.
+
+    Args:
+        source: See :func:`iter_frames`, also for what is raised.
+
+    Yields:
+        A frame, and the seconds since the first one: as a video file says, as measured for a camera
+        or an address, None for a folder and for a raw stream.
+    """
+    if isinstance(source, RawVideo):
+        return _iter_raw(source)
+    live = _live_source(source)
+    if live is not None:
+        return _iter_live(live)
     path = _existing(source)
     if path.is_dir():
-        return map(read_image, _image_frames(path))
+        return ((read_image(name), None) for name in _image_frames(path))
     return _iter_video(path)
+
+
+def is_live(source: Source) -> bool:
+    """Whether frames come as time passes: a camera, an address or a raw stream."""
+    return isinstance(source, RawVideo) or _live_source(source) is not None
 
 
 def count_frames(source: Source) -> int | None:
@@ -62,13 +106,14 @@ def count_frames(source: Source) -> int | None:
 
     Returns:
         The number of images of a folder, the number that a video's header states (an estimate for
-        some formats), or None where it is not known: a camera, or a video whose header does not say.
+        some formats), or None where it is not known: a camera, an address, a stream, or a video whose
+        header does not say.
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
         VideoReadError: If the file cannot be opened as a video or the folder holds no image.
     """
-    if _camera_index(source) is not None:
+    if is_live(source):
         return None
     path = _existing(source)
     if path.is_dir():
@@ -93,7 +138,9 @@ def frame_rate(source: Source) -> float | None:
         FileNotFoundError: If there is no such file or folder.
         VideoReadError: If the file cannot be opened as a video.
     """
-    if _camera_index(source) is not None:
+    if isinstance(source, RawVideo):
+        return source.fps
+    if is_live(source):
         return None
     path = _existing(source)
     if path.is_dir():
@@ -116,10 +163,13 @@ def _image_frames(folder: Path) -> list[str]:
     return frames
 
 
-def _camera_index(source: Source) -> int | None:
+def _live_source(source: str | os.PathLike | int) -> int | str | None:
+    """Index of a camera, or an address; None for what is read from the disk."""
     if isinstance(source, int):
         return source
     name = os.fspath(source)
+    if _ADDRESS.match(name):
+        return name
     return int(name) if name.isdecimal() and not os.path.exists(name) else None
 
 
@@ -127,8 +177,8 @@ def _existing(source: str | os.PathLike) -> Path:
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(
-            f'video source {path} does not exist; give a video file, a folder of images or the '
-            'index of a camera'
+            f'video source {path} does not exist; give a video file, a folder of images, the '
+            'index of a camera or an address such as rtsp://...'
         )
     return path
 
@@ -150,7 +200,12 @@ def _open_video(path: Path) -> cv2.VideoCapture:
     return capture
 
 
-def _iter_video(path: Path) -> Iterator[np.ndarray]:
+def _frames_only(frames: Iterator[TimedFrame]) -> Iterator[np.ndarray]:
+    for frame, _ in frames:
+        yield frame
+
+
+def _iter_video(path: Path) -> Iterator[TimedFrame]:
     capture = _open_video(path)
     promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if promises_frames(path) else 0
     ok, first = capture.read()
@@ -162,13 +217,14 @@ def _iter_video(path: Path) -> Iterator[np.ndarray]:
 
 def _remaining_frames(
     path: Path, capture: cv2.VideoCapture, frame: np.ndarray, promised: int
-) -> Iterator[np.ndarray]:
+) -> Iterator[TimedFrame]:
     decoded = 0
+    start = capture.get(cv2.CAP_PROP_POS_MSEC)
     try:
         ok = True
         while ok:
             decoded += 1
-            yield frame
+            yield frame, (capture.get(cv2.CAP_PROP_POS_MSEC) - start) / 1000
             ok, frame = capture.read()
     finally:
         capture.release()
@@ -179,10 +235,45 @@ def _remaining_frames(
         )
 
 
-def _iter_camera(index: int) -> Iterator[np.ndarray]:
-    capture = cv2.VideoCapture(index)
+def _iter_live(source: int | str) -> Iterator[TimedFrame]:
+    capture = cv2.VideoCapture(source)
     ok, first = capture.read()
     if not ok:
         capture.release()
-        raise VideoReadError(f'camera {index} gives no image; check that it is connected')
-    return _remaining_frames(Path(f'camera {index}'), capture, first, promised=0)
+        kind = 'address' if isinstance(source, str) else 'camera'
+        raise VideoReadError(f'{kind} {source} gives no image; check that it is connected')
+    return _live_frames(capture, first)
+
+
+def _live_frames(capture: cv2.VideoCapture, frame: np.ndarray) -> Iterator[TimedFrame]:
+    start = time.monotonic()
+    try:
+        ok = True
+        while ok:
+            yield frame, time.monotonic() - start
+            ok, frame = capture.read()
+    finally:
+        capture.release()
+
+
+def _iter_raw(video: RawVideo) -> Iterator[TimedFrame]:
+    width, height = video.size
+    length = width * height * 3
+    data = video.stream.read(length)
+    if len(data) < length:
+        raise VideoReadError(
+            f'the stream ends after {len(data)} bytes, and a frame of {width} x {height} pixels has '
+            f'{length}: send bytes B, G, R of each pixel, as ffmpeg -f rawvideo -pix_fmt bgr24 does'
+        )
+    return _raw_frames(video, data, length)
+
+
+def _raw_frames(video: RawVideo, data: bytes, length: int) -> Iterator[TimedFrame]:
+    width, height = video.size
+    count = 0
+    while len(data) == length:
+        count += 1
+        yield np.frombuffer(data, np.uint8).reshape(height, width, 3).copy(), None
+        data = video.stream.read(length)
+    if data:
+        warnings.warn(f'the stream ends within frame {count} (counted from 0), which is left out')

@@ -8,17 +8,19 @@ import cv2
 import numpy as np
 
 from mmpolar.utils.atomic_write import atomic_path
-from mmpolar.utils.video import Source, frame_rate
+from mmpolar.utils.video import Source, frame_rate, is_live
+from mmpolar.visualization.video_encoders import VideoEncoder, open_encoder
 
 #: Frames per second where a source does not state any.
 DEFAULT_FPS = 25.0
 
 
 class VideoWriter:
-    """Writes uint8 BGR frames into an mp4 file (MPEG-4 part 2, ``mp4v``), as a context manager.
+    """Writes uint8 BGR frames into an mp4 file, as a context manager.
 
-    The codec needs an even width and height: an odd side is written one pixel larger, with the last
-    row or column repeated.
+    It is H.264, which browsers play, where PyAV is installed; else MPEG-4 part 2, with a warning. Both
+    need an even width and height: an odd side is written one pixel larger, with the last row or column
+    repeated.
 
     Args:
         path: File to write; its folder is made. It appears, and replaces an existing one, when the
@@ -26,6 +28,7 @@ class VideoWriter:
             the frames are in a file beside it.
         fps: Frames per second, above 0.
         size: (width, height) of the frames in pixels, each at least 1.
+        sound: Video file whose sound is copied, as far as frames are written; needs PyAV.
 
     Attributes:
         path: The file.
@@ -41,8 +44,15 @@ class VideoWriter:
         ...     writer.write(np.zeros((360, 640, 3), np.uint8))
     """
 
-    def __init__(self, path: str | os.PathLike, fps: float, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        fps: float,
+        size: tuple[int, int],
+        sound: str | os.PathLike | None = None,
+    ) -> None:
         self.path = Path(path)
+        self.fps = float(fps)
         self.size = (int(size[0]), int(size[1]))
         self.n_frames = 0
         if self.path.suffix.lower() != '.mp4':
@@ -54,25 +64,24 @@ class VideoWriter:
             )
         self._padding = (self.size[1] % 2, self.size[0] % 2)
         written_size = (self.size[0] + self._padding[1], self.size[1] + self._padding[0])
-        codec = cv2.VideoWriter_fourcc(*'mp4v')
+        self._encoder: VideoEncoder | None = None
         self._writing = atomic_path(self.path, '.mp4')
         self._unfinished = self._writing.__enter__()
-        # An absolute path, as FFmpeg takes what is before a colon for a protocol.
-        absolute = os.path.abspath(self._unfinished)
-        self._writer = cv2.VideoWriter(absolute, codec, float(fps), written_size)
-        if self.path.is_dir() or not self._writer.isOpened():
-            self._writer.release()
+        try:
+            if self.path.is_dir():
+                raise OSError('there is a folder of that name')
+            self._encoder = open_encoder(self._unfinished, self.fps, written_size, sound)
+        except (OSError, ValueError) as cause:
             error = OSError(
                 f'cannot write the video {self.path} with {written_size[0]} x {written_size[1]} '
-                'pixels: check that the folder is writable and that this build of OpenCV has the '
-                'codec mp4v'
+                f'pixels ({cause}): check that the folder is writable'
             )
             self._discard(error)
-            raise error
+            raise error from cause
 
     @classmethod
     def like(cls, path: str | os.PathLike, source: Source, frame: np.ndarray) -> 'VideoWriter':
-        """A writer of frames such as one of a source, at the source's speed.
+        """A writer of frames such as one of a source, at the source's speed and with its sound.
 
         Args:
             path: See :class:`VideoWriter`.
@@ -80,13 +89,16 @@ class VideoWriter:
                 states none.
             frame: A frame, (H, W, 3).
         """
-        return cls(path, frame_rate(source) or DEFAULT_FPS, (frame.shape[1], frame.shape[0]))
+        on_disk = not is_live(source) and Path(source).is_file()
+        size = (frame.shape[1], frame.shape[0])
+        return cls(path, frame_rate(source) or DEFAULT_FPS, size, source if on_disk else None)
 
-    def write(self, frame: np.ndarray) -> None:
+    def write(self, frame: np.ndarray, seconds: float | None = None) -> None:
         """Append one frame.
 
         Args:
             frame: uint8 BGR (H, W, 3) of the writer's size.
+            seconds: When it is shown, from the first frame; by default as the frame rate says.
 
         Raises:
             ValueError: If the frame is of another type or size, or the writer is closed.
@@ -97,12 +109,15 @@ class VideoWriter:
                 f'video {self.path} takes uint8 frames of shape {expected}, '
                 f'got {frame.dtype} {frame.shape}'
             )
-        if not self._writer.isOpened():
+        if self._encoder is None:
             raise ValueError(f'video {self.path} is closed; no frame can follow')
         bottom, right = self._padding
         if bottom or right:
             frame = cv2.copyMakeBorder(frame, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-        self._writer.write(np.ascontiguousarray(frame))
+        try:
+            self._encoder.write(frame, self.n_frames / self.fps if seconds is None else seconds)
+        except OSError as error:
+            raise self._failed(str(error)) from error
         self.n_frames += 1
 
     def close(self) -> None:
@@ -111,21 +126,30 @@ class VideoWriter:
         Raises:
             OSError: If not all frames are in the file, as on a full disk; an older file stays.
         """
-        if not self._writer.isOpened():
+        if self._encoder is None:
             return
-        self._writer.release()
+        encoder, self._encoder = self._encoder, None
+        try:
+            encoder.close()
+        except OSError as error:
+            raise self._failed(str(error)) from error
         if not self.n_frames:
             self._discard(ValueError('no frame'))
             return
         found = _count_playable(self._unfinished)
         if found != self.n_frames:
-            error = OSError(
-                f'the video {self.path} could not be written: {found} of {self.n_frames} frames can '
-                'be played; is the disk full? An older file there was left as it was'
-            )
-            self._discard(error)
-            raise error
+            raise self._failed(f'{found} of {self.n_frames} frames can be played')
         self._writing.__exit__(None, None, None)
+
+    def _failed(self, reason: str) -> OSError:
+        """What to raise when writing has failed; the unfinished file is removed."""
+        self._encoder = None
+        error = OSError(
+            f'the video {self.path} could not be written: {reason}; is the disk full? An older file '
+            'there was left as it was'
+        )
+        self._discard(error)
+        return error
 
     def _discard(self, reason: Exception) -> None:
         """Remove the unfinished file."""

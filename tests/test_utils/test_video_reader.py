@@ -1,3 +1,4 @@
+import io
 import struct
 import warnings
 
@@ -7,10 +8,13 @@ import pytest
 
 from mmpolar.utils.image import ImageReadError
 from mmpolar.utils.video import (
+    RawVideo,
     VideoReadError,
     count_frames,
     frame_rate,
+    is_live,
     iter_frames,
+    iter_timed_frames,
 )
 from mmpolar.visualization.video_writer import VideoWriter
 
@@ -170,3 +174,44 @@ def test_a_video_whose_name_has_a_colon_is_read(tmp_path, monkeypatch):
             writer.write(np.zeros((16, 32, 3), np.uint8))
         assert len(list(iter_frames(name))) == count_frames(name) == 1
         assert frame_rate(name) == 10
+
+
+# raw frames and addresses
+
+
+def raw(frames, fps=None, extra=b''):
+    data = b''.join(frame.tobytes() for frame in frames) + extra
+    return RawVideo(io.BytesIO(data), (frames[0].shape[1], frames[0].shape[0]), fps)
+
+
+def test_raw_frames_are_read_from_a_stream():
+    frames = np.random.default_rng(0).integers(0, 255, (3, 6, 8, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(list(iter_frames(raw(frames))), frames)
+    assert is_live(raw(frames))
+    assert count_frames(raw(frames)) is None
+    assert frame_rate(raw(frames, fps=12)) == 12
+    assert frame_rate(raw(frames)) is None
+
+
+def test_a_stream_that_ends_within_a_frame_says_so():
+    frames = np.zeros((2, 6, 8, 3), np.uint8)
+    with pytest.warns(UserWarning, match='ends within frame 2'):
+        assert len(list(iter_frames(raw(frames, extra=b'123')))) == 2
+    with pytest.raises(VideoReadError, match='ends after 3 bytes.*8 x 6 pixels has 144'):
+        iter_frames(RawVideo(io.BytesIO(b'123'), (8, 6)))
+
+
+def test_frames_of_a_video_have_times_and_images_have_none(tmp_path):
+    path = write_video(tmp_path / 'video.mp4', 4, 'mp4v')
+    times = [seconds for _, seconds in iter_timed_frames(path)]
+    np.testing.assert_allclose(times, [0, 0.1, 0.2, 0.3], atol=1e-3)
+    (tmp_path / 'images').mkdir()
+    cv2.imwrite(str(tmp_path / 'images/0.png'), np.zeros((5, 6, 3), np.uint8))
+    assert [seconds for _, seconds in iter_timed_frames(tmp_path / 'images')] == [None]
+
+
+def test_an_address_that_answers_nothing_is_named():
+    with pytest.raises(VideoReadError, match=r'address rtsp://127\.0\.0\.1:9/none gives no image'):
+        iter_frames('rtsp://127.0.0.1:9/none')
+    assert is_live('rtsp://127.0.0.1:9/none')
+    assert not is_live('folder/video.mp4')

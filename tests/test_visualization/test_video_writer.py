@@ -5,12 +5,15 @@ import cv2
 import numpy as np
 import pytest
 
-from mmpolar.visualization import VideoWriter
+from mmpolar.utils.video import iter_timed_frames
+from mmpolar.visualization import VideoWriter, video_encoders
 
 
 def frames(count, height, width):
     """Frames of one colour each, so that compression hardly changes them."""
-    return [np.full((height, width, 3), 20 + 30 * index, np.uint8) for index in range(count)]
+    return [
+        np.full((height, width, 3), (20 + 30 * index) % 256, np.uint8) for index in range(count)
+    ]
 
 
 def read_back(path):
@@ -97,6 +100,13 @@ def test_a_video_without_frames_is_no_file(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def write_all(writer, frames):
+    """PyAV says at once that a disk is full, OpenCV when the video is closed."""
+    with writer:
+        for frame in frames:
+            writer.write(frame)
+
+
 @pytest.mark.parametrize('room', [0, 2_000, 100_000])
 def test_a_disk_that_takes_no_more_is_an_error_and_the_older_file_stays(tmp_path, room):
     """The limit of the process on files stands for a full disk; OpenCV sees the same error."""
@@ -107,12 +117,85 @@ def test_a_disk_that_takes_no_more_is_an_error_and_the_older_file_stays(tmp_path
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:
-        for frame in noise:
-            writer.write(frame)
         with pytest.raises(OSError, match=r'video\.mp4 could not be written.*disk full'):
-            writer.close()
+            write_all(writer, noise)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     assert (tmp_path / 'video.mp4').read_text() == 'old'
     assert len(list(tmp_path.iterdir())) == 1
+
+
+# With PyAV: what browsers play, when it is shown, and the sound
+
+
+def write_with_sound(path, av, codec, seconds=1.0, shape=(48, 64)):
+    """A video of 20 frames a second with a tone, as a camera writes it."""
+    with av.open(str(path), 'w') as file:
+        picture = file.add_stream('mpeg4', rate=20)
+        picture.height, picture.width = shape
+        picture.pix_fmt = 'yuv420p'
+        tone = file.add_stream(codec, rate=16000)
+        tone.layout = 'mono'
+        for image in frames(round(20 * seconds), *shape):
+            file.mux(picture.encode(av.VideoFrame.from_ndarray(image, format='bgr24')))
+        file.mux(picture.encode(None))
+        wave = (np.sin(np.arange(round(16000 * seconds)) / 8) * 9000).astype(np.int16)[None]
+        for start in range(0, wave.shape[1], 1000):
+            part = av.AudioFrame.from_ndarray(wave[:, start : start + 1000], 's16', 'mono')
+            part.sample_rate, part.pts = 16000, start
+            file.mux(tone.encode(part))
+        file.mux(tone.encode(None))
+    return path
+
+
+def test_a_video_is_what_browsers_play(tmp_path):
+    av = pytest.importorskip('av')
+    with VideoWriter(tmp_path / 'video.mp4', 30000 / 1001, (63, 47)) as writer:
+        for frame in frames(5, 47, 63):
+            writer.write(frame)
+    with av.open(str(tmp_path / 'video.mp4')) as file:
+        [stream] = file.streams
+        assert stream.codec_context.name == 'h264'
+        assert stream.codec_context.pix_fmt == 'yuv420p'
+        assert float(stream.average_rate) == pytest.approx(29.97, abs=0.01)
+    content = (tmp_path / 'video.mp4').read_bytes()
+    assert content.index(b'moov') < content.index(b'mdat')  # starts before it is loaded
+
+
+def test_frames_are_shown_when_the_source_shows_them(tmp_path):
+    av = pytest.importorskip('av')
+    times = [0, 0.04, 0.1, 0.1, 0.5, 0.54]  # two of them at one time
+    with VideoWriter(tmp_path / 'video.mp4', 25, (64, 48)) as writer:
+        for frame, seconds in zip(frames(6, 48, 64), times, strict=True):
+            writer.write(frame, seconds)
+    read = [(round(frame.mean()), seconds) for frame, seconds in iter_timed_frames(writer.path)]
+    assert [value for value, _ in read] == pytest.approx([20, 50, 80, 110, 140, 170], abs=4)
+    assert [seconds for _, seconds in read] == pytest.approx(times, abs=1e-3)
+    assert av.open(str(writer.path)).duration / 1e6 == pytest.approx(0.58, abs=0.05)
+
+
+@pytest.mark.parametrize(('suffix', 'codec'), [('mp4', 'aac'), ('avi', 'pcm_s16le')])
+@pytest.mark.parametrize('shown', [20, 8])
+def test_sound_is_kept_as_far_as_the_frames_go(tmp_path, suffix, codec, shown):
+    av = pytest.importorskip('av')
+    source = write_with_sound(tmp_path / f'source.{suffix}', av, codec)
+    images = list(iter_timed_frames(source))
+    writer = VideoWriter.like(tmp_path / 'out.mp4', source, images[0][0])
+    with writer:
+        for image, seconds in images[:shown]:
+            writer.write(image, seconds)
+    with av.open(str(writer.path)) as file:
+        assert [stream.type for stream in file.streams] == ['video', 'audio']
+        assert file.streams.audio[0].codec_context.name == 'aac'
+        samples = np.concatenate([f.to_ndarray()[0] for f in file.decode(audio=0)])
+    assert len(samples) / 16000 == pytest.approx(shown / 20, abs=0.15)
+    assert np.abs(samples).max() > 0.1
+
+
+def test_without_pyav_a_video_is_written_with_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr(video_encoders, 'find_spec', lambda name: None)
+    with pytest.warns(UserWarning, match='browsers do not play.*pip install av'):
+        writer = VideoWriter(tmp_path / 'video.mp4', 12, (64, 48))
+    write_all(writer, frames(3, 48, 64))
+    assert len(read_back(tmp_path / 'video.mp4')[0]) == 3
