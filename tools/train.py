@@ -1,6 +1,7 @@
 """Trains the model of a config. See ``python tools/train.py --help``."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -9,14 +10,19 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 import mmpolar.registry  # noqa: F401  (lets checkpoints be resumed)
-from mmpolar.cli.errors import usage_error
+from mmpolar.cli.errors import report_error, usage_error
 from mmpolar.cli.training import (
     add_common_arguments,
     read_config,
     require_sections,
     start_cpu_processes,
 )
+from mmpolar.engine import TrainingFailedError
+from mmpolar.utils.checkpoints import CheckpointMismatchError, CheckpointReadError
+from mmpolar.utils.folder_lock import FolderInUseError
 
+#: Exit code of a training that went wrong, such as one whose loss is not finite.
+TRAINING_FAILED = 1
 EXAMPLES = """
 examples:
   python tools/train.py configs/ocean_polar/ocean-polar_effnet-lite0_synthetic.py
@@ -40,8 +46,14 @@ def main(argv: list[str] | None = None) -> None:
     if args.resume:
         set_resume(cfg, args.resume)
     start_cpu_processes(cfg)
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    runner.train()
+    try:
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        runner.train()
+    except (CheckpointReadError, CheckpointMismatchError, FolderInUseError) as error:
+        usage_error(error)
+    except TrainingFailedError as error:
+        report_error(error)
+        sys.exit(TRAINING_FAILED)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

@@ -6,6 +6,7 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    guard=dict(type='mmpolar.TrainingGuardHook'),
     # A resumed run samples the numbers of one that was not interrupted.
     epoch_seed=dict(type='mmpolar.EpochSeedHook'),
     # All processes validate, and save, with the same batch norm statistics.

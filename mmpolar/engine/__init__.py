@@ -5,6 +5,8 @@ from mmpolar.engine.hooks import (
     BackboneUnfreezeHook,
     FreezeModulesHook,
     TrackVisualizationHook,
+    TrainingFailedError,
+    TrainingGuardHook,
 )
 from mmpolar.engine.optim_wrappers import Bfloat16OptimWrapper
 from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
@@ -17,6 +19,8 @@ __all__ = [
     'Bfloat16OptimWrapper',
     'FreezeModulesHook',
     'TrackVisualizationHook',
+    'TrainingFailedError',
+    'TrainingGuardHook',
 ]
 
 __getattr__ = moved_names(

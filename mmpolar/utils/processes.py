@@ -1,7 +1,9 @@
-"""Which process works on something, and whether it is still there."""
+"""Which process works on something, whether it is still there, and that its children are not."""
 
 import os
+import signal
 import socket
+import sys
 from collections.abc import Sequence
 
 
@@ -28,3 +30,32 @@ def process_is_gone(owner: Sequence | None) -> bool:
     except PermissionError:
         return False
     return False
+
+
+def end_children_with_this_process() -> None:
+    """Have Linux end the processes that this one forks from now on when it ends, however it does.
+
+    Workers of a data loader whose process is killed can wait for it forever.
+    """
+    if not sys.platform.startswith('linux') or _children_end:
+        return
+    from ctypes import CDLL
+
+    _children_end.append(CDLL(None).prctl)
+    os.register_at_fork(before=_note_parent, after_in_child=_end_with_parent)
+
+
+#: The system call that binds a child to its parent, once it is asked for, and the parent's number.
+_children_end: list = []
+_parent: list[int] = []
+_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
+
+
+def _note_parent() -> None:
+    _parent[:] = [os.getpid()]
+
+
+def _end_with_parent() -> None:
+    _children_end[0](_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != _parent[0]:  # it ended before the call
+        os._exit(1)

@@ -579,3 +579,10 @@ def test_empty_folder_of_negatives_is_refused(folder, tmp_path):
 def test_options_outside_their_range_are_refused(options):
     with pytest.raises(ValueError, match=f'{next(iter(options))} must'):
         CompositeDataset(Items(3), Items(3), **(dict(num_composites=4) | options))
+
+
+def test_positives_without_a_single_box_are_refused(folder):
+    config = detection_config(folder)
+    config['positives'] |= dict(metainfo=dict(classes=('spoon',)), filter_cfg=None)
+    with pytest.raises(ValueError, match=r'none of the \d+ positives has a box.*metainfo\.classes'):
+        DATASETS.build(config)

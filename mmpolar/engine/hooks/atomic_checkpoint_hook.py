@@ -1,5 +1,6 @@
 """Checkpoints that survive the end of the process that writes them."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from mmengine.runner import Runner
 
 from mmpolar.registry import HOOKS
 from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
+from mmpolar.utils.checkpoints import check_resumable, newest_checkpoint
+from mmpolar.utils.folder_lock import lock_folder, release_folder
 
 
 @HOOKS.register_module()
@@ -24,6 +27,10 @@ class AtomicCheckpointHook(CheckpointHook):
       ``last_checkpoint`` likewise, once the checkpoint has its name;
     - outdated checkpoints, and the former best one, are removed after that, not before.
 
+    A training that is resumed without a path goes on from the newest checkpoint that is whole, see
+    :func:`mmpolar.utils.checkpoints.newest_checkpoint`. Two trainings in one work directory would
+    write over each other's checkpoints: the second is refused.
+
     One more checkpoint than ``max_keep_ckpts`` needs room on the disk therefore. Outputs that are
     not local files keep the backend that MMEngine has for them.
 
@@ -31,13 +38,49 @@ class AtomicCheckpointHook(CheckpointHook):
         **kwargs: See :class:`mmengine.hooks.CheckpointHook`.
     """
 
+    def before_run(self, runner: Runner) -> None:
+        """Choose the checkpoint to resume from.
+
+        Raises:
+            CheckpointReadError: If there are checkpoints, and none can be resumed.
+            FileNotFoundError: If the newest one is gone, and there is no other.
+        """
+        # MMEngine offers no other way: it would start anew where last_checkpoint is missing.
+        if not runner._resume:
+            return
+        if runner._load_from is not None:
+            if os.path.isfile(runner._load_from):
+                check_resumable(runner._load_from)
+            return
+        folders = [] if self.out_dir is None else [Path(self.out_dir, Path(runner.work_dir).name)]
+        found, skipped = newest_checkpoint(runner.work_dir, folders)
+        for reason in skipped:
+            runner.logger.warning(f'not resumed: {reason}')
+        if found is None:
+            runner.logger.warning(f'no checkpoint in {runner.work_dir}: the training starts anew')
+            runner._resume = False
+            return
+        runner.logger.info(f'The training is resumed from {found}')
+        runner._load_from = str(found)
+
     def before_train(self, runner: Runner) -> None:
-        """Choose where and how to write; see :class:`mmengine.hooks.CheckpointHook`."""
+        """Choose where and how to write; see :class:`mmengine.hooks.CheckpointHook`.
+
+        Raises:
+            FolderInUseError: If another training writes to the work directory.
+        """
+        if is_main_process():
+            lock_folder(runner.work_dir, 'training')
         if self.backend_args is None and self.file_client_args is None:
             backend = get_file_backend(str(self.out_dir or runner.work_dir))
             if type(backend) is LocalBackend:
                 self.backend_args = dict(backend='atomic_local')
         super().before_train(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Let another training write to the work directory."""
+        super().after_train(runner)
+        release_folder(runner.work_dir)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         # In place of MMEngine's method, which removes before it saves.

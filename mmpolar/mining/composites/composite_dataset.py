@@ -120,7 +120,7 @@ class CompositeDataset(Dataset):
         """Index both datasets and make room for the picks, once.
 
         Raises:
-            ValueError: If a dataset that is needed has no image.
+            ValueError: If a dataset that is needed has no image, or no positive has a box.
         """
         if self._fully_initialized:
             return
@@ -128,6 +128,7 @@ class CompositeDataset(Dataset):
             if hasattr(dataset, 'full_init'):
                 dataset.full_init()
         _check_has_images(self.positives, 'positives', 'check its paths and its filter_cfg')
+        _check_has_boxes(self.positives)
         if self.num_negatives:
             _check_has_images(self.negatives, 'negatives', 'check its paths or set num_negatives=0')
         pool_size = 0 if self.negatives is None else len(self.negatives)
@@ -292,6 +293,21 @@ def _built(dataset: dict | Dataset | None) -> Dataset | None:
 def _check_has_images(dataset: Dataset, role: str, remedy: str) -> None:
     if len(dataset) == 0:
         raise ValueError(f'{role}: {type(dataset).__name__} has no image; {remedy}')
+
+
+def _check_has_boxes(positives: Any) -> None:
+    """Refuse annotated positives without a single box; those that list no instances pass."""
+    if not hasattr(positives, 'get_data_info'):
+        return
+    for number in range(len(positives)):
+        info = positives.get_data_info(number)
+        instances = info.get('instances') if isinstance(info, Mapping) else None
+        if instances is None or any(not one.get('ignore_flag') for one in instances):
+            return
+    raise ValueError(
+        f'none of the {len(positives)} positives has a box; check their annotation file, and that '
+        'metainfo.classes has the names of its categories'
+    )
 
 
 def _key(dataset: Dataset, number: int) -> str:

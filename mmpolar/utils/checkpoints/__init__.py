@@ -1,6 +1,7 @@
 """Checkpoints: safe reading, loading weights, release checkpoints, conversion of Ocean's."""
 
 from mmpolar.utils.checkpoints.local_files import load_from_local
+from mmpolar.utils.checkpoints.newest import check_resumable, newest_checkpoint
 from mmpolar.utils.checkpoints.packaged_scheme import load_trained_tracker
 from mmpolar.utils.checkpoints.release_checkpoint import (
     ReleaseCheckpoint,
@@ -32,12 +33,14 @@ __all__ = [
     'ReleaseCheckpoint',
     'TrainingFacts',
     'UnsafeConfigError',
+    'check_resumable',
     'check_untrusted_config',
     'facts_of_training',
     'halve',
     'load_from_local',
     'load_trained_tracker',
     'load_weights',
+    'newest_checkpoint',
     'read_checkpoint',
     'read_release_checkpoint',
     'read_untrusted_config',
