@@ -13,6 +13,7 @@ from mmengine.config import Config, DictAction
 from torch import distributed
 
 from mmpolar.cli.errors import usage_error
+from mmpolar.utils.config_entries import UnknownEntryError, check_entries
 from mmpolar.utils.shared_values import SharedValueError, load_config
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -68,8 +69,11 @@ def read_config(args: argparse.Namespace) -> Config:
         usage_error(f'no config at {args.config}; those that come with mmpolar are in configs/')
     try:
         cfg = load_config(args.config, args.cfg_options)
+        check_entries(cfg)
     except SharedValueError as error:
         usage_error(f'the config {args.config} contradicts itself: {error}')
+    except UnknownEntryError as error:
+        usage_error(f'the config {args.config} cannot be used: {error}')
     except (OSError, SyntaxError, ImportError, KeyError, TypeError, NameError) as error:
         usage_error(f'cannot read the config {args.config}: {error}')
     cfg.launcher = args.launcher

@@ -107,6 +107,7 @@ def renamed_keywords(**new_names: str) -> Callable[[Callable[P, R]], Callable[P,
                 kwargs = with_new_keys(kwargs, new_names, owner)
             return function(*args, **kwargs)
 
+        with_old_keywords.old_keywords = frozenset(new_names)
         return with_old_keywords
 
     return decorate

@@ -21,6 +21,8 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from mmpolar.utils.config_entries import check_options
+
 _IN_MODEL = dict(
     n_rays=('mask_head', 'n_rays'),
     stride=('head', 'stride'),
@@ -61,8 +63,10 @@ def load_config(path: str | os.PathLike, options: Mapping[str, Any] | None = Non
 
     Raises:
         SharedValueError: If the config says a shared value twice, and differently.
+        UnknownEntryError: If a change would add an entry on top that nothing reads.
     """
     cfg = Config.fromfile(path)
+    check_options(cfg, options or {})
     cfg.merge_from_dict(dict(options or {}))
     share_values(cfg)
     return cfg
