@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -56,13 +57,18 @@ def dataset(project):
 
 @pytest.fixture
 def objective(tool, project, dataset):
+    return make_objective(project, dataset)
+
+
+def make_objective(project, dataset):
+    from mmpolar.cli.tuning.decoded_frames import DecodedFrames
     from mmpolar.cli.tuning.objective import Objective
     from mmpolar.cli.tuning.search_space import parse_ranges
-    from mmpolar.cli.tuning.validation_data import ValidationData
 
-    tracker = init_tracker(str(project[0]), str(project[1]))
-    ranges = parse_ranges(['lr', 'penalty_k'], tracker.model.params)
-    return Objective(tracker, ValidationData(dataset, [0, 1]), OPEMetric(), 'success', ranges)
+    config, weights = Config.fromfile(str(project[0])), str(project[1])
+    ranges = parse_ranges(['lr', 'penalty_k'], TrackParams())
+    frames = DecodedFrames(dataset)
+    return Objective(config, weights, 'cpu', frames, OPEMetric(), 'success', ranges)
 
 
 # The search space
@@ -72,10 +78,10 @@ def test_ranges_hold_the_published_values(tool):
     from mmpolar.cli.tuning.search_space import default_ranges
 
     params = TrackParams()
-    for one in default_ranges(params).values():
-        assert one.contains(getattr(params, one.name)) or one.name == 'lr'
-        assert not one.contains(one.high + one.step)
-        assert not one.contains(one.low + one.step / 3)
+    for name, one in default_ranges(params).items():
+        steps = (getattr(params, name) - one.low) / one.step
+        assert abs(steps - round(steps)) < 1e-6 or name == 'lr'
+        assert one.low <= getattr(params, name) <= one.high
     sizes = default_ranges(replace(params, search_size=271))['search_size']
     assert (sizes.low, sizes.high, sizes.step) == (255, 319, 16)
 
@@ -84,11 +90,13 @@ def test_ranges_of_ones_own(tool):
     from mmpolar.cli.tuning.search_space import parse_ranges
 
     texts = ['penalty_k=0:0.1', 'search_size=239:271:32', 'context_amount=0.3:0.7:0.1']
-    penalty, size, context = parse_ranges(texts, TrackParams())
+    ranges = parse_ranges(texts, TrackParams())
+    assert list(ranges) == ['penalty_k', 'search_size', 'context_amount']
+    penalty, size, context = ranges.values()
     assert (penalty.low, penalty.high, penalty.step) == (0, 0.1, 0.002)
     assert (size.low, size.high, size.step) == (239, 271, 32)
     assert isinstance(size.low, int)
-    assert context.contains(0.5)
+    assert (context.low, context.high, context.step) == (0.3, 0.7, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -130,9 +138,9 @@ def test_option_of_the_best_values_sets_them_exactly(tool):
 
 @pytest.mark.parametrize('budget', [0, 30_000, 10**9])
 def test_decoded_frames_are_those_of_the_files(tool, dataset, tmp_path, budget):
-    from mmpolar.cli.tuning.validation_data import ValidationData
+    from mmpolar.cli.tuning.decoded_frames import DecodedFrames
 
-    data = ValidationData(dataset, [0, 1], max_frames=2)
+    data = DecodedFrames(dataset, max_frames=2)
     share = data.decode(tmp_path, budget, progress=False)
     # A frame has 96 * 72 * 4 bytes with its mask.
     assert share == min(1, budget // 27_648 / 4)
@@ -148,25 +156,6 @@ def test_decoded_frames_are_those_of_the_files(tool, dataset, tmp_path, budget):
             if target is not None:
                 np.testing.assert_array_equal(target.box, expected.box)
                 np.testing.assert_array_equal(target.mask, expected.mask)
-
-
-def test_scratch_folders_of_killed_runs_are_removed(tool, tmp_path):
-    import socket
-
-    from mmpolar.cli.tuning.validation_data import scratch_folder
-
-    gone = subprocess.Popen([sys.executable, '-c', ''])
-    gone.wait()
-    left = tmp_path / f'.frames_{gone.pid}_{socket.gethostname()}_x'
-    elsewhere = tmp_path / f'.frames_{gone.pid}_another-machine_x'
-    left.mkdir()
-    elsewhere.mkdir()
-    with scratch_folder(tmp_path) as folder, scratch_folder(tmp_path) as other:
-        assert folder.is_dir()
-        assert other.is_dir()
-        assert not left.exists()
-        assert elsewhere.exists()
-    assert not folder.exists()
 
 
 # The objective
@@ -200,47 +189,43 @@ def test_value_so_far_is_reported_after_each_video(objective):
     assert reports[-1][1] == value
 
 
-def test_values_that_do_not_exist_are_refused(objective):
-    objective.value_name = 'speed'
-    with pytest.raises(ValueError, match='OPEMetric has no value .speed.; it has success'):
-        objective.score({})
-
-
-def test_bad_trials_are_given_up_but_the_config_s_own(objective, monkeypatch):
+def test_bad_trials_are_given_up_unless_told_otherwise(objective, monkeypatch):
     import optuna
-
-    from mmpolar.cli.tuning.objective import BASELINE
 
     monkeypatch.setattr(optuna.Trial, 'should_prune', lambda trial: True)
     study = optuna.create_study(direction='maximize')
-    study.enqueue_trial(objective.current or {}, user_attrs={BASELINE: True})
-    study.optimize(objective, n_trials=2)
-    assert [trial.state.name for trial in study.trials] == ['COMPLETE', 'PRUNED']
-    assert list(study.trials[1].intermediate_values) == [0]
-    assert study.trials[0].value == pytest.approx(objective.score({}))
+    study.optimize(objective, n_trials=1)
+    objective.prune = False
+    study.optimize(objective, n_trials=1)
+    assert [trial.state.name for trial in study.trials] == ['PRUNED', 'COMPLETE']
+    assert [list(trial.intermediate_values) for trial in study.trials] == [[0], [0, 1]]
+    values = study.trials[1].params
+    assert study.trials[1].value == pytest.approx(objective.score(values), abs=1e-6)
 
 
 # The study
 
 
-def numbers_study(storage, count, name='numbers'):
-    """A study of a parabola."""
+def numbers_study(location, count):
+    """A study of a parabola; in memory without a location."""
+    import optuna
+
     from mmpolar.cli.tuning.study import open_study
 
-    study = open_study(storage, name, 0, 4)
+    study = open_study(location, 'numbers', 4, 0) if location else optuna.create_study()
     study.optimize(lambda trial: -((trial.suggest_float('x', 0, 1, step=0.1) - 0.3) ** 2), count)
     return study
 
 
 @pytest.mark.parametrize('name', ['study.db', 'study.journal'])
 def test_studies_are_kept_on_disk(tool, tmp_path, name):
-    from mmpolar.cli.tuning.study import count_finished, open_storage, read_result
+    from mmpolar.cli.tuning.study import count_finished, read_result
 
     location = str(tmp_path / 'new' / name)
-    numbers_study(open_storage(location), 4)
-    study = numbers_study(open_storage(location), 3)
+    numbers_study(location, 4)
+    study = numbers_study(location, 3)
     assert count_finished(study) == 7
-    assert read_result(study).complete == 7
+    assert read_result(study)['complete'] == 7
     with (tmp_path / 'new' / name).open('rb') as file:
         assert (file.read(6) == b'SQLite') == name.endswith('.db')
 
@@ -269,26 +254,23 @@ def test_a_study_of_the_last_release_goes_on(tool):
         claim_study(study, dict(value_name='J_mean'))
 
 
-def test_trials_of_dead_processes_are_given_up(tool):
+@pytest.mark.parametrize(('lr', 'params'), [(0.3, dict(lr=0.3, penalty_k=0.04)), (0.1, {})])
+def test_the_config_s_own_values_are_measured_once(objective, lr, params):
     import optuna
 
-    from mmpolar.cli.tuning.study import BASELINE, prepare_study, sign_trial
+    from mmpolar.cli.tuning.study import add_baseline, read_result
 
-    gone = subprocess.Popen([sys.executable, '-c', ''])
-    gone.wait()
+    objective.params = objective.tracker.model.params = replace(
+        objective.params, lr=lr, penalty_k=0.04
+    )
     study = optuna.create_study(direction='maximize')
-    study.enqueue_trial({}, user_attrs={BASELINE: True})
-    dead, alive = study.ask(), study.ask()
-    sign_trial(dead)
-    dead.set_user_attr('process', [dead.user_attrs['process'][0], gone.pid])
-    sign_trial(alive)
-    prepare_study(study, dict(x=0.5))
-    states = [trial.state.name for trial in study.trials]
-    assert states == ['FAIL', 'RUNNING', 'WAITING']
-    # The config's own values are wanted again, once.
-    prepare_study(study, dict(x=0.5))
-    assert len(study.trials) == 3
-    assert study.trials[2].user_attrs == {BASELINE: True}
+    add_baseline(study, objective)
+    add_baseline(study, objective)
+    (trial,) = study.trials
+    assert trial.params == params
+    assert trial.value == pytest.approx(objective.score({}))
+    assert list(trial.intermediate_values) == [0, 1]
+    assert read_result(study)['baseline'] == trial.value
 
 
 def test_importance_tells_what_matters(tool):
@@ -310,38 +292,42 @@ def test_importance_tells_what_matters(tool):
     assert sum(shares.values()) == pytest.approx(1)
 
 
+def own_values(value):
+    """A trial of the config's own values."""
+    import optuna
+
+    from mmpolar.cli.tuning.study import BASELINE
+
+    return optuna.trial.create_trial(value=value, user_attrs={BASELINE: True})
+
+
 def test_best_of_equals_are_the_config_s_own_values(tool):
     import optuna
 
-    from mmpolar.cli.tuning.study import BASELINE, prepare_study, read_result
+    from mmpolar.cli.tuning.study import read_result
 
     study = optuna.create_study(direction='maximize')
-    assert read_result(study).value is None
-    prepare_study(study, None)
-    study.optimize(
-        lambda trial: 0.5 if trial.user_attrs.get(BASELINE) else trial.suggest_float('x', 0.5, 0.5),
-        2,
-    )
-    result = read_result(study)
-    assert (result.baseline, result.value, result.values, result.trial) == (0.5, 0.5, {}, 0)
+    assert read_result(study)['value'] is None
+    study.add_trial(own_values(0.5))
+    study.optimize(lambda trial: trial.suggest_float('x', 0.5, 0.5), 1)
+    expected = dict(baseline=0.5, value=0.5, values={}, trial=0, complete=2, pruned=0)
+    assert read_result(study) == expected
 
 
 def test_rows_tell_trials_that_were_given_up(tool):
     import optuna
 
-    from mmpolar.cli.tuning.study import BASELINE, prepare_study, trial_rows
+    from mmpolar.cli.tuning.study import trial_rows
 
     def value(trial):
-        if trial.user_attrs.get(BASELINE):
-            return 0.5
         trial.suggest_float('x', 0.25, 0.25)
         trial.report(0.9, 0)
         trial.report(0.8, 1)
         raise optuna.TrialPruned
 
     study = optuna.create_study(direction='maximize')
-    prepare_study(study, None)
-    study.optimize(value, 2)
+    study.add_trial(own_values(0.5))
+    study.optimize(value, 1)
     header, rows = trial_rows(study, ['x'], 'success')
     assert header == ['trial', 'kind', 'videos', 'success', 'x']
     assert rows[0][:4] == [0, 'config', 'all', 0.5]
@@ -415,8 +401,7 @@ def test_metrics_are_found_by_name_with_or_without_prefix(tool, project):
     for name in ('J', 'track/J'):
         args = tool.parse_args([*map(str, project), '--metric', name])
         metric, value_name = tool.find_metric(cfg, args)
-        assert (metric['type'], value_name) == ('TrackSegMetric', 'J')
-    assert 'J' in TrackSegMetric.columns
+        assert (type(metric), value_name) == (TrackSegMetric, 'J')
 
 
 @pytest.mark.slow
@@ -436,18 +421,10 @@ def test_processes_share_a_study(project, tmp_path):
 
 @pytest.mark.slow
 def test_processes_that_fail_are_told(tool, project, dataset, tmp_path):
-    from mmpolar.cli.tuning.validation_data import ValidationData
-    from mmpolar.cli.tuning.workers import Job, run_trials
+    from mmpolar.cli.tuning.study import open_study, run_trials
 
-    job = Job(
-        cfg=Config.fromfile(str(project[0])),
-        checkpoint=str(project[1]),
-        device='cuda:99',
-        data=ValidationData(dataset, [0, 1]),
-        metric=dict(type='OPEMetric'),
-        value_name='success',
-        storage=str(tmp_path / 'study.journal'),
-        study_name='broken',
-    )
-    with pytest.raises((RuntimeError, AssertionError), match='CUDA'):
-        list(run_trials(job, 4, 2))
+    # Seeds end at 2 ** 32 - 1: the first process still has one.
+    opener = partial(open_study, str(tmp_path / 'study.journal'), 'broken', 2, 2**32 - 1)
+    with pytest.raises(RuntimeError, match='a process failed'):
+        run_trials(make_objective(project, dataset), opener, 2, 2)
+    assert len(opener(0).trials) == 1

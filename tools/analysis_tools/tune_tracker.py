@@ -1,41 +1,37 @@
 """Tune the parameters of tracking on validation videos. See ``--help``."""
 
 import argparse
-import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import optuna
 import torch
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
 from mmpolar.cli.arguments import add_device_argument
 from mmpolar.cli.errors import run_or_explain
-from mmpolar.cli.inputs import (
-    add_config_arguments,
-    build_dataset,
-    read_plain_config,
-    tool_parser,
-)
+from mmpolar.cli.inputs import add_config_arguments, build_dataset, read_plain_config, tool_parser
 from mmpolar.cli.tables import text_table, write_csv, write_json
+from mmpolar.cli.tuning.decoded_frames import DecodedFrames
+from mmpolar.cli.tuning.objective import Objective
 from mmpolar.cli.tuning.plots import plot_study
 from mmpolar.cli.tuning.search_space import Range, cfg_options, default_ranges, parse_ranges
 from mmpolar.cli.tuning.study import (
-    Result,
+    add_baseline,
     claim_study,
     count_finished,
     importances,
-    open_storage,
     open_study,
-    prepare_study,
     read_result,
+    run_trials,
     trial_rows,
 )
-from mmpolar.cli.tuning.validation_data import ValidationData, scratch_folder
-from mmpolar.cli.tuning.workers import Job, build_metric, build_objective, run_trials
 from mmpolar.evaluation.metrics import SequenceMetric
+from mmpolar.registry import METRICS
 from mmpolar.runtime.model_folder import file_sha256
 from mmpolar.utils.progress import progress_bar
 
@@ -151,48 +147,34 @@ def run(args: argparse.Namespace) -> None:
     cfg = read_plain_config(args)
     if not Path(args.checkpoint).is_file():
         raise FileNotFoundError(f'no checkpoint at {args.checkpoint}')
-    dataset = build_dataset(cfg, args.config, 'val_dataloader')
-    metric_config, value_name = find_metric(cfg, args)
-    data = ValidationData(dataset, range(dataset.num_videos), args.max_frames)
-    job = Job(
-        cfg=cfg,
-        checkpoint=args.checkpoint,
-        device=args.device,
-        data=data,
-        metric=metric_config,
-        value_name=value_name,
-        storage=args.storage,
-        study_name=args.study_name,
-        seed=args.seed,
-        prune=not args.no_prune,
-        threads=max(1, (os.cpu_count() or 1) // args.workers),
+    frames = DecodedFrames(build_dataset(cfg, args.config, 'val_dataloader'), args.max_frames)
+    metric, value_name = find_metric(cfg, args)
+    objective = Objective(cfg, args.checkpoint, args.device, frames, metric, value_name)
+    objective.prune = not args.no_prune
+    objective.ranges = find_ranges(args, objective.tracker.model)
+    opener = partial(
+        open_study, args.storage, args.study_name, frames.dataset.num_videos, args.seed
     )
-    objective = build_objective(job)
-    ranges = find_ranges(args, objective.tracker.model)
-    objective.ranges = ranges
-    study = open_study(open_storage(args.storage), args.study_name, args.seed, len(data.tracks))
-    claim_study(study, facts_of(args, data, metric_config, value_name))
-    prepare_study(study, objective.current)
-    run_missing(replace(job, ranges=ranges), study, args)
-    report(study, ranges, value_name, args)
+    study = opener()
+    claim_study(study, facts_of(args, objective))
+    run_missing(objective, opener, study, args)
+    report(study, objective, args)
 
 
-def find_metric(cfg: Config, args: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    """Config of the metric that has the wanted value, and the value's name in it.
+def find_metric(cfg: Config, args: argparse.Namespace) -> tuple[SequenceMetric, str]:
+    """The metric that has the wanted value, and the value's name in it.
 
     Raises:
         ValueError: If no metric of the evaluator has it.
     """
     evaluator = cfg.get('val_evaluator') or []
-    configs = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
     known: list[str] = []
-    for config in configs:
-        metric = build_metric(config)
-        if not isinstance(metric, SequenceMetric):
-            continue
-        for name in metric.columns:
+    for config in evaluator if isinstance(evaluator, list | tuple) else [evaluator]:
+        with DefaultScope.overwrite_default_scope('mmpolar'):
+            metric = METRICS.build(dict(config))
+        for name in metric.columns if isinstance(metric, SequenceMetric) else ():
             if args.metric in (name, f'{metric.prefix}/{name}'):
-                return dict(config), name
+                return metric, name
             known.append(f'{metric.prefix}/{name}')
     raise ValueError(
         f'val_evaluator of {args.config} has no value {args.metric!r}; it has '
@@ -200,96 +182,87 @@ def find_metric(cfg: Config, args: argparse.Namespace) -> tuple[dict[str, Any], 
     )
 
 
-def find_ranges(args: argparse.Namespace, model: Any) -> list[Range]:
+def find_ranges(args: argparse.Namespace, model: Any) -> dict[str, Range]:
     """What is tuned; a weight between two classifiers only where there are two."""
     if args.params is not None:
         return parse_ranges(args.params, model.params)
     ranges = default_ranges(model.params)
     if model.head.align_conv is None:
         ranges.pop('score_ratio')
-    return list(ranges.values())
+    return ranges
 
 
-def facts_of(
-    args: argparse.Namespace, data: ValidationData, metric: dict[str, Any], value_name: str
-) -> dict[str, Any]:
+def facts_of(args: argparse.Namespace, objective: Objective) -> dict[str, Any]:
     """What the values of a study depend on besides the tuned parameters."""
     return dict(
         checkpoint=file_sha256(args.checkpoint),
-        dataset=data.dataset.name,
-        videos=len(data.tracks),
-        frames=data.num_frames,
-        metric=str(metric['type']),
-        value_name=value_name,
+        dataset=objective.frames.dataset.name,
+        videos=objective.frames.dataset.num_videos,
+        frames=objective.frames.num_frames,
+        metric=type(objective.metric).__name__,
+        value_name=objective.value_name,
         cfg_options={key: str(value) for key, value in (args.cfg_options or {}).items()},
     )
 
 
-def run_missing(job: Job, study: optuna.Study, args: argparse.Namespace) -> None:
-    """Run trials until the study has as many as wanted."""
-    finished = count_finished(study)
-    missing = args.trials - finished
-    if missing <= 0:
-        print(f'the study has {finished} trials already')
+def run_missing(
+    objective: Objective, opener: Callable, study: optuna.Study, args: argparse.Namespace
+) -> None:
+    """Run trials until the study has as many as wanted, the config's own values first."""
+    if count_finished(study) >= args.trials:
+        print(f'the study has {count_finished(study)} trials already')
         return
-    with scratch_folder(args.work_dir) as folder:
-        share = job.data.decode(folder, int(args.cache_gb * _GIB))
+
+    def show_progress(*_: Any) -> None:
+        bar.update(count_finished(study) - bar.n)
+        bar.set_postfix_str(f'best {objective.value_name} {read_result(study)["value"]:.4f}')
+
+    Path(args.work_dir).mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix='.frames_', dir=args.work_dir) as folder:
+        share = objective.frames.decode(folder, int(args.cache_gb * _GIB))
         if share < 1:
             print(f'{1 - share:.0%} of the frames do not fit --cache-gb; each trial decodes them')
-        bar = progress_bar(total=args.trials, initial=finished, desc='trials', unit='trial')
+        bar = progress_bar(total=args.trials, desc='trials', unit='trial')
         try:
-            for _ in run_trials(job, missing, args.workers):
-                best = read_result(study).value
-                bar.set_postfix_str('' if best is None else f'best {job.value_name} {best:.4f}')
-                bar.update()
+            add_baseline(study, objective)
+            show_progress()
+            missing = args.trials - count_finished(study)
+            if missing > 0:
+                run_trials(objective, opener, missing, args.workers, [show_progress])
+                show_progress()
         except KeyboardInterrupt:
             print('\nstopped; the same command goes on from here')
         finally:
             bar.close()
 
 
-def report(
-    study: optuna.Study, ranges: Sequence[Range], value_name: str, args: argparse.Namespace
-) -> None:
+def report(study: optuna.Study, objective: Objective, args: argparse.Namespace) -> None:
     """Print what was found, and write it with the trials and the plot."""
     result = read_result(study)
-    if result.value is None:
+    if result['value'] is None:
         print('no trial has gone to its end yet')
         return
-    names = [one.name for one in ranges]
+    names, value_name, out = list(objective.ranges), objective.value_name, Path(args.work_dir)
     shares = importances(study, names)
-    out = Path(args.work_dir)
+    options = cfg_options(result['values']) if result['values'] else ''
     write_csv(out / 'trials.csv', *trial_rows(study, names, value_name))
     plot_study(study, names, shares, value_name, out / 'tuning.png')
-    options = cfg_options(result.values) if result.values else ''
-    write_json(
-        out / 'best.json',
-        dict(
-            value_name=value_name,
-            **vars(result),
-            cfg_options=options,
-            importance=shares,
-            facts=dict(study.user_attrs),
-        ),
-    )
-    print_report(result, shares, value_name)
-    print(options or "nothing is better than the config's own values")
-    print(f'best.json, trials.csv, tuning.png: {out}')
-
-
-def print_report(result: Result, shares: dict[str, float], value_name: str) -> None:
-    """The values and, for each parameter, best value and importance."""
-    baseline = 'not measured' if result.baseline is None else f'{result.baseline:.4f}'
+    facts = dict(cfg_options=options, importance=shares, facts=dict(study.user_attrs))
+    write_json(out / 'best.json', dict(value_name=value_name, **result, **facts))
+    baseline = result['baseline']
     print(
-        f"{value_name}: {baseline} with the config's values, {result.value:.4f} at best (trial "
-        f'{result.trial}; {result.complete} trials to the end, {result.pruned} given up)'
+        f'{value_name}: {"not measured" if baseline is None else f"{baseline:.4f}"} with the '
+        f"config's values, {result['value']:.4f} at best (trial {result['trial']}; "
+        f'{result["complete"]} trials to the end, {result["pruned"]} given up)'
     )
-    if result.values:
+    if result['values']:
         rows = [
             [name, str(value), shares.get(name, float('nan'))]
-            for name, value in result.values.items()
+            for name, value in result['values'].items()
         ]
         print(text_table(['parameter', 'best', 'importance'], rows, digits=2))
+    print(options or "nothing is better than the config's own values")
+    print(f'best.json, trials.csv, tuning.png: {out}')
 
 
 if __name__ == '__main__':

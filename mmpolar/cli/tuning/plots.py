@@ -2,7 +2,6 @@
 
 import io
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 
 import cv2
@@ -29,19 +28,17 @@ def plot_study(
     value_name: str,
     out: str | os.PathLike,
 ) -> None:
-    """Draw the history, the importance of the parameters, and the value over each of them.
+    """Draw the history, the importance of the parameters if known, and the value over each of them.
 
     Args:
         study: The study, with at least one trial that went to the end.
         names: The tuned parameters.
-        shares: Importance by parameter; empty if it is not known, then it is not drawn.
+        shares: Importance by parameter; empty if it is not known.
         value_name: What is tuned for.
         out: Image to write; its folder is made.
     """
     names = list(names)
-    with rc_context(), warnings.catch_warnings():
-        # Optuna marks all of its plots with Matplotlib as experimental.
-        warnings.simplefilter('ignore', optuna.exceptions.ExperimentalWarning)
+    with rc_context():
         rows = [
             _render(plots.plot_optimization_history(study, target_name=value_name), 3),
             _render(plots.plot_slice(study, names, target_name=value_name), max(2, len(names))),

@@ -1,103 +1,73 @@
-"""The study that trials are kept in, and what it has found."""
+"""The study that trials are kept in, processes that work on it, and what it has found."""
 
-import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import optuna
+import torch
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from mmpolar.cli.tuning.objective import BASELINE
-from mmpolar.cli.tuning.search_space import Value
-from mmpolar.utils.processes import process_is_gone, this_process
+from mmpolar.cli.tuning.objective import Objective
+from mmpolar.cli.tuning.search_space import rounded
 
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-#: A trial whose process gave no sign of life for so many seconds is given up (data bases only).
+#: Attribute of the trial that has the config's own values.
+BASELINE = 'baseline'
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+#: A trial whose process gave no sign of life for so long is given up (data bases only).
 _HEARTBEAT_SECONDS = 60
 #: The first trials are random; before as many have ended none is pruned.
 _STARTUP_TRIALS = 10
-_OWNER = 'process'
+#: Names of facts in studies of the last release.
 _NEW_FACTS = dict(figure='value_name')
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a study has found so far.
-
-    Attributes:
-        baseline: The value with the config's own values; None if it was not measured yet.
-        value: The best value; None without a trial that went to the end.
-        values: The tuned parameters of the best trial; empty if the config's own are the best.
-        trial: Number of the best trial.
-        complete: Trials that went to the end.
-        pruned: Trials that were given up on the way.
-    """
-
-    baseline: float | None
-    value: float | None
-    values: dict[str, Value]
-    trial: int | None
-    complete: int
-    pruned: int
-
-
-def open_storage(location: str) -> BaseStorage:
-    """Where the trials are kept.
+def open_study(
+    location: str, name: str, num_videos: int, seed: int, process: int = 0
+) -> optuna.Study:
+    """A study, new or as earlier runs left it.
 
     Args:
-        location: A file ending in .db or .sqlite for an SQLite data base, any other file for Optuna's
-            journal, or the URL of a data base, which several machines can share.
-
-    Returns:
-        The storage, which several processes may have open.
+        location: A file ending in .db or .sqlite for an SQLite data base, any other file for
+            Optuna's journal, or the URL of a data base, which several machines can share.
+        name: Its name.
+        num_videos: Videos of a trial; a quarter of them must have been tracked before a trial is
+            compared with others.
+        seed: Seed of the sampler.
+        process: Number of the process that works on it; each samples from a seed of its own.
     """
+    return optuna.create_study(
+        storage=_open_storage(location),
+        study_name=name,
+        sampler=optuna.samplers.TPESampler(
+            n_startup_trials=_STARTUP_TRIALS,
+            multivariate=True,
+            constant_liar=True,
+            seed=seed + process,
+        ),
+        pruner=optuna.pruners.MedianPruner(_STARTUP_TRIALS, max(1, num_videos // 4)),
+        direction='maximize',
+        load_if_exists=True,
+    )
+
+
+def _open_storage(location: str) -> BaseStorage:
     if '://' in location:
-        return _open_database(location, {})
+        return RDBStorage(location, heartbeat_interval=_HEARTBEAT_SECONDS)
     path = Path(location)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix in ('.db', '.sqlite', '.sqlite3'):
         # Writers wait for each other instead of failing.
-        return _open_database(
-            f'sqlite:///{path}', dict(connect_args=dict(timeout=_HEARTBEAT_SECONDS))
-        )
+        options = dict(connect_args=dict(timeout=_HEARTBEAT_SECONDS))
+        return RDBStorage(f'sqlite:///{path}', options, heartbeat_interval=_HEARTBEAT_SECONDS)
     return JournalStorage(JournalFileBackend(str(path)))
-
-
-def _open_database(url: str, options: dict[str, Any]) -> RDBStorage:
-    with warnings.catch_warnings():
-        # Heartbeats are marked as experimental.
-        warnings.simplefilter('ignore', optuna.exceptions.ExperimentalWarning)
-        return RDBStorage(url, options, heartbeat_interval=_HEARTBEAT_SECONDS)
-
-
-def open_study(storage: BaseStorage, name: str, seed: int, num_videos: int) -> optuna.Study:
-    """A study, new or as earlier runs left it.
-
-    Args:
-        storage: Where it is kept.
-        name: Its name.
-        seed: Seed of the sampler; processes that work on one study need different ones.
-        num_videos: Videos of a trial; a quarter of them must have been tracked before a trial is
-            compared with others.
-    """
-    sampler = optuna.samplers.TPESampler(
-        n_startup_trials=_STARTUP_TRIALS, multivariate=True, constant_liar=True, seed=seed
-    )
-    pruner = optuna.pruners.MedianPruner(_STARTUP_TRIALS, n_warmup_steps=max(1, num_videos // 4))
-    return optuna.create_study(
-        storage=storage,
-        study_name=name,
-        sampler=sampler,
-        pruner=pruner,
-        direction='maximize',
-        load_if_exists=True,
-    )
 
 
 def claim_study(study: optuna.Study, facts: Mapping[str, Any]) -> None:
@@ -110,7 +80,6 @@ def claim_study(study: optuna.Study, facts: Mapping[str, Any]) -> None:
     Raises:
         ValueError: If the study measures something else.
     """
-    # Studies of the last release call it a figure.
     known = {_NEW_FACTS.get(name, name): value for name, value in study.user_attrs.items()}
     changed = [
         f'{name} was {known[name]!r}, now {value!r}'
@@ -122,54 +91,120 @@ def claim_study(study: optuna.Study, facts: Mapping[str, Any]) -> None:
             f'study "{study.study_name}" measures something else: {"; ".join(changed)}. Choose '
             'another --study-name or --storage'
         )
-    for name, value in facts.items():
-        if name not in known:
-            study.set_user_attr(name, value)
+    for name in facts.keys() - known.keys():
+        study.set_user_attr(name, facts[name])
 
 
-def prepare_study(study: optuna.Study, current: Mapping[str, Value] | None) -> None:
-    """Give up trials whose process is gone, and see to it that the config's own values are tried.
+def add_baseline(study: optuna.Study, objective: Objective) -> None:
+    """Measure the config's own values, if the study does not know them yet."""
+    if any(trial.user_attrs.get(BASELINE) for trial in _trials(study, TrialState.COMPLETE)):
+        return
+    steps: dict[int, float] = {}
+    facts: dict[str, Any] = dict(
+        value=objective.score({}, steps.__setitem__),
+        user_attrs={BASELINE: True},
+        intermediate_values=steps,
+    )
+    own = {name: getattr(objective.params, name) for name in objective.ranges}
+    try:
+        trial = optuna.trial.create_trial(params=own, distributions=objective.ranges, **facts)
+    except ValueError:  # one is out of its range
+        trial = optuna.trial.create_trial(**facts)
+    study.add_trial(trial)
+
+
+def run_trials(
+    objective: Objective,
+    open_study: Callable[[int], optuna.Study],
+    count: int,
+    workers: int = 1,
+    callbacks: Sequence[Callable] = (),
+) -> None:
+    """Run trials; each is kept in the study as soon as it ends.
 
     Args:
-        study: The study.
-        current: The config's own values of the tuned parameters; None if one is out of its range.
+        objective: What they measure.
+        open_study: Opens the study for the process of a number; it must pickle.
+        count: Number of trials.
+        workers: Processes, this one among them; the device ``cuda`` spreads them over several GPUs.
+        callbacks: Called with the study and each trial of this process.
+
+    Raises:
+        Exception: What stopped a trial of this process; those that ended before are kept.
+        RuntimeError: If another process failed, which has printed why.
     """
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if process_is_gone(trial.user_attrs.get(_OWNER)):
-            with suppress(ValueError, RuntimeError):  # another process has just done it
-                study.tell(trial.number, state=TrialState.FAIL)
-    alive = (TrialState.COMPLETE, TrialState.WAITING, TrialState.RUNNING)
-    if not any(trial.user_attrs.get(BASELINE) for trial in study.get_trials(states=alive)):
-        study.enqueue_trial(dict(current or {}), user_attrs={BASELINE: True})
+    workers = min(workers, count)
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    devices = [objective.device] * workers
+    if objective.device == 'cuda' and torch.cuda.device_count() > 1:
+        devices = [f'cuda:{number % torch.cuda.device_count()}' for number in range(workers)]
+    # A copy has no tracker yet.
+    jobs = [
+        (replace(objective, device=device), open_study, len(range(number, count, workers)), threads)
+        for number, device in enumerate(devices)
+    ]
+    context = multiprocessing.get_context('spawn')
+    others = [
+        context.Process(target=_work, args=(number, *job), daemon=True)
+        for number, job in enumerate(jobs[1:], start=1)
+    ]
+    for process in others:
+        process.start()
+    try:
+        _work(0, *jobs[0], callbacks)
+        for process in others:
+            process.join()
+        if any(process.exitcode for process in others):
+            raise RuntimeError('a process failed; what it printed says why')
+    finally:
+        for process in others:
+            process.terminate()
 
 
-def sign_trial(trial: optuna.Trial) -> None:
-    """Note which process works on a trial."""
-    trial.set_user_attr(_OWNER, this_process())
+def _work(
+    number: int,
+    objective: Objective,
+    open_study: Callable[[int], optuna.Study],
+    count: int,
+    threads: int,
+    callbacks: Sequence[Callable] = (),
+) -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if 'OMP_NUM_THREADS' not in os.environ:
+        torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    open_study(number).optimize(objective, n_trials=count, callbacks=callbacks)
+
+
+def _trials(study: optuna.Study, *states: TrialState) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=states)
 
 
 def count_finished(study: optuna.Study) -> int:
     """Trials that ended, be it that they were given up."""
-    return len(study.get_trials(deepcopy=False, states=FINISHED))
+    return len(_trials(study, *_FINISHED))
 
 
-def read_result(study: optuna.Study) -> Result:
-    """What the study has found so far."""
-    trials = study.get_trials(deepcopy=False)
-    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
+def read_result(study: optuna.Study) -> dict[str, Any]:
+    """What the study has found so far.
+
+    Returns:
+        ``baseline``, the value with the config's own parameters, and ``value``, the best one, each
+        None if not measured yet; ``values``, the parameters of the best ``trial``, empty if that is
+        the config's own; how many trials are ``complete``, how many ``pruned``.
+    """
+    complete = _trials(study, TrialState.COMPLETE)
     baselines = [trial.value for trial in complete if trial.user_attrs.get(BASELINE)]
-    if not complete:
-        return Result(None, None, {}, None, 0, pruned)
     # Of equal ones the config's own values, which come first, stay.
-    best = max(complete, key=lambda trial: trial.value)
-    return Result(
+    best = max(complete, key=lambda trial: trial.value, default=None)
+    is_own = best is None or best.user_attrs.get(BASELINE)
+    return dict(
         baseline=baselines[0] if baselines else None,
-        value=best.value,
-        values={} if best.user_attrs.get(BASELINE) else dict(sorted(best.params.items())),
-        trial=best.number,
+        value=best and best.value,
+        values={} if is_own else rounded(best.params),
+        trial=best and best.number,
         complete=len(complete),
-        pruned=pruned,
+        pruned=len(_trials(study, TrialState.PRUNED)),
     )
 
 
@@ -179,20 +214,12 @@ def importances(study: optuna.Study, names: Sequence[str]) -> dict[str, float]:
     Hutter, Hoos and Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance",
     ICML 2014.
 
-    Args:
-        study: The study.
-        names: The tuned parameters.
-
     Returns:
         Shares in [0, 1] that sum to 1; empty if there are too few trials to tell, or all have one
         value.
     """
-    complete = [
-        trial
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if set(names) <= set(trial.params)
-    ]
-    if len(complete) < 2 or len({trial.value for trial in complete}) < 2:
+    values = [t.value for t in _trials(study, TrialState.COMPLETE) if set(names) <= set(t.params)]
+    if len(set(values)) < 2:
         return {}
     evaluator = FanovaImportanceEvaluator(seed=0)
     return get_param_importances(study, evaluator=evaluator, params=list(names))
@@ -208,18 +235,12 @@ def trial_rows(
     with no other.
     """
     rows = []
-    for trial in study.get_trials(deepcopy=False, states=FINISHED):
+    for trial in _trials(study, *_FINISHED):
         kind = 'config' if trial.user_attrs.get(BASELINE) else trial.state.name.lower()
-        is_pruned = trial.state == TrialState.PRUNED
-        videos = max(trial.intermediate_values, default=-1) + 1 if is_pruned else 'all'
-        values = [trial.params.get(name, float('nan')) for name in names]
-        rows.append([trial.number, kind, videos, last_value(trial), *values])
+        videos, value = 'all', trial.value
+        if trial.state == TrialState.PRUNED:
+            last = max(trial.intermediate_values)
+            videos, value = last + 1, trial.intermediate_values[last]
+        params = [trial.params.get(name, float('nan')) for name in names]
+        rows.append([trial.number, kind, videos, value, *params])
     return ['trial', 'kind', 'videos', value_name, *names], rows
-
-
-def last_value(trial: FrozenTrial) -> float:
-    """The value of a trial; of one that was given up, that of the videos which it had seen."""
-    if trial.state == TrialState.COMPLETE:
-        return trial.value
-    steps = trial.intermediate_values
-    return steps[max(steps)] if steps else float('nan')
