@@ -97,6 +97,22 @@ def atomic_table(path: str | os.PathLike) -> Iterator[Any]:
         yield csv.writer(file)
 
 
+@contextmanager
+def scratch_folder(parent: str | os.PathLike) -> Iterator[Path]:
+    """A folder in another one, which is made, for as long as the block runs.
+
+    What a process that was killed has left is removed as in :func:`atomic_path`.
+    """
+    Path(parent).mkdir(parents=True, exist_ok=True)
+    _tidy(Path(parent))
+    folder = Path(parent) / _unfinished_name('scratch')
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+
+
 def is_stream(path: Path) -> bool:
     """Whether this is a device or a stream such as ``/dev/stdout``, of which nothing is replaced."""
     is_system = os.path.abspath(path).startswith(_SYSTEM_FOLDERS) and path.exists()

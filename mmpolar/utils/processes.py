@@ -7,11 +7,6 @@ import sys
 from collections.abc import Sequence
 
 
-def this_process() -> list[str | int]:
-    """Name of the machine and number of this process."""
-    return [socket.gethostname(), os.getpid()]
-
-
 def process_is_gone(owner: Sequence | None) -> bool:
     """Whether a process is known to have ended.
 

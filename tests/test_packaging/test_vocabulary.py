@@ -54,7 +54,6 @@ ALLOWED = (
     r'num_pictures=',
     r"content(\.pop\(|\[)'figures'|'figures' in content",
     r"figure='value_name'",
-    r'call it a figure',
     r'was `\w+`',  # in CHANGELOG.md
     r'matplotlib\.figure import Figure|figure = Figure\(|\b(self\.)?figure(\.\w+\(| = |, self\.axes|\))|_FIGURE_INCHES|print_figure|\]\.figure',
     r'foolwood/SiamMask',

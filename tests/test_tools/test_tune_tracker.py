@@ -370,7 +370,7 @@ def test_command_tunes_goes_on_and_reports(tool, project, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert (best['cfg_options'] or 'nothing is better') in printed
     assert cv2.imread(str(tmp_path / 'tuning.png')) is not None
-    assert not list(tmp_path.glob('.frames*'))
+    assert not list(tmp_path.glob('.*'))
     tool.main([*arguments, '--trials', '3'])
     assert 'has 4 trials already' in capsys.readouterr().out
     with pytest.raises(SystemExit) as error:

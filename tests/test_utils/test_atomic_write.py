@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from mmpolar.utils import atomic_write as module
-from mmpolar.utils.atomic_write import atomic_path, atomic_table, atomic_write
+from mmpolar.utils.atomic_write import atomic_path, atomic_table, atomic_write, scratch_folder
 
 
 def test_file_takes_its_name_when_the_block_ends(tmp_path):
@@ -112,6 +112,25 @@ def test_a_reader_never_sees_parts_of_two_writers(tmp_path):
         for writer in writers:
             writer.join()
     assert list(tmp_path.iterdir()) == [path]
+
+
+KILLED_WHILE_WORKING = """
+import os, signal, sys
+from mmpolar.utils.atomic_write import scratch_folder
+with scratch_folder(sys.argv[1]) as folder:
+    (folder / 'frames.raw').touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_scratch_folder_lives_as_long_as_the_block_unless_it_is_killed(tmp_path):
+    subprocess.run([sys.executable, '-c', KILLED_WHILE_WORKING, str(tmp_path / 'new')], check=False)
+    (left,) = (tmp_path / 'new').iterdir()
+    with scratch_folder(tmp_path / 'new') as folder:
+        (folder / 'frames.raw').write_bytes(b'pixels')
+        assert folder.parent == tmp_path / 'new'
+        assert not left.exists()
+    assert not folder.exists()
 
 
 def test_the_longest_name_can_be_written(tmp_path):

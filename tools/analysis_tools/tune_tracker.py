@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import optuna
@@ -33,6 +32,7 @@ from mmpolar.cli.tuning.study import (
 from mmpolar.evaluation.metrics import SequenceMetric
 from mmpolar.registry import METRICS
 from mmpolar.runtime.model_folder import file_sha256
+from mmpolar.utils.atomic_write import scratch_folder
 from mmpolar.utils.progress import progress_bar
 
 _GIB = 2**30
@@ -217,8 +217,7 @@ def run_missing(
         bar.update(count_finished(study) - bar.n)
         bar.set_postfix_str(f'best {objective.value_name} {read_result(study)["value"]:.4f}')
 
-    Path(args.work_dir).mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix='.frames_', dir=args.work_dir) as folder:
+    with scratch_folder(args.work_dir) as folder:
         share = objective.frames.decode(folder, int(args.cache_gb * _GIB))
         if share < 1:
             print(f'{1 - share:.0%} of the frames do not fit --cache-gb; each trial decodes them')
