@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmpolar.evaluation.failures import Failure
+from mmpolar.evaluation.functional import mean_of_known
 from mmpolar.evaluation.replay import TrackReplay
-from mmpolar.evaluation.sequence_report import mean_of_known
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.utils.image import read_image
 from mmpolar.visualization.draw import (

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mmpolar.utils.processes import process_is_gone, this_process
+from mmpolar.utils.processes import process_is_gone
 
 FORK_AND_WAIT = """
 import os, time
@@ -50,7 +51,7 @@ def test_children_of_a_killed_process_end():
 def test_a_process_that_ended_is_gone():
     done = subprocess.Popen([sys.executable, '-c', ''])
     done.wait()
-    host, number = this_process()
+    host, number = socket.gethostname(), os.getpid()
     assert process_is_gone([host, done.pid])
     assert not process_is_gone([host, number])
     assert not process_is_gone(['another machine', done.pid])
