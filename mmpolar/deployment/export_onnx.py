@@ -36,7 +36,7 @@ from mmpolar.runtime.graph_inputs import (
     contour_feed,
     run_graph,
 )
-from mmpolar.runtime.model_folder import ANY_SIZE, ModelManifest, file_sha256
+from mmpolar.runtime.model_folder import ANY_SIZE, ModelManifest, file_sha256, new_model_folder
 from mmpolar.structures.target import draw_unknown_target
 from mmpolar.utils.checkpoints import weights_sha256
 
@@ -69,7 +69,7 @@ def export_onnx(model: Ocean, folder: str | os.PathLike, static: bool = False) -
 
     Args:
         model: The tracker. It is not changed.
-        folder: Folder to write to; it is made. Files of an earlier export are replaced.
+        folder: Folder to write to; it is made. An earlier export there is replaced at the end.
         static: Whether to write one search graph for each size of the search crop, named
             ``search_<side>.onnx``, for engines that want fixed sizes. By default one graph takes
             all of them.
@@ -79,12 +79,14 @@ def export_onnx(model: Ocean, folder: str | os.PathLike, static: bool = False) -
 
     Raises:
         ExportMismatchError: If a graph differs from the tracker by more than ``TOLERANCE``. The
-            folder has no ``model.json`` then, so that nothing tracks with it.
+            folder is as it was then.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in (folder / 'model.json', *folder.glob('*.onnx')):
-        old.unlink(missing_ok=True)
+    with new_model_folder(folder) as written:
+        return _export(model, written, static)
+
+
+def _export(model: Ocean, folder: Path, static: bool) -> ModelManifest:
+    """Write the graphs and, once they are checked, ``model.json`` to an empty folder."""
     prepared = prepare(model)
     params = model.params
     kernels = _export_template(prepared, folder / TEMPLATE_FILE)

@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmpolar.deployment.ocean_graphs import prepare
 from mmpolar.models.trackers import Ocean
-from mmpolar.runtime.model_folder import ModelManifest, file_sha256
+from mmpolar.runtime.model_folder import ModelManifest, file_sha256, new_model_folder
 
 #: Smaller tensors stay as they are: two more nodes in the graph would outweigh them.
 MIN_VALUES = 512
@@ -67,19 +67,18 @@ def halve_folder(
             'the weights of the model are no float16 numbers: publish its checkpoint first, with '
             'tools/model_converters/publish_model.py'
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / 'model.json').unlink(missing_ok=True)
-    for name in manifest.file_sha256:
-        if Path(name).suffix == '.onnx':
-            graph = onnx.load(source / name)
-            _halve_graph(graph.graph, folded)
-            onnx.checker.check_model(graph)
-            onnx.save(graph, folder / name)
-        else:
-            shutil.copyfile(source / name, folder / name)
-    hashes = {name: file_sha256(folder / name) for name in manifest.file_sha256}
-    manifest = replace(manifest, file_sha256=hashes)
-    manifest.write(folder)
+    with new_model_folder(folder) as written:
+        for name in manifest.file_sha256:
+            if Path(name).suffix == '.onnx':
+                graph = onnx.load(source / name)
+                _halve_graph(graph.graph, folded)
+                onnx.checker.check_model(graph)
+                onnx.save(graph, written / name)
+            else:
+                shutil.copyfile(source / name, written / name)
+        hashes = {name: file_sha256(written / name) for name in manifest.file_sha256}
+        manifest = replace(manifest, file_sha256=hashes)
+        manifest.write(written)
     return manifest
 
 

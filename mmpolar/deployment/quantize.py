@@ -18,7 +18,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.runtime.graph_inputs import ANSWERS, MASK_OUTPUTS
-from mmpolar.runtime.model_folder import ModelManifest, file_sha256
+from mmpolar.runtime.model_folder import ModelManifest, file_sha256, new_model_folder
 from mmpolar.runtime.onnx_engine import OnnxEngine
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.image import read_image
@@ -64,16 +64,15 @@ def quantize_folder(
     if manifest.precision != 'float32':
         raise ValueError(f'{source} is in {manifest.precision} already; give the float32 folder')
     feeds = record_feeds(source, dataset, crops)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / 'model.json').unlink(missing_ok=True)
     quantized = _quantized_graphs(manifest)
-    for name in set(manifest.file_sha256) - set(quantized):
-        shutil.copyfile(source / name, folder / name)
-    for name in quantized:
-        _quantize(source / name, folder / name, feeds[name])
-    hashes = {name: file_sha256(folder / name) for name in manifest.file_sha256}
-    manifest = replace(manifest, precision='int8', file_sha256=hashes)
-    manifest.write(folder)
+    with new_model_folder(folder) as written:
+        for name in set(manifest.file_sha256) - set(quantized):
+            shutil.copyfile(source / name, written / name)
+        for name in quantized:
+            _quantize(source / name, written / name, feeds[name])
+        hashes = {name: file_sha256(written / name) for name in manifest.file_sha256}
+        manifest = replace(manifest, precision='int8', file_sha256=hashes)
+        manifest.write(written)
     return manifest
 
 

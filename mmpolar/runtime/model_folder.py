@@ -4,14 +4,16 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmpolar.runtime.manifest_values import check_types, check_values
 from mmpolar.tracking.mask_stage import MaskParams
 from mmpolar.tracking.params import TrackParams, current_spelling
-from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.atomic_write import atomic_write, scratch_folder
 from mmpolar.utils.deprecation import warn_deprecated
 from mmpolar.version import __version__
 
@@ -22,6 +24,8 @@ FORMAT_VERSION = 4
 #: Folders of these versions are read too: in version 3 the contour was called outline.
 _OLDER_VERSIONS = (3,)
 _NAMES_OF_VERSION_3 = {'outline': 'contour'}
+#: Largest ``model.json`` that is read, in bytes.
+MAX_MANIFEST_SIZE = 1 << 20
 #: Key of the search graph that takes crops of any size.
 ANY_SIZE = 'any'
 
@@ -111,20 +115,38 @@ class ModelManifest:
                 f'{FORMAT_VERSION}: export the tracker again with this mmpolar, or install that one'
             )
         try:
-            content = {_NAMES_OF_VERSION_3.get(key, key): content[key] for key in content}
-            manifest = cls(**{name: content[name] for name in _entries(cls, content)})
-            params = TrackParams(**current_spelling(manifest.params))
-            mask_params = manifest.mask_params and MaskParams(**manifest.mask_params)
-        except (KeyError, TypeError, ValueError) as error:
+            manifest = cls._checked(content)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelFolderError(
                 f'{folder / MANIFEST_NAME} is incomplete or was edited ({error}); {_HOW_TO_EXPORT}'
             ) from error
-        manifest = dataclasses.replace(
-            manifest, params=params, mask_params=mask_params, kernels=tuple(manifest.kernels)
-        )
         for name, digest in manifest.file_sha256.items():
             _check_file(folder / name, digest)
         return manifest
+
+    @classmethod
+    def _checked(cls, content: Mapping[str, Any]) -> 'ModelManifest':
+        """The manifest of a file's content.
+
+        Raises:
+            KeyError: If an entry is missing.
+            ValueError: If one has a wrong type, is out of its range or leads out of the folder.
+        """
+        content = {_NAMES_OF_VERSION_3.get(key, key): content[key] for key in content}
+        entries = {name: content[name] for name in _entries(cls, content)}
+        check_values(entries)
+        given = entries['params']
+        given = current_spelling(given) if isinstance(given, dict) else given
+        params = TrackParams(**check_types(TrackParams, given, 'params'))
+        mask_params = entries.get('mask_params')
+        if mask_params is not None:
+            mask_params = MaskParams(**check_types(MaskParams, mask_params, 'mask_params'))
+        search = entries['search']
+        lacking = [size for size in params.search_sizes if not {str(size), ANY_SIZE} & set(search)]
+        if lacking:
+            raise ValueError(f'search has no graph for crops of {lacking} pixels')
+        kernels = tuple(entries['kernels'])
+        return cls(**entries | dict(params=params, mask_params=mask_params, kernels=kernels))
 
 
 def _entries(manifest: type[ModelManifest], content: Mapping[str, Any]) -> list[str]:
@@ -134,6 +156,45 @@ def _entries(manifest: type[ModelManifest], content: Mapping[str, Any]) -> list[
         for field in dataclasses.fields(manifest)
         if field.default is dataclasses.MISSING or field.name in content
     ]
+
+
+@contextmanager
+def new_model_folder(folder: str | os.PathLike) -> Iterator[Path]:
+    """A folder to write a model to, whose files replace those of another one when the block ends.
+
+    Until then, and if the block raises, an older model stays as it is. Other files in the folder stay.
+
+    Args:
+        folder: The model folder; it is made.
+
+    Yields:
+        An empty folder; the block writes ``model.json`` and all graphs to it.
+    """
+    folder = Path(folder)
+    is_new = not folder.exists()
+    try:
+        with scratch_folder(folder) as written:
+            yield written
+            _replace_model(folder, written)
+    except BaseException:
+        if is_new and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
+
+
+def _replace_model(folder: Path, written: Path) -> None:
+    """Move the files of a new model, ``model.json`` last, in place of those of an older one."""
+    new = ModelManifest.read(written)
+    try:
+        old = ModelManifest._checked(_read_json(folder)).file_sha256
+    except (OSError, KeyError, TypeError, ValueError, AttributeError):
+        old = {}
+    (folder / MANIFEST_NAME).unlink(missing_ok=True)
+    for name in set(old) - set(new.file_sha256):
+        (folder / name).unlink(missing_ok=True)
+    names = [path.name for path in written.iterdir() if path.name != MANIFEST_NAME]
+    for name in (*names, MANIFEST_NAME):
+        os.replace(written / name, folder / name)
 
 
 def file_sha256(path: str | os.PathLike) -> str:
@@ -150,8 +211,10 @@ def _read_json(folder: Path) -> dict[str, Any]:
             f'{folder} is no model folder, it has no {path.name}; {_HOW_TO_EXPORT}'
         )
     try:
-        content = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        if path.stat().st_size > MAX_MANIFEST_SIZE:
+            raise ValueError(f'it has more than {MAX_MANIFEST_SIZE} bytes')
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (ValueError, RecursionError) as error:
         raise ModelFolderError(f'{path} cannot be read ({error}); {_HOW_TO_EXPORT}') from error
     return content if isinstance(content, dict) else {}
 

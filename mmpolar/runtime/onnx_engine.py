@@ -20,7 +20,7 @@ from mmpolar.runtime.graph_inputs import (
     contour_feed,
     run_graph,
 )
-from mmpolar.runtime.model_folder import ModelManifest
+from mmpolar.runtime.model_folder import ModelFolderError, ModelManifest
 from mmpolar.tracking.engine import CPU_BATCH, SearchMaps
 from mmpolar.tracking.mask_stage import MaskInputs, MaskMaps, MaskParams
 from mmpolar.tracking.params import TrackParams
@@ -156,9 +156,15 @@ class OnnxEngine:
                 # As it does by default; the system would now and then put two threads on one core.
                 affinities = ';'.join(str(core + 1) for core in cores[1:])
                 options.add_session_config_entry('session.intra_op_thread_affinities', affinities)
-            self._sessions[name] = onnxruntime.InferenceSession(
-                str(self.folder / name), options, providers=['CPUExecutionProvider']
-            )
+            path = self.folder / name
+            try:
+                self._sessions[name] = onnxruntime.InferenceSession(
+                    str(path), options, providers=['CPUExecutionProvider']
+                )
+            except Exception as error:  # ONNX Runtime's errors have no base class
+                raise ModelFolderError(
+                    f'{path} is no graph that ONNX Runtime {onnxruntime.__version__} reads: {error}'
+                ) from error
         return self._sessions[name]
 
 

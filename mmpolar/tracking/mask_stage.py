@@ -1,5 +1,6 @@
 """The mask stage outside its network: crops, priors, references, and masks of frame size."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmpolar.structures.crop import Border, crop_image, crop_matrix
+from mmpolar.tracking.params import MAX_SIDE
 
 #: Pixels of a crop that an output cell covers along a side.
 MASK_STRIDE = 2
@@ -55,10 +57,14 @@ class MaskParams:
     search_share: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.crop_size < 32 or self.crop_size % 32:
-            raise ValueError(f'crop_size must be a multiple of 32, got {self.crop_size}')
-        if not self.context >= 1:
-            raise ValueError(f'context must be at least 1, got {self.context}')
+        if not 32 <= self.crop_size <= MAX_SIDE or self.crop_size % 32:
+            raise ValueError(
+                f'crop_size must be a multiple of 32 up to {MAX_SIDE}, got {self.crop_size}'
+            )
+        if not 1 <= self.context < math.inf:
+            raise ValueError(f'context must be at least 1 and finite, got {self.context}')
+        if not 1 <= self.key_channels <= MAX_SIDE:
+            raise ValueError(f'key_channels must lie in [1, {MAX_SIDE}], got {self.key_channels}')
         for name in ('memory_quality', 'box_agreement', 'box_share', 'search_share'):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f'{name} must lie in [0, 1], got {getattr(self, name)}')

@@ -1,5 +1,6 @@
 """Hyper-parameters of tracking."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from mmpolar.structures.crop import CROP_RULES
 from mmpolar.utils.deprecation import renamed_keywords, warn_deprecated
 
+#: Largest side of a crop in pixels.
+MAX_SIDE = 4096
 #: Old spellings of parameters, in configs, checkpoints and model folders of earlier releases.
 RENAMED_PARAMS = {'outline_share': 'contour_share'}
 
@@ -83,11 +86,23 @@ class TrackParams:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f'{name} must lie in [0, 1], got {value}')
+        for name in ('template_size', 'stride', 'lost_search_size'):
+            value = getattr(self, name)
+            if not 1 <= value <= MAX_SIDE:
+                raise ValueError(f'{name} must lie in [1, {MAX_SIDE}], got {value}')
+        for name in ('penalty_k', 'context_amount', 'min_size'):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ValueError(f'{name} must be at least 0 and finite, got {value}')
+        for name in ('score_slope', 'score_offset'):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f'{name} must be finite, got {getattr(self, name)}')
         for name in ('search_size', 'small_target_search_size', 'lost_search_size'):
             value = getattr(self, name)
-            if value <= self.template_size:
+            if not self.template_size < value <= MAX_SIDE:
                 raise ValueError(
-                    f'{name} must exceed the template size {self.template_size}, got {value}'
+                    f'{name} must exceed the template size {self.template_size}, up to {MAX_SIDE}, '
+                    f'got {value}'
                 )
         if self.crop not in CROP_RULES:
             raise ValueError(f'crop must be one of {", ".join(CROP_RULES)}, got {self.crop!r}')

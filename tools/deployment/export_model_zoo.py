@@ -14,6 +14,7 @@ from mmpolar.deployment import ExportMismatchError, export_onnx
 from mmpolar.deployment.half_weights import halve_folder
 from mmpolar.model_zoo import find_checkpoint
 from mmpolar.runtime import OnnxEngine
+from mmpolar.runtime.model_folder import new_model_folder
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import SingleTargetTracker
@@ -90,8 +91,8 @@ def export(name: str) -> str:
         check_same_results(plain, halved)
         (halved / NOTICE).write_text(notice(published))
         size, whole = (sum(f.stat().st_size for f in f.iterdir()) for f in (halved, plain))
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(halved, folder)
+        with new_model_folder(folder) as written:
+            shutil.copytree(halved, written, dirs_exist_ok=True)
     return (
         f'wrote {folder}: {", ".join(manifest.file_sha256)}, {size / 1e6:.1f} MB instead of '
         f'{whole / 1e6:.1f} MB, with the same results'
