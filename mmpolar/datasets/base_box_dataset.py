@@ -106,6 +106,11 @@ class BaseBoxDataset(BaseTrackDataset):
         )
         return [track]
 
+    def files_of(self, track: Track) -> set[str]:
+        """The folder of its frames, its box file and its flag files."""
+        name = track.video_name
+        return super().files_of(track) | {self.box_file(name), *self.flag_files(name).values()}
+
     def match_frames(self, name: str, frames: list[str], num_boxes: int) -> list[str]:
         """Images that the lines of the box file belong to; all of them by default."""
         return frames

@@ -52,9 +52,9 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
     frame counted through all tracks or a pair ``(track, frame)`` as the ``VideoSampler`` gives it.
 
     With ``index_cache`` the index is kept in a file and mapped into memory from there: the next
-    start, and every other process of the machine, reads no annotation. The file is built anew when
-    an option changes, a list or JSON file is written, or an entry comes or goes in one of the
-    folders of :meth:`index_sources`. A change deeper down goes unnoticed: delete the file then.
+    start, and every other process of the machine, reads no annotation. The file is built anew when it
+    is damaged, an option changes, an annotation file is written, or an entry comes or goes in one of
+    the folders of :meth:`index_sources` and :meth:`files_of`. A mask that is written over is not seen.
 
     Args:
         data_root: Folder that relative paths start from.
@@ -214,7 +214,7 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
             return
         if self.index_cache:
             cache = self._make_cache()
-            index = cache.load(self.index_sources(), self._build_index)
+            index = cache.load(self.index_sources(), self._build_index, self._take_read_from)
             if index is not None:
                 self._adopt(index)
                 self._index_file = cache
@@ -230,6 +230,16 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
             of them few and high up, as they are looked at on every start.
         """
         return [str(self.data_root), self.ann_file, *self.data_prefix.values()]
+
+    def files_of(self, track: Track) -> set[str]:
+        """Files and folders that a track was read from, whose change makes an index file worthless.
+
+        Returns:
+            By default the folders of its frames and masks.
+        """
+        return {
+            os.path.dirname(path) for path in (*track.frames, *(track.mask_paths or ())) if path
+        }
 
     def filter_data(self) -> list[Track]:
         """Refuse an empty index.
@@ -277,6 +287,8 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
 
     def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
         index = encode_tracks(self.data_list)
+        if self.index_cache:
+            self._read_from = set().union(*map(self.files_of, self.data_list))
         self.data_list.clear()
         self._frame_ends = index.frame_ends
         return index.data, index.ends
@@ -289,6 +301,10 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         if not self.serialize_data:
             return None
         return TrackIndex(self.data_bytes, self.data_address, self._frame_ends)
+
+    def _take_read_from(self) -> list[str]:
+        """What the tracks were read from, once: the processes that share the index need it no more."""
+        return sorted(self.__dict__.pop('_read_from', ()))
 
     def _make_cache(self) -> IndexCache:
         """The index file for these options and this version."""

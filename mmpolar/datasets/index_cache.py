@@ -49,12 +49,19 @@ class IndexCache:
         self._owner = owner
         self._fingerprint: dict | None = None
 
-    def load(self, sources: Iterable[str], build: Callable[[], TrackIndex]) -> TrackIndex | None:
+    def load(
+        self,
+        sources: Iterable[str],
+        build: Callable[[], TrackIndex],
+        read_from: Callable[[], Iterable[str]] = tuple,
+    ) -> TrackIndex | None:
         """Map the index file; the first process that needs it makes it while the others wait.
 
         Args:
             sources: Files and folders whose change makes the file worthless.
             build: Indexes the annotations.
+            read_from: Gives, after ``build``, further such files and folders; they are kept in the
+                file.
 
         Returns:
             The index in the file; None where it cannot be kept: ``build`` has been called then.
@@ -75,7 +82,7 @@ class IndexCache:
             build()
             return None
         try:
-            return self._open() or self._write(build())
+            return self._open() or self._write(build(), fingerprint_paths(read_from()))
         finally:
             lock.release()
 
@@ -85,7 +92,7 @@ class IndexCache:
         Raises:
             RuntimeError: If it is gone, or another file has its name.
         """
-        index = self._open()
+        index = open_index_file(self.path, self._fingerprint, in_use=True)
         if index is None:
             raise RuntimeError(
                 f'index file {self.path} of dataset "{self._owner}" was changed or deleted while '
@@ -96,10 +103,11 @@ class IndexCache:
     def _open(self) -> TrackIndex | None:
         return open_index_file(self.path, self._fingerprint)
 
-    def _write(self, index: TrackIndex) -> TrackIndex | None:
+    def _write(self, index: TrackIndex, read_from: Mapping[str, Any]) -> TrackIndex | None:
         """Write the index, and map it from there; None if it cannot be written."""
         try:
-            AtomicLocalBackend().put(pack_index_file(index, self._fingerprint), self.path)
+            content = pack_index_file(index, self._fingerprint, read_from)
+            AtomicLocalBackend().put(content, self.path)
         except OSError as error:
             self._warn_unwritable(error)
             return None

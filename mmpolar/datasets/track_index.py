@@ -6,6 +6,7 @@ Nothing in a file is executed when it is read: an entry is JSON and plain arrays
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -17,7 +18,7 @@ import numpy as np
 from mmpolar.datasets.track import Track
 
 #: Raise it when the form of an entry or a file changes: older files are then built anew.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _MAGIC = b'mmpolar track index\n'
 _ALIGNMENT = 8
 
@@ -101,33 +102,42 @@ def decode_track(data: np.ndarray) -> Track:
     return Track.from_dict(values)
 
 
-def pack_index_file(index: TrackIndex, fingerprint: Mapping[str, Any]) -> bytes:
+def pack_index_file(
+    index: TrackIndex, fingerprint: Mapping[str, Any], read_from: Mapping[str, Any] | None = None
+) -> bytes:
     """Content of an index file.
 
     Args:
-        index: Entries of all tracks.
-        fingerprint: What the entries were read from, in values that JSON knows.
+        index: The entries.
+        fingerprint: What they were read from, in values that JSON knows.
+        read_from: Files and folders that were read besides, of :func:`fingerprint_paths`.
 
     Returns:
         The bytes, to be written in one step.
     """
+    arrays = b''.join(_padded(array.tobytes()) for array in (index.ends, index.frame_ends))
+    body = arrays + index.data.tobytes()
     sizes = [len(index.ends), index.data.size]
-    head = json.dumps([FORMAT_VERSION, fingerprint, sizes]).encode()
+    facts = [FORMAT_VERSION, fingerprint, read_from or {}, zlib.crc32(body), sizes]
+    head = json.dumps(facts).encode()
     parts = [_MAGIC, len(head).to_bytes(_ALIGNMENT, 'little'), head]
-    parts += [array.tobytes() for array in (index.ends, index.frame_ends)]
-    return b''.join(_padded(part) for part in parts) + index.data.tobytes()
+    return b''.join(map(_padded, parts)) + body
 
 
-def open_index_file(path: str | os.PathLike, fingerprint: Mapping[str, Any]) -> TrackIndex | None:
+def open_index_file(
+    path: str | os.PathLike, fingerprint: Mapping[str, Any], in_use: bool = False
+) -> TrackIndex | None:
     """Map an index file into memory.
 
     Args:
         path: The file.
         fingerprint: What the entries should have been read from.
+        in_use: Whether it was opened before, so that its bytes and the other files that it was read
+            from need no check.
 
     Returns:
         The entries, whose arrays lie in the file and are shared by all processes that map it; None
-        if there is no such file, if it cannot be read, or if it has another fingerprint.
+        if there is no such file, if it is damaged, or if what it was read from has changed.
     """
     try:
         with open(path, 'rb') as file:
@@ -140,13 +150,19 @@ def open_index_file(path: str | os.PathLike, fingerprint: Mapping[str, Any]) -> 
     length = int.from_bytes(mapped[start : start + _ALIGNMENT].tobytes(), 'little')
     start += _ALIGNMENT
     try:
-        version, found, (count, size) = json.loads(mapped[start : start + length].tobytes())
-    except ValueError:
+        head = json.loads(mapped[start : start + length].tobytes())
+        version, found, read_from, checksum, (count, size) = head
+        start += _rounded(length)
+        numbers = 2 * count * np.dtype(np.int64).itemsize
+        is_whole = mapped.size == start + numbers + size and isinstance(read_from, dict)
+    except (ValueError, TypeError, RecursionError):
         return None
-    start += _rounded(length)
-    numbers = 2 * count * np.dtype(np.int64).itemsize
-    is_whole = mapped.size == start + numbers + size
     if version != FORMAT_VERSION or found != json.loads(json.dumps(fingerprint)) or not is_whole:
+        return None
+    is_new = in_use or (
+        zlib.crc32(mapped[start:]) == checksum and fingerprint_paths(read_from) == read_from
+    )
+    if not is_new:
         return None
     ends, frame_ends = mapped[start : start + numbers].view(np.int64).reshape(2, count)
     return TrackIndex(mapped[start + numbers :], ends, frame_ends)

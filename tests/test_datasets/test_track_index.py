@@ -111,7 +111,6 @@ def test_second_start_reads_the_index_only(root, count_builds):
     plain = GOT10kDataset(root, **options)
     first = GOT10kDataset(root, index_cache=True, **options)
     assert len(count_builds) == 2
-    (root / 'val/GOT-10k_Val_000001/groundtruth.txt').unlink()
     second = GOT10kDataset(root, index_cache=True, name='other name', **options)
     assert len(count_builds) == 2
     for dataset in (first, second):
@@ -149,6 +148,32 @@ def test_changed_list_or_folder_makes_it_anew(root, tmp_path, count_builds):
     assert len(list((tmp_path / 'index').glob('*.index'))) == 1
 
 
+def test_changed_annotation_files_make_it_anew(root, tmp_path, count_builds):
+    def build():
+        return GOT10kDataset(root, split='val', index_cache=str(tmp_path / 'index'))
+
+    build()
+    boxes = root / 'val/GOT-10k_Val_000001/groundtruth.txt'
+    rows = boxes.read_text().splitlines()
+    boxes.write_text('\n'.join(['1,2,33,44', *rows[1:]]))
+    np.testing.assert_allclose(
+        np.diff(build().get_track(0).boxes[0].reshape(2, 2), axis=0), [[33, 44]]
+    )
+    for flag in ('absence', 'cover', 'cut_by_image'):
+        path = boxes.with_name(f'{flag}.label')
+        if path.exists():
+            path.write_text(path.read_text() + '\n')
+            build()
+            break
+    else:
+        pytest.fail('the dataset has no flags')
+    assert len(count_builds) == 3
+    (boxes.parent / 'note.txt').touch()  # as an image that is added would
+    build()
+    build()
+    assert len(count_builds) == 4
+
+
 def test_files_written_where_the_program_runs_change_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_davis(tmp_path / 'data', {'a': [filled(1, 1, 5, 5)]})
@@ -169,6 +194,23 @@ def test_broken_index_file_is_replaced(root, tmp_path, count_builds):
         assert dataset.num_videos == 2
         path.write_bytes(path.read_bytes()[:-5])
     assert len(count_builds) == 2
+
+
+def test_a_changed_byte_is_noticed(root, tmp_path, count_builds):
+    folder = tmp_path / 'index'
+
+    def build():
+        return GOT10kDataset(root, split='val', index_cache=str(folder))
+
+    boxes = build().get_track(1).boxes
+    (path,) = folder.glob('*.index')
+    content = bytearray(path.read_bytes())
+    for position in (len(content) - 1, len(content) - 200, 40, 90):
+        changed = content.copy()
+        changed[position] ^= 4
+        path.write_bytes(changed)
+        np.testing.assert_array_equal(build().get_track(1).boxes, boxes)
+    assert len(count_builds) == 5
 
 
 def test_error_of_the_data_is_told_and_nothing_kept(root, tmp_path):
