@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
+import mmpolar.cli  # noqa: F401  (Ctrl-C ends the program with one line)
 from mmpolar.utils.checkpoints import load_weights
 from mmpolar.utils.shared_values import load_config
 from mmpolar.visualization import plot_training_curves

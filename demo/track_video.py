@@ -26,7 +26,7 @@ from mmpolar.utils.mask_file import encode_mask
 from mmpolar.utils.outputs import check_outputs
 from mmpolar.utils.progress import progress_bar
 from mmpolar.utils.video import count_frames, iter_frames
-from mmpolar.visualization import VideoWriter, draw_results
+from mmpolar.visualization import VideoWriter, draw_results, fit_to_size
 
 WINDOW = 'mmpolar'
 EXAMPLES = """
@@ -112,7 +112,7 @@ def track(args: argparse.Namespace) -> None:
             if args.out and writer is None:
                 writer = VideoWriter.like(args.out, args.source, frame)
             if writer is not None:
-                writer.write(drawn)
+                writer.write(fit_to_size(drawn, writer.size))
             if args.show and not show(drawn):
                 break
     finally:

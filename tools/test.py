@@ -1,6 +1,7 @@
 """Tests a checkpoint with the data and metrics of its config. See ``--help``."""
 
 import argparse
+import os
 from pathlib import Path
 
 from mmengine.config import Config
@@ -15,6 +16,7 @@ from mmpolar.cli.training import (
     require_sections,
     start_cpu_processes,
 )
+from mmpolar.evaluation.result_folder import holds_results
 from mmpolar.evaluation.submissions import TRACK_BENCHMARKS
 from mmpolar.utils.checkpoints import CheckpointMismatchError, CheckpointReadError, load_weights
 from mmpolar.utils.outputs import OutputOverInputError, check_outputs
@@ -48,6 +50,7 @@ def main(argv: list[str] | None = None) -> None:
     except OutputOverInputError as error:
         usage_error(error)
     if args.out is not None:
+        refuse_older_results(args.out)
         add_results_dump(cfg, args.out, args.submission)
     if args.show_dir is not None:
         add_visualization(cfg, args.show_dir)
@@ -79,6 +82,19 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     if args.submission is not None and args.out is None:
         parser.error('--submission is made from the results that --out DIR writes; give both')
     return args
+
+
+def refuse_older_results(out_dir: str) -> None:
+    """End the program if a folder holds results: those of two models would be mixed.
+
+    Of several processes only the first looks, before the others can have written anything.
+    """
+    rank = os.environ.get('RANK') or os.environ.get('SLURM_PROCID') or '0'
+    if rank == '0' and holds_results(out_dir):
+        usage_error(
+            f'--out {out_dir} holds results of an older test, which would be mixed with those of this '
+            'one; give another folder, or delete it'
+        )
 
 
 def add_results_dump(cfg: Config, out_dir: str, benchmark: str | None = None) -> None:

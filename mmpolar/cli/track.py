@@ -16,7 +16,7 @@ from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.outputs import check_outputs
 from mmpolar.utils.progress import shows_progress
 from mmpolar.utils.video import count_frames, iter_frames
-from mmpolar.visualization.draw import draw_results
+from mmpolar.visualization.draw import draw_results, fit_to_size
 from mmpolar.visualization.video_writer import VideoWriter
 
 #: Frames from one message of progress to the next.
@@ -88,7 +88,8 @@ def track(args: argparse.Namespace) -> int:
             tracks.append(tracker.step(frame) if tracks else tracker.init(frame, boxes))
             if args.out:
                 writer = writer or VideoWriter.like(args.out, args.source, frame)
-                writer.write(draw_results(frame, tracks[-1]))
+                drawn = draw_results(frame, tracks[-1])
+                writer.write(fit_to_size(drawn, writer.size))  # images of a folder may differ
             if show and len(tracks) % PROGRESS_STEP == 0:
                 _show_progress(len(tracks), total)
     finally:

@@ -17,6 +17,7 @@ from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.structures.target import Target
 from mmpolar.utils.image import read_image_size, read_mask
+from mmpolar.utils.processes import begin_worker
 from mmpolar.utils.progress import progress_bar
 
 Summary = dict[str, Any]
@@ -203,6 +204,7 @@ _worker_job: _Job | None = None
 def _start_worker(job: _Job) -> None:
     global _worker_job
     _worker_job = job
+    begin_worker()
     cv2.setNumThreads(1)
 
 

@@ -31,6 +31,12 @@ class StoredTrack:
     seconds: np.ndarray
 
 
+def holds_results(path: str | os.PathLike) -> bool:
+    """Whether a folder holds the track of any video."""
+    folders = (Path(path, kind) for kind in ('boxes', 'masks', 'polygons'))
+    return any(folder.is_dir() and any(folder.iterdir()) for folder in folders)
+
+
 class ResultFolder:
     """The folder that ``tools/test.py --out`` writes, one tracker's answers on one dataset.
 

@@ -48,7 +48,7 @@ def check_types(kind: type, values: Any, name: str) -> dict[str, Any]:
     """Check the types of hyper-parameters; their ranges are checked by the class.
 
     Args:
-        kind: Dataclass of numbers, texts and truth values.
+        kind: Dataclass of numbers, texts and booleans.
         values: Its values by name, as JSON gave them.
         name: What they are called in the file.
 

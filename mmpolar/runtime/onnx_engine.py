@@ -163,7 +163,7 @@ class OnnxEngine:
                 )
             except Exception as error:  # ONNX Runtime's errors have no base class
                 raise ModelFolderError(
-                    f'{path} is no graph that ONNX Runtime {onnxruntime.__version__} reads: {error}'
+                    f'{path} is no graph that this ONNX Runtime reads: {error}'
                 ) from error
         return self._sessions[name]
 

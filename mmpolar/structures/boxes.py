@@ -5,6 +5,11 @@ from numpy.typing import ArrayLike
 
 from mmpolar.structures.grid import HALF_PIXEL, frame_limits
 
+#: Least width and height of a target in pixels.
+MIN_TARGET_SIDE = 0.1
+#: Characters of a wrong box in a message.
+_SHOWN = 80
+
 
 def check_box(box: ArrayLike, frame_size: tuple[int, int]) -> np.ndarray:
     """Validate a target's box and clip it to its frame.
@@ -17,12 +22,17 @@ def check_box(box: ArrayLike, frame_size: tuple[int, int]) -> np.ndarray:
         The part of the box inside the frame, (4,) float64.
 
     Raises:
-        ValueError: If the box is not four finite numbers, has no positive width and height, or
-            lies outside the frame.
+        ValueError: If the box is not four finite numbers, has no positive width and height, lies
+            outside the frame, or what lies inside is narrower than ``MIN_TARGET_SIDE``.
     """
-    array = np.asarray(box, dtype=np.float64)
-    if array.shape != (4,) or not np.isfinite(array).all():
-        raise ValueError(f'a box must be four finite numbers x1, y1, x2, y2, got {box}')
+    try:
+        array = np.asarray(box, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = None
+    if array is None or array.shape != (4,) or not np.isfinite(array).all():
+        raise ValueError(
+            f'a box must be four finite numbers x1, y1, x2, y2, got {str(box)[:_SHOWN]}'
+        )
     x1, y1, x2, y2 = array
     if x2 <= x1 or y2 <= y1:
         raise ValueError(
@@ -36,6 +46,11 @@ def check_box(box: ArrayLike, frame_size: tuple[int, int]) -> np.ndarray:
         raise ValueError(
             f'box {array.tolist()} lies outside the frame of {width}x{height} pixels; '
             'check that box and frame have the same scale'
+        )
+    if (clipped[2:] - clipped[:2] < MIN_TARGET_SIDE).any():
+        raise ValueError(
+            f'box {array.tolist()} has less than {MIN_TARGET_SIDE} pixels of width or height in the '
+            f'frame of {width}x{height} pixels; give coordinates in pixels, not in shares of the frame'
         )
     return clipped
 

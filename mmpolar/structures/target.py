@@ -60,19 +60,27 @@ def box_and_mask(
     """Box of a target that is given as a box or as a mask, and the mask.
 
     Args:
-        target: Box (4,), or mask (H, W), not zero inside.
+        target: Box (4,), or mask (H, W) of numbers or booleans, not zero inside.
         frame_size: Height and width of the frame in pixels.
 
     Returns:
-        The box itself, or the smallest one around the mask, (4,) xyxy; and the mask, or None.
+        The box itself, which is not checked, or the smallest one around the mask, (4,) xyxy; and the
+        mask, or None.
 
     Raises:
-        ValueError: If the mask is empty or of another size than the frame.
+        ValueError: If the mask is empty, of another size than the frame, has channels or values that
+            are not finite.
     """
-    target = np.asarray(target)
+    try:
+        target = np.asarray(target)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(
+            f'a target is a box of 4 numbers or a mask (height, width): {error}'
+        ) from error
     if target.ndim < 2:
         return target, None
     check_mask_size(target, frame_size)
+    _check_mask_values(target)
     box = mask_to_box(target != 0)
     if box is None:
         raise ValueError('the mask of the target is empty: mark its pixels with values above 0')
@@ -89,7 +97,19 @@ def check_mask_size(mask: np.ndarray, frame_size: tuple[int, int]) -> None:
     Raises:
         ValueError: If the sizes differ.
     """
-    if mask.shape != frame_size:
+    if mask.ndim != 2:
+        raise ValueError(
+            f'a mask must have the shape (height, width) without channels, got {mask.shape}; a box is '
+            'x1, y1, x2, y2'
+        )
+    if mask.shape != tuple(frame_size):
         raise ValueError(
             f'mask and frame differ in size: {mask.shape} and {frame_size} (height, width)'
         )
+
+
+def _check_mask_values(mask: np.ndarray) -> None:
+    if mask.dtype.kind not in 'buif':
+        raise ValueError(f'a mask must have numbers or booleans, got {mask.dtype}')
+    if mask.dtype.kind == 'f' and not np.isfinite(mask).all():
+        raise ValueError('the mask of the target has NaN or infinite values; use 0 and 1')

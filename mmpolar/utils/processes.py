@@ -1,9 +1,11 @@
 """Which process works on something, whether it is still there, and that its children are not."""
 
+import multiprocessing
 import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 
 
@@ -25,6 +27,13 @@ def process_is_gone(owner: Sequence | None) -> bool:
     except PermissionError:
         return False
     return False
+
+
+def begin_worker() -> None:
+    """Let this process of a pool leave Ctrl-C to the one that started it, and end with that one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def end_children_with_this_process() -> None:

@@ -172,3 +172,14 @@ def test_files_of_the_model_are_never_written_over(clip, capsys):
     assert main(arguments(clip, '--results', str(manifest))) != 0
     assert 'would write over the model' in capsys.readouterr().err
     assert manifest.read_bytes() == before
+
+
+def test_images_of_other_sizes_are_tracked_and_drawn_to_the_first_ones(clip, tmp_path):
+    sizes = [(320, 240), (300, 200), (241, 321), (64, 48)]
+    for number, (frame, size) in enumerate(zip(iter_frames(clip), sizes, strict=False)):
+        cv2.imwrite(str(tmp_path / f'{number}.png'), cv2.resize(frame, size))
+    out, results = tmp_path / 'out.mp4', tmp_path / 'results.json'
+    assert main(arguments(tmp_path, '--out', str(out), '--results', str(results))) == 0
+    assert [frame.shape for frame in iter_frames(out)] == [(240, 320, 3)] * 4
+    [target] = json.loads(results.read_text())['targets']
+    assert len(target) == 4

@@ -72,6 +72,9 @@ def test_test_measures_the_checkpoint_and_writes_results(trained):
     assert len(lines) == 3
     assert float(lines[2].split(',')[0]) == pytest.approx(left + 0.5, abs=1e-3)
     assert len(list((trained.folder / 'shown').rglob('video*.png'))) == 2
+    again = trained.run_tool('test.py', 'toy.py', checkpoint, '--out', 'out')
+    assert again.returncode == 2
+    assert 'out holds results of an older test' in again.stderr
 
 
 def test_test_makes_a_submission_from_options_alone(trained):

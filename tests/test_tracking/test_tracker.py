@@ -202,6 +202,20 @@ def test_frames_and_masks_are_not_changed():
         ([[1, 2, 3]], 'four finite numbers'),
         ([np.zeros(SIZE, np.uint8)], 'mask of the target is empty'),
         ([np.ones((3, 3), np.uint8)], 'differ in size'),
+        ([np.ones((*SIZE, 3), np.uint8)], 'without channels'),
+        ([np.ones((*SIZE, 1), np.uint8)], 'without channels'),
+        ([[BOXES[0]]], 'without channels|differ in size'),
+        ([np.full(SIZE, np.nan)], 'NaN or infinite'),
+        ([np.full(SIZE, np.inf, np.float32)], 'NaN or infinite'),
+        ([np.full(SIZE, 'x')], 'numbers or booleans, got <U1'),
+        ([[10, 20, 10 + 1e-6, 40]], 'less than 0.1 pixels'),
+        ([[10, 20, 30, 20.05]], 'less than 0.1 pixels'),
+        ([[299.45, 20, 320, 40]], 'less than 0.1 pixels'),
+        ([['a', 'b', 'c', 'd']], 'four finite numbers'),
+        ([[[1, 2], [3]]], 'a box of 4 numbers or a mask'),
+        ([None], 'four finite numbers'),
+        ([3], 'four finite numbers'),
+        ([[-1e308, 0, 1e308, float('inf')]], 'four finite numbers'),
     ],
 )
 def test_unusable_targets_are_named_and_the_old_ones_kept(targets, message):
@@ -217,3 +231,11 @@ def test_tracking_needs_a_target():
         Tracker(BrightSpotEngine()).step(video()[0])
     with pytest.raises(RuntimeError, match='no target: call init'):
         SingleTargetTracker(BrightSpotEngine()).step(video()[0])
+
+
+@pytest.mark.parametrize('dtype', [bool, np.int32, np.float64])
+def test_masks_of_any_numbers_are_taken(dtype):
+    mask = np.zeros(SIZE, dtype)
+    mask[40:60, 30:70] = 1
+    [result] = Tracker(BrightSpotEngine()).init(video()[0], [mask])
+    np.testing.assert_allclose(result.box, [29.5, 39.5, 69.5, 59.5])

@@ -19,6 +19,7 @@ from mmpolar.datasets.synthetic.random_scene import random_scene
 from mmpolar.datasets.synthetic.scene import Scene
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.mask_file import encode_mask
+from mmpolar.utils.processes import begin_worker
 from mmpolar.utils.progress import progress_bar
 
 SPLITS = ('train', 'val')
@@ -218,7 +219,7 @@ def _write_all(jobs: list[_Job], progress: bool, workers: int) -> None:
             _write_sequence(job)
         return
     with ProcessPoolExecutor(
-        min(workers, len(jobs)), get_context('spawn'), cv2.setNumThreads, (1,)
+        min(workers, len(jobs)), get_context('spawn'), initializer=_start_worker
     ) as pool:
         running = [pool.submit(_write_sequence, job) for job in jobs]
         try:
@@ -227,6 +228,11 @@ def _write_all(jobs: list[_Job], progress: bool, workers: int) -> None:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _start_worker() -> None:
+    begin_worker()
+    cv2.setNumThreads(1)
 
 
 def _write_sequence(job: _Job) -> None:
