@@ -154,22 +154,3 @@ def test_table_is_written_in_one_step(tmp_path):
         writer.writerow(['a,b', 1])
         assert not path.exists()
     assert path.read_bytes() == b'"a,b",1\r\n'
-
-
-def test_scratch_folders_are_removed_also_those_of_killed_processes(tmp_path, monkeypatch):
-    gone = subprocess.Popen([sys.executable, '-c', ''])
-    gone.wait()
-    with scratch_folder(tmp_path) as folder, scratch_folder(tmp_path) as other:
-        left = tmp_path / folder.name.replace(f'-{os.getpid()}-', f'-{gone.pid}-')
-        elsewhere = tmp_path / folder.name.replace('..', '..another_machine_of_').replace(
-            f'-{os.getpid()}-', f'-{gone.pid}-'
-        )
-        left.mkdir()
-        elsewhere.mkdir()
-        monkeypatch.setattr(module, '_tidied', set())
-        with scratch_folder(tmp_path):
-            assert not left.exists()
-        assert elsewhere.is_dir()
-        assert folder != other
-        assert folder.is_dir()
-    assert list(tmp_path.iterdir()) == [elsewhere]
