@@ -12,6 +12,7 @@ from mmpolar.datasets.base_track_dataset import VOID_ID, BaseTrackDataset
 from mmpolar.datasets.sequence_files import frame_number
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
+from mmpolar.structures.grid import frame_limits
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.image import (
     list_images,
@@ -188,10 +189,11 @@ class _Check:
             return
         sizes = np.array([self._sizes[track.frames[n]] for n in frames])
         boxes = track.boxes[frames]
-        limits = sizes[:, ::-1] - 0.5
-        outside = ((boxes[:, :2] >= limits) | (boxes[:, 2:] <= -0.5)).any(axis=1)
-        # Half a pixel more or less is a matter of counting.
-        leaves = ((boxes[:, :2] < -1.5) | (boxes[:, 2:] > limits + 1)).any(axis=1) & ~outside
+        limits = np.stack([frame_limits(size) for size in sizes])
+        low, high = limits[:, :2], limits[:, 2:]
+        outside = ((boxes[:, :2] >= high) | (boxes[:, 2:] <= low)).any(axis=1)
+        # A pixel more or less is a matter of counting.
+        leaves = ((boxes[:, :2] < low - 1) | (boxes[:, 2:] > high + 1)).any(axis=1) & ~outside
         for level, kind, chosen in (
             (ERROR, 'box outside', outside),
             (NOTE, 'box over the border', leaves),

@@ -12,6 +12,7 @@ from mmpolar.datasets.base_track_dataset import BaseTrackDataset
 from mmpolar.datasets.sequence_files import read_names
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
+from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.utils.image import list_images
 from mmpolar.utils.image_limits import check_coordinates
 
@@ -20,7 +21,7 @@ _LISTS = dict(train='train_*.txt', val='val.txt')
 _CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 _FLAGS = ('occluded', 'generated')
 #: From the first and last pixel of a box to its edges, pixel centres at integers.
-_TO_EDGES = np.array([-0.5, -0.5, 0.5, 0.5], dtype=np.float32)
+_TO_EDGES = np.array([-1, -1, 1, 1], dtype=np.float32) * HALF_PIXEL
 
 
 @DATASETS.register_module()

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmpolar.structures.grid import to_pixels
+from mmpolar.structures.grid import HALF_PIXEL, to_pixels
 
 Border = float | Sequence[float]
 
@@ -119,7 +119,7 @@ def transform_mask_box(
     if width == 0:
         return None
     if matrix[0, 1] == 0 and matrix[1, 0] == 0:
-        return transform_box((x - 0.5, y - 0.5, x + width - 0.5, y + height - 0.5), matrix)
+        return transform_box(np.array([x, y, x + width, y + height]) - HALF_PIXEL, matrix)
     contours, _ = cv2.findContours(
         mask[y : y + height, x : x + width],
         cv2.RETR_EXTERNAL,
@@ -185,7 +185,9 @@ def crop_whole_pixels(
     """
     side = max(1, math.floor(side + 0.5))
     # The published position is that of pixel edges: half a pixel more than that of centres.
-    left, top = (round(value + 0.5 - (side + 1) / 2) for value in np.asarray(center, np.float64))
+    left, top = (
+        round(value + HALF_PIXEL - (side + 1) / 2) for value in np.asarray(center, np.float64)
+    )
     height, width = img.shape[:2]
     x1, x2 = np.clip((left, left + side), 0, width)
     y1, y2 = np.clip((top, top + side), 0, height)

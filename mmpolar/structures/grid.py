@@ -35,6 +35,16 @@ def to_cells(pixels: T, score_size: int, stride: int, search_size: int) -> T:
     return (pixels - search_size // 2) / stride + score_size // 2
 
 
+def resized(points: T, scale: float | NDArray) -> T:
+    """Coordinates after an image is resized.
+
+    Args:
+        points: x, y in pixels of the image.
+        scale: New size by old size, one number or one each for x and y.
+    """
+    return (points + HALF_PIXEL) * scale - HALF_PIXEL
+
+
 def frame_limits(frame_size: tuple[int, int]) -> NDArray[np.float64]:
     """The box of a whole frame, (4,) xyxy in pixels.
 

@@ -14,6 +14,8 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
+from mmpolar.structures.grid import HALF_PIXEL
+
 MIN_RADIUS = 1e-3
 CROSSINGS = ('farthest', 'nearest')
 
@@ -200,7 +202,9 @@ def mask_to_box(mask: np.ndarray) -> np.ndarray | None:
     left, top, width, height = cv2.boundingRect(_check_mask(mask))
     if width == 0:
         return None
-    return np.array([left, top, left + width, top + height], dtype=np.float32) - np.float32(0.5)
+    return np.array([left, top, left + width, top + height], dtype=np.float32) - np.float32(
+        HALF_PIXEL
+    )
 
 
 def mass_center(mask: np.ndarray) -> np.ndarray:
@@ -316,7 +320,7 @@ def _mask_edges(mask: np.ndarray) -> Edges:
     padded[1:-1, 1:-1] = mask[top : top + height, left : left + width]
     differs = padded[1:] ^ padded[:-1]
     rows, columns = np.divmod(np.flatnonzero(differs[:, 1:] ^ differs[:, :-1]), np.int64(width + 1))
-    corners = np.stack([columns + (left - 0.5), rows + (top - 0.5)], axis=1)
+    corners = np.stack([columns + left, rows + top], axis=1) - HALF_PIXEL
     by_column = corners[np.argsort(columns, kind='stable')]
     return (
         np.concatenate([corners[0::2], by_column[0::2]]),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.structures.polar import mask_to_box
 
 
@@ -51,7 +52,7 @@ def draw_unknown_target(size: int) -> np.ndarray:
     Returns:
         (T, T) uint8.
     """
-    return draw_target(np.array([0.25, 0.25, 0.75, 0.75]) * size - 0.5, size)
+    return draw_target(np.array([0.25, 0.25, 0.75, 0.75]) * size - HALF_PIXEL, size)
 
 
 def box_and_mask(

@@ -11,6 +11,7 @@ from mmpolar.evaluation.failures import Failure
 from mmpolar.evaluation.functional import mean_of_known
 from mmpolar.evaluation.replay import TrackReplay
 from mmpolar.evaluation.track_frame import TrackFrame
+from mmpolar.structures.grid import resized
 from mmpolar.utils.image import read_image
 from mmpolar.visualization.draw import (
     GROUND_TRUTH_COLOR,
@@ -98,9 +99,8 @@ def draw_cell(frame: TrackFrame, width: int, gt_box_too: bool = False) -> NDArra
 
     def shown(points: NDArray) -> NDArray[np.float64]:
         # Integers are pixel centres in the frame and in the cell.
-        return ((np.asarray(points).reshape(-1, 2) - (x1, y1) + 0.5) * zoom - 0.5).reshape(
-            np.shape(points)
-        )
+        corners = np.asarray(points).reshape(-1, 2) - (x1, y1)
+        return resized(corners, zoom).reshape(np.shape(points))
 
     def shown_mask(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return cv2.resize(mask[y1:y2, x1:x2], (width, height), interpolation=cv2.INTER_NEAREST)

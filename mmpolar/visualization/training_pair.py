@@ -9,6 +9,7 @@ from mmengine.structures import InstanceData
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmpolar.structures.grid import resized
 from mmpolar.structures.polar import decode_points
 from mmpolar.visualization.draw import (
     GROUND_TRUTH_COLOR,
@@ -73,7 +74,7 @@ def zoom_in(img: Tensor, zoom: int) -> NDArray[np.uint8]:
 
 def on_screen(points: NDArray[np.floating], zoom: int) -> NDArray[np.floating]:
     """Crop coordinates to screen coordinates; integers are pixel centres in both."""
-    return (np.asarray(points) + 0.5) * zoom - 0.5
+    return resized(np.asarray(points), zoom)
 
 
 def draw_target(

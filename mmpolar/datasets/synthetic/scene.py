@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from mmpolar.structures.grid import resized
 from mmpolar.utils.deprecation import renamed_keywords
 
 _SUPERSAMPLING = 4
@@ -247,7 +248,7 @@ def _rasterize_union(polygons: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Share of each pixel covered by the union of polygons (P, V, 2): float32 (H, W) in [0, 1]."""
     width, height = size
     canvas = np.zeros((height * _SUPERSAMPLING, width * _SUPERSAMPLING), np.uint8)
-    fine = (polygons + 0.5) * _SUPERSAMPLING - 0.5
+    fine = resized(polygons, _SUPERSAMPLING)
     fixed_point = np.rint(fine * 2**_SUBPIXEL_BITS).astype(np.int32)
     for polygon in fixed_point:
         cv2.fillPoly(canvas, [polygon], 255, shift=_SUBPIXEL_BITS)

@@ -17,6 +17,7 @@ from mmpolar.structures.crop import (
     transform_mask_box,
     warp_frame,
 )
+from mmpolar.structures.grid import frame_limits
 
 
 @TRANSFORMS.register_module()
@@ -176,9 +177,8 @@ def _shows_avoided(side: PairSide, matrix: NDArray[np.float64], size: int) -> bo
     """Whether the crop shows a part of the box that it must not show."""
     if side.avoid is None:
         return False
-    x1, y1, x2, y2 = transform_box(side.avoid, matrix)
-    edge = size - 0.5
-    return bool(x1 < edge and y1 < edge and x2 > -0.5 and y2 > -0.5)
+    box, limits = transform_box(side.avoid, matrix), frame_limits((size, size))
+    return bool((box[:2] < limits[2:]).all() and (box[2:] > limits[:2]).all())
 
 
 def _crop(side: PairSide, matrix: NDArray[np.float64], size: int, keep_frame: bool) -> PairSide:

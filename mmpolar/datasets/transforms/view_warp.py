@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmpolar.structures.crop import mean_color
+from mmpolar.structures.grid import resized
 
 # Image pixels a crop pixel from which plain bilinear sampling would skip too many.
 _SAMPLED_ZOOM = 1.8
@@ -39,9 +40,7 @@ def warp_view(
         scale = np.array(small) / img.shape[1::-1]
         img = cv2.resize(img, small, interpolation=cv2.INTER_AREA)
         mask = cv2.resize(mask, small, interpolation=cv2.INTER_AREA)
-        to_full = np.array(
-            [[1 / scale[0], 0, 0.5 / scale[0] - 0.5], [0, 1 / scale[1], 0.5 / scale[1] - 0.5]]
-        )
+        to_full = np.column_stack([np.diag(1 / scale), resized(np.zeros(2), 1 / scale)])
         matrix = compose(matrix, to_full)
     inverse = cv2.invertAffineTransform(matrix)
     if field is None:

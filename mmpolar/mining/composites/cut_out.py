@@ -5,6 +5,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from mmpolar.structures.grid import frame_limits
+
 #: Standard deviation in pixels of the blur along the edge of a cut-out.
 SOFT_EDGE = 0.7
 
@@ -43,9 +45,8 @@ def sample_side(
         leaves no pixel free on any side.
     """
     height, width = size
-    x1, y1, x2, y2 = (float(value) for value in box)
-    # Pixel i spans i - .5 .. i + .5.
-    rooms = np.floor([x1 + 0.5, y1 + 0.5, width - (x2 + 0.5), height - (y2 + 0.5)])
+    limits, box = frame_limits(size), np.asarray(box, np.float64)
+    rooms = np.floor(np.concatenate([box[:2] - limits[:2], limits[2:] - box[2:]]))
     rooms = np.clip(rooms, 0, [width, height, width, height]).astype(np.int64)
     if not rooms.any():
         return None

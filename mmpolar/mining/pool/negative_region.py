@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmpolar.structures.crop import context_size
+from mmpolar.structures.grid import frame_limits
 
 #: Pixels of the frame between a window and the target.
 CLEARANCE = 2.0
@@ -98,8 +99,8 @@ def _is_clear(centers: NDArray, half: float, target: NDArray) -> NDArray[np.bool
 
 def _visible_share(centers: NDArray, half: float, frame_size: tuple[int, int]) -> NDArray:
     """Share of square windows around centres (N, 2) that lies inside the frame."""
-    limits = np.array(frame_size[::-1]) - 0.5
-    extent = np.minimum(centers + half, limits) - np.maximum(centers - half, -0.5)
+    limits = frame_limits(frame_size)
+    extent = np.minimum(centers + half, limits[2:]) - np.maximum(centers - half, limits[:2])
     return np.clip(extent, 0, None).prod(axis=1) / (2 * half) ** 2
 
 
