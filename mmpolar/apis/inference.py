@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import torch
     from mmengine.config import Config
 
-    from mmpolar.models.trackers import TorchEngine
-
 ENGINES = ('torch', 'onnx')
 #: What is done to make a PyTorch model fast, see :func:`init_tracker`.
 OPTIMIZE = ('auto', 'none', 'compile')
@@ -105,16 +103,7 @@ def init_engine(
 ) -> TrackEngine:
     """Get the network behind a tracker, for :class:`mmpolar.tracking.Tracker`.
 
-    Args:
-        config: As for :func:`init_tracker`, and so are the others.
-        checkpoint: See there.
-        device: See there.
-        cfg_options: See there.
-        dtype: See there.
-        optimize: See there.
-        engine: See there.
-        threads: See there.
-        **old_keywords: See there.
+    It takes what :func:`init_tracker` takes.
 
     Returns:
         A :class:`mmpolar.models.trackers.TorchEngine` or a :class:`mmpolar.runtime.OnnxEngine`.
@@ -130,30 +119,18 @@ def init_engine(
         raise ValueError(f'engine must be one of {", ".join(ENGINES)}, got {engine!r}')
     if optimize not in OPTIMIZE:
         raise ValueError(f'optimize must be one of {", ".join(OPTIMIZE)}, got {optimize!r}')
-    if engine == 'torch':
-        speed = _speed(optimize, old_keywords)
-        return _torch_engine(config, checkpoint, device, cfg_options, dtype, speed, threads)
-    given = dict(checkpoint=checkpoint, cfg_options=cfg_options)
-    unfit = [name for name, value in given.items() if value is not None] + list(old_keywords)
-    if unfit or str(device) != 'cpu' or str(dtype) not in ('float32', 'torch.float32'):
-        raise ValueError(
-            f'the engine onnx takes a model folder, in float32 on the CPU; leave out '
-            f'{", ".join(unfit or ["device and dtype"])}'
-        )
-    from mmpolar.runtime import OnnxEngine
+    if engine == 'onnx':
+        given = dict(checkpoint=checkpoint, cfg_options=cfg_options)
+        unfit = [name for name, value in given.items() if value is not None] + list(old_keywords)
+        if unfit or str(device) != 'cpu' or str(dtype) not in ('float32', 'torch.float32'):
+            raise ValueError(
+                f'the engine onnx takes a model folder, in float32 on the CPU; leave out '
+                f'{", ".join(unfit or ["device and dtype"])}'
+            )
+        from mmpolar.runtime import OnnxEngine
 
-    return OnnxEngine(config or DEFAULT_MODEL, threads)
-
-
-def _torch_engine(
-    config: 'str | os.PathLike | Config | None',
-    checkpoint: str | os.PathLike | None,
-    device: 'str | torch.device',
-    cfg_options: Mapping | None,
-    dtype: 'str | torch.dtype',
-    speed: dict[str, bool],
-    threads: int | None,
-) -> 'TorchEngine':
+        return OnnxEngine(config or DEFAULT_MODEL, threads)
+    speed = _speed(optimize, old_keywords)
     # Here, as ONNX Runtime needs no PyTorch.
     import torch
 

@@ -1,6 +1,6 @@
 """Groups of views of one target, which train a mask stage."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,16 +24,13 @@ class MaskCropDataset(BasePairDataset):
         datasets: Track datasets with masks, or their configs.
         samples_per_epoch: Number of groups in an epoch.
         num_views: Views V of a group, at least 3: the crop, and its two references.
-        quotas: Share of each dataset, positive, in any unit.
         frame_range: Largest distance in frames of two views, one number or one a dataset.
         fill_prob: Probability that another photograph fills up what lies outside a still image.
         cut_out_prob: Probability that the target of a still image gets another background.
         distractor_prob: Probability that there is a distractor; a second one comes with a third
             of that.
         same_class_prob: Probability that a distractor comes from the target's own dataset.
-        pipeline: Transforms, in order; they take random numbers from ``results['rng']`` only.
-        seed: Seed of the groups, at least 0.
-        lazy_init: Whether to put off indexing until :meth:`full_init` or the first group.
+        **kwargs: See :class:`BasePairDataset`.
 
     Raises:
         ValueError: If an option is out of its range or does not fit the number of datasets.
@@ -46,15 +43,12 @@ class MaskCropDataset(BasePairDataset):
         datasets: Sequence[dict | BaseTrackDataset],
         samples_per_epoch: int,
         num_views: int = 3,
-        quotas: Sequence[float] | None = None,
         frame_range: int | Sequence[int] = 50,
         fill_prob: float = 0.6,
         cut_out_prob: float = 0.25,
         distractor_prob: float = 0.35,
         same_class_prob: float = 0.7,
-        pipeline: Sequence[dict | Callable] = (),
-        seed: int = 0,
-        lazy_init: bool = False,
+        **kwargs,
     ) -> None:
         if samples_per_epoch < 1:
             raise ValueError(f'samples_per_epoch must be at least 1, got {samples_per_epoch}')
@@ -65,9 +59,7 @@ class MaskCropDataset(BasePairDataset):
         self.cut_out_prob = cut_out_prob
         self.distractor_prob = distractor_prob
         self.same_class_prob = same_class_prob
-        super().__init__(
-            datasets, samples_per_epoch, quotas, frame_range, pipeline, seed, lazy_init
-        )
+        super().__init__(datasets, samples_per_epoch, frame_range=frame_range, **kwargs)
 
     def get_pair(self, index: int) -> dict[str, Any]:
         """Sample a group.

@@ -1,6 +1,6 @@
 """Training pairs of a template and a search frame, sampled from several track datasets."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,21 +19,14 @@ class TrackPairDataset(BasePairDataset):
     Everything random about a pair, its augmentation included, depends on ``seed`` and its index
     alone, so pairs are the same for any number of workers and ranks. An index beyond the length
     stands for a later epoch: ``index = epoch * len(self) + position``, as the
-    ``EpochPairSampler`` gives it. Each position belongs to one dataset, so the datasets' shares
-    are exact in every epoch; within a dataset the pairs follow seeded permutations of its
-    tracks, so that the tracks are used equally often, over epochs too.
+    ``EpochPairSampler`` gives it. The datasets' shares are exact in every epoch, and
+    a dataset's tracks are used equally often over epochs too.
 
     Args:
         datasets: Track datasets, or their configs.
         samples_per_epoch: Number of pairs in an epoch.
-        quotas: Share of each dataset, positive, in any unit; None for shares in proportion to the
-            numbers of tracks.
         negative_prob: Probability that the search frame shows another target, of another video.
-        frame_range: Largest distance in frames of the two frames of a pair, one number for all
-            datasets or one for each.
-        pipeline: Transforms, in order; they take random numbers from ``results['rng']`` only.
-        seed: Seed of the pairs, at least 0.
-        lazy_init: Whether to put off indexing until :meth:`full_init` or the first pair.
+        **kwargs: See :class:`BasePairDataset`.
 
     Raises:
         ValueError: If an option is out of its range or does not fit the number of datasets, or
@@ -47,12 +40,8 @@ class TrackPairDataset(BasePairDataset):
         self,
         datasets: Sequence[dict | BaseTrackDataset],
         samples_per_epoch: int,
-        quotas: Sequence[float] | None = None,
         negative_prob: float = 0.2,
-        frame_range: int | Sequence[int] = 100,
-        pipeline: Sequence[dict | Callable] = (),
-        seed: int = 0,
-        lazy_init: bool = False,
+        **kwargs,
     ) -> None:
         if samples_per_epoch < 1:
             raise ValueError(f'samples_per_epoch must be at least 1, got {samples_per_epoch}')
@@ -60,9 +49,7 @@ class TrackPairDataset(BasePairDataset):
             raise ValueError(f'negative_prob must lie in 0..1, got {negative_prob}')
         self.samples_per_epoch = samples_per_epoch
         self.negative_prob = negative_prob
-        super().__init__(
-            datasets, samples_per_epoch, quotas, frame_range, pipeline, seed, lazy_init
-        )
+        super().__init__(datasets, samples_per_epoch, **kwargs)
 
     def get_pair(self, index: int) -> dict:
         """Sample a pair.

@@ -69,24 +69,15 @@ class DumpTrackResults(GatheredMetric):
 
     Args:
         out_dir: Folder to write into; it is made.
-        collect_device: How the processes exchange the names of their videos, in MMEngine's words:
-            'gpu' through the process group, of CPUs too; 'cpu' through files on a shared disk.
-        prefix: Not used in any name; MMEngine wants one.
-        collect_dir: Folder through which processes exchange results on 'cpu'.
+        **kwargs: See :class:`GatheredMetric`. No name has the prefix.
     """
 
     default_prefix = 'dump'
     #: What is kept of a video.
     video_type = DumpedVideo
 
-    def __init__(
-        self,
-        out_dir: str,
-        collect_device: str | None = None,
-        prefix: str | None = None,
-        collect_dir: str | None = None,
-    ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
+    def __init__(self, out_dir: str, **kwargs) -> None:
+        super().__init__(**kwargs)
         self.out_dir = Path(out_dir)
         self._videos: dict[Hashable, DumpedVideo] = {}
 

@@ -75,11 +75,7 @@ class ImageLevelMetric(GatheredMetric):
             ``LoadAnnotations``, count as negatives. Otherwise they are an error.
         out_file: Report to write, ``*.json``: metrics, counts and the whole PR curve. Beside it go
             the score of each image, highest first, as ``.csv``. ``tools/analysis_tools`` plots it.
-        collect_device: How the processes exchange results, in MMEngine's words: 'gpu' through the
-            process group, of CPUs too, so that they need share no disk; 'cpu' through files. By
-            default 'gpu', or 'cpu' where a ``collect_dir`` is given.
-        prefix: Put before the names of the metrics; by default ``image``.
-        collect_dir: Folder on a shared disk through which processes exchange results on 'cpu'.
+        **kwargs: See :class:`GatheredMetric`. The default prefix is ``image``.
 
     Raises:
         ValueError: If a threshold or a wanted metric is out of range, ``labels`` is empty or
@@ -97,11 +93,9 @@ class ImageLevelMetric(GatheredMetric):
         scorer: dict | None = None,
         unannotated_as_negative: bool = False,
         out_file: str | None = None,
-        collect_device: str | None = None,
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
+        super().__init__(**kwargs)
         if not score_thr > 0:
             raise ValueError(
                 f'score_thr must be above 0, got {score_thr}: images without detection score 0'

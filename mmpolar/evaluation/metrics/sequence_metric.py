@@ -47,11 +47,7 @@ class SequenceMetric(GatheredMetric, metaclass=ABCMeta):
         out_file: Report to write, ``*.json``: metrics of all sequences, of each and of their
             frames. The table goes into the ``.csv`` beside it, the means in its last row. None
             writes nothing.
-        collect_device: How the processes exchange results, in MMEngine's words: 'gpu' through the
-            process group, of CPUs too, so that they need share no disk; 'cpu' through files. By
-            default 'gpu', or 'cpu' where a ``collect_dir`` is given.
-        prefix: Put before the names of the metrics; each metric has a default.
-        collect_dir: Folder on a shared disk through which processes exchange results on 'cpu'.
+        **kwargs: See :class:`GatheredMetric`.
 
     Raises:
         ValueError: If ``out_file`` does not end in .json.
@@ -63,14 +59,8 @@ class SequenceMetric(GatheredMetric, metaclass=ABCMeta):
     needs_annotation = True
 
     @renamed_keywords(outfile='out_file')
-    def __init__(
-        self,
-        out_file: str | None = None,
-        collect_device: str | None = None,
-        prefix: str | None = None,
-        collect_dir: str | None = None,
-    ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
+    def __init__(self, out_file: str | None = None, **kwargs) -> None:
+        super().__init__(**kwargs)
         self.out_file = check_out_file(out_file)
         self._tracks: dict[Hashable, _Track] = {}
 

@@ -56,9 +56,7 @@ class VOTMetric(GatheredMetric):
         interval: First and last length, for other data; without a year.
         out_file: Report to write, ``*.json``, with the metrics, the curve and the runs' overlaps. A
             table of the sequences goes into the ``.csv`` beside it. None writes nothing.
-        collect_device: See :class:`SequenceMetric`.
-        prefix: Put before the names of the metrics; by default ``vot``.
-        collect_dir: See :class:`SequenceMetric`.
+        **kwargs: See :class:`GatheredMetric`. The default prefix is ``vot``.
 
     Raises:
         ValueError: If the protocol is unknown, not exactly one of ``year`` and ``interval`` is
@@ -74,11 +72,9 @@ class VOTMetric(GatheredMetric):
         year: int | None = None,
         interval: tuple[int, int] | None = None,
         out_file: str | None = None,
-        collect_device: str | None = None,
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
+        super().__init__(**kwargs)
         if protocol not in _PROTOCOLS:
             raise ValueError(f'protocol must be one of {_PROTOCOLS}, got {protocol!r}')
         if (year is None) == (interval is None):

@@ -2,7 +2,7 @@
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from mmengine.dataset import Compose
@@ -59,16 +59,10 @@ class NegativePairDataset(BasePairDataset):
         length: Number of pairs.
         kinds: Share of each kind, none negative, in any unit; kinds left out do not occur. None
             for equal shares.
-        quotas: Share of each dataset, positive, in any unit; None for shares in proportion to the
-            numbers of tracks.
-        frame_range: Largest distance in frames between template and search frame of one video,
-            one number for all datasets or one for each.
         template_size: Side of the template crop in pixels, as in ``CropPair``.
         search_size: Side of the search crop in pixels, as in ``CropPair``.
         context_amount: Context around the target, as in ``CropPair``.
-        pipeline: Transforms, in order; they take random numbers from ``results['rng']`` only.
-        seed: Seed of the pairs, at least 0.
-        lazy_init: Whether to put off indexing until :meth:`full_init` or the first pair.
+        **kwargs: See :class:`~mmpolar.datasets.base_pair_dataset.BasePairDataset`.
 
     Raises:
         ValueError: If an option is out of its range or does not fit the number of datasets.
@@ -79,14 +73,10 @@ class NegativePairDataset(BasePairDataset):
         datasets: Sequence[dict | BaseTrackDataset],
         length: int,
         kinds: Mapping[str, float] | None = None,
-        quotas: Sequence[float] | None = None,
-        frame_range: int | Sequence[int] = 100,
         template_size: int = 127,
         search_size: int = 255,
         context_amount: float = 0.5,
-        pipeline: Sequence[dict | Callable] = (),
-        seed: int = 0,
-        lazy_init: bool = False,
+        **kwargs,
     ) -> None:
         if length < 1:
             raise ValueError(f'length must be at least 1, got {length}')
@@ -100,7 +90,7 @@ class NegativePairDataset(BasePairDataset):
         self.search_ratio = search_size / template_size
         self.context_amount = context_amount
         self._keys: list[str] | None = None
-        super().__init__(datasets, length, quotas, frame_range, pipeline, seed, lazy_init)
+        super().__init__(datasets, length, **kwargs)
 
     def full_init(self) -> None:
         """Index the datasets and give each pair its dataset, track and kind, once."""
