@@ -33,12 +33,13 @@ examples
 exit code: 0 no error, 1 errors, 2 wrong usage"""
 DATASET = """\
 List everything that is broken in a dataset, without stopping at the first mistake: files that are
-missing or cannot be decoded, frames missing in a row, masks without image, of another size or
-without any target, lines that cannot be read, numbers of boxes and images that differ, boxes
+missing or cannot be decoded, frames missing in a row or with an unknown ending, masks without image,
+of another size or without any target, images of another size than the annotations state, lines and
+entries that cannot be read, ids that occur twice, numbers of boxes and images that differ, boxes
 outside of the image or with NaN in parts. Nothing is changed.
 
 Errors are what training or testing stumbles over, or learns wrongly from; notes are what may be
-meant so, such as frames in which the target is not visible."""
+meant so, such as frames in which the target is not visible, soft masks, or shapes that are left out."""
 DATASET_EXAMPLES = """\
 examples:
   one dataset, by the name of its class and its folder, with options of the class:

@@ -244,7 +244,8 @@ def _clean(
         ValueError: If it is no segmentation, or does not fit the image.
     """
     if _is_dict(segmentation) and segmentation:
-        _runs(segmentation, size)
+        if _runs(segmentation, size).sum() < size[0] * size[1]:
+            left_out.add('end of run lengths', 'taken as background', name)
         return {'size': list(size), 'counts': segmentation['counts']}
     if not segmentation and not isinstance(segmentation, str):
         return None

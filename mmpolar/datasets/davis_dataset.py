@@ -107,11 +107,12 @@ class DavisDataset(BaseTrackDataset):
         lines = [_split_line(line) for line in read_names(self.ann_file)]
         for line in lines:
             if len(line) != len(lines[0]):
-                raise ValueError(
+                error = ValueError(
                     f'{self.ann_file}: expected a sequence name on every line, or an image path '
                     f'and a mask path on every line, got "{" ".join(line)}"'
                 )
-        return lines
+                self.errors.report(error)
+        return [line for line in lines if len(line) == len(lines[0])]
 
     def _sequence_names(self) -> list[list[str]]:
         folder = Path(self.data_prefix['img_path'])
@@ -154,12 +155,14 @@ class DavisDataset(BaseTrackDataset):
         for image, mask in pairs:
             paths = [os.path.join(self.data_root, part.lstrip('/')) for part in (image, mask)]
             name = Path(image).parent.name
-            for path in paths:
-                if not os.path.isfile(path):
-                    raise FileNotFoundError(
-                        f'dataset "{self.name}", sequence "{name}": {path}, listed in '
-                        f'{self.ann_file}, does not exist; add it or take the line out'
-                    )
+            missing = [path for path in paths if not os.path.isfile(path)]
+            if missing:
+                error = FileNotFoundError(
+                    f'dataset "{self.name}", sequence "{name}": {", ".join(missing)}, listed in '
+                    f'{self.ann_file}, does not exist; add it or take the line out'
+                )
+                self.errors.report(error)
+                continue
             frames, mask_paths = sequences.setdefault(name, ([], []))
             frames.append(paths[0])
             mask_paths.append(paths[1])

@@ -9,6 +9,7 @@ from mmpolar.datasets.base_box_dataset import BaseBoxDataset
 from mmpolar.datasets.sequence_files import read_names
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import list_images
+from mmpolar.utils.text_file import read_text
 
 _SPLITS = ('train', 'val', 'test')
 _FLAGS = ('absence', 'cover', 'cut_by_image')
@@ -78,8 +79,8 @@ class GOT10kDataset(BaseBoxDataset):
         path = os.path.join(self._folder(name), 'meta_info.ini')
         if not os.path.isfile(path):
             return {}
-        with open(path, encoding='utf-8') as file:
-            entries = dict(line.split(':', 1) for line in file if ':' in line)
+        lines = read_text(path).splitlines()
+        entries = dict(line.split(':', 1) for line in lines if ':' in line)
         return dict(category=entries.get('object_class', '').strip() or None)
 
     def _folder(self, name: str) -> str:

@@ -9,11 +9,12 @@ import numpy as np
 
 from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.structures.vot_region import parse_region, region_box
+from mmpolar.utils.abridged import abridged
 from mmpolar.utils.image import list_images
 from mmpolar.utils.text_file import read_text
 
 #: Numbers in a row of DarkLabel and of MOT: frame, object, box, and what is known of it.
-_NUMBERED_COLUMNS = ({6}, {10})
+_NUMBERED_COLUMNS = ({6}, {8}, {10})
 _SEPARATORS = re.compile(r'[,\s]+')
 
 
@@ -59,11 +60,20 @@ def read_boxes(path: str | os.PathLike, one_based: bool = False) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a line cannot be read.
+        ValueError: If a line cannot be read; all of them are named.
     """
     lines = _read_text(path).rstrip().splitlines()
     _check_columns(lines, path)
-    boxes = [_line_box(line, number, path) for number, line in enumerate(lines, start=1)]
+    boxes, broken = [], {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            boxes.append(region_box(parse_region(line)))
+        except ValueError as error:
+            broken[number] = str(error)
+    if broken:
+        first, *others = broken
+        more = f' (and so are lines {abridged(others)})' if others else ''
+        raise ValueError(f'{path}, line {first}: {broken[first]}{more}')
     return np.array(boxes, dtype=np.float64).reshape(-1, 4) - (1 if one_based else 0)
 
 
@@ -152,15 +162,11 @@ def _check_columns(lines: list[str], path: str | os.PathLike) -> None:
     if {len(row) for row in rows} not in _NUMBERED_COLUMNS:
         return
     try:
-        first, second, last = np.array([(*row[:2], row[-1]) for row in rows], dtype=np.float64).T
+        values = np.array(rows, dtype=np.float64)
     except ValueError:
         return
-    steps = np.diff(first)
-    counts_frames = first[0] in (0, 1) and np.isin(steps, (0, 1)).all() and (steps == 1).any()
-    has_ids = (second == np.floor(second)).all() and len(np.unique(second)) <= max(
-        len(rows) // 2, 1
-    )
-    if (counts_frames and has_ids) or (len(rows[0]) == 10 and (last == -1).all()):
+    is_mot = values.shape[1] == 10 and (values[:, -1] == -1).all()
+    if is_mot or (_counts_frames(values) and not _moves_as_one(values)):
         raise ValueError(
             f'{path} has rows of {len(rows[0])} numbers that start with those of frame and object, '
             'as MOT and DarkLabel write them; write a file for each object, with x, y, width, '
@@ -168,8 +174,17 @@ def _check_columns(lines: list[str], path: str | os.PathLike) -> None:
         )
 
 
-def _line_box(line: str, number: int, path: str | os.PathLike) -> np.ndarray:
-    try:
-        return region_box(parse_region(line))
-    except ValueError as error:
-        raise ValueError(f'{path}, line {number}: {error}') from error
+def _counts_frames(values: np.ndarray) -> bool:
+    """Whether rows start with numbers of frames, each once or more often, and of objects."""
+    steps, ids = np.diff(values[:, 0]), values[:, 1]
+    is_whole = (values[:, :2] == np.floor(values[:, :2])).all()
+    is_counted = len(steps) > 0 and np.isin(steps, (0, 1)).all() and (steps == 1).any()
+    starts = values[0, 0] in (0, 1) or (steps == 1).all()
+    has_ids = len(np.unique(ids)) <= max(len(ids) // 2, 1)
+    return bool(is_whole and is_counted and starts and has_ids and values[0, 0] >= 0)
+
+
+def _moves_as_one(values: np.ndarray) -> bool:
+    """Whether all corners of polygons move alike from row to row."""
+    steps = np.diff(values.reshape(len(values), -1, 2), axis=0)
+    return bool((steps == steps[:, :1]).all())

@@ -38,8 +38,12 @@ _SIXTEEN_TO_EIGHT_BITS = 65535 / 255
 _COLOUR_MASK_THRESHOLD = 127
 #: What the values of a grey mask file may be said to be; see :func:`load_mask`.
 MASK_VALUES = ('auto', 'ids', 'matte')
+#: White of 8 bits.
+_WHITE = 255
 #: Grey masks that reach half of white with more values than this are mattes: they have soft edges.
 _MOST_IDS = 16
+#: So are those with values near black and near white, which compression leaves around both.
+_NEAR_BLACK, _NEAR_WHITE = 8, 240
 
 
 class ImageReadError(ValueError):
@@ -228,8 +232,8 @@ def load_mask(path: str | os.PathLike, values: str = 'auto') -> MaskImage:
       grey file.
     - Grey files with ``values='ids'`` have their values as ids, and 255 is void; with 'matte' they
       are cut at half, which makes ids 0 and 1. With 'auto' a file is a matte if it has white, is a
-      JPEG, or has more than 16 values that reach half of white; else its values are ids. What 255
-      means never depends on which other values occur.
+      JPEG, has more than 16 values that reach half of white, or values both near black and near
+      white; else its values are ids. What 255 means never depends on which other values occur.
     - In a colour file every pixel with a colour channel above 127 gets the id 1.
 
     The EXIF orientation is followed.
@@ -300,21 +304,24 @@ def _grey_mask(pixels: np.ndarray, name: str, values: str, is_lossy: bool) -> Ma
             f'{name} has the value {largest}, or negative ones; save it with 8 bits'
         )
     # Values of 16 bits are ids too, unless they reach the white of 16 bits.
-    white = 255 if largest <= 255 else 65535
+    white = _WHITE if largest <= _WHITE else 65535
     half = (white + 1) // 2
-    is_soft = is_lossy or largest == white
-    is_soft = is_soft or (largest >= half and _has_many_values(pixels))
+    is_soft = is_lossy or largest == white or (largest >= half and _has_soft_values(pixels, white))
     if values == 'matte' or (values == 'auto' and is_soft):
         ids = (pixels >= half).astype(np.uint8)
         is_sharp = np.count_nonzero(pixels) == np.count_nonzero(pixels == white)
         return MaskImage(ids, 'black and white' if is_sharp else 'matte')
-    if largest > 255:
+    if largest > _WHITE:
         raise ImageReadError(f'{name} has the object id {largest}; ids end at 255')
     return MaskImage(_own_uint8(pixels), 'ids')
 
 
-def _has_many_values(pixels: np.ndarray) -> bool:
-    return np.count_nonzero(np.bincount(pixels.ravel())) > _MOST_IDS
+def _has_soft_values(pixels: np.ndarray, white: int) -> bool:
+    """Whether grey values are rather those of edges and of compression than ids."""
+    found = np.flatnonzero(np.bincount(pixels.ravel())[1:]) + 1
+    scale = white / _WHITE
+    is_at_both_ends = found[0] <= _NEAR_BLACK * scale and found[-1] >= _NEAR_WHITE * scale
+    return len(found) > _MOST_IDS or is_at_both_ends
 
 
 def _is_grey_ramp(palette: np.ndarray) -> bool:
@@ -358,7 +365,7 @@ def _turn(image: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(image) if orientation > 1 else image
 
 
-def _pillow_errors() -> tuple[type[Exception], ...]:
+def pillow_errors() -> tuple[type[Exception], ...]:
     """What Pillow raises for files that are damaged or too large."""
     from PIL import Image  # the runtime reads images without it
 
@@ -375,7 +382,7 @@ def _size_by_pillow(file: BinaryIO, path: str | os.PathLike) -> tuple[int, int]:
         with Image.open(file) as image:
             width, height = image.size
         return check_image_size(height, width)
-    except _pillow_errors() as error:
+    except pillow_errors() as error:
         raise ImageReadError(
             f'image file {path} cannot be decoded ({error}); replace it'
         ) from error
@@ -392,7 +399,7 @@ def _decode_with_pillow(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray 
             values = np.asarray(found)
             palette = found.getpalette('RGB') if found.mode == 'P' else None
         return values, None if palette is None else np.reshape(palette, (-1, 3))
-    except _pillow_errors() as error:
+    except pillow_errors() as error:
         raise ImageReadError(f'{name} cannot be decoded ({error}); replace it') from error
 
 

@@ -29,9 +29,8 @@ def check_image_size(height: object, width: object) -> tuple[int, int]:
     except TypeError:
         size = (0, 0)
     if min(size) < 1 or isinstance(height, bool) or isinstance(width, bool):
-        raise ValueError(
-            f'height and width must be whole numbers of at least 1, got {height!r} and {width!r}'
-        )
+        stated = f'{str(height)[:40]} and {str(width)[:40]}'
+        raise ValueError(f'height and width must be whole numbers of at least 1, got {stated}')
     if size[0] * size[1] > MAX_PIXELS:
         raise ValueError(
             f'{size[1]} x {size[0]} pixels are more than the {MAX_PIXELS:,} that are read; '

@@ -1,11 +1,14 @@
 """Whether the number of frames in a video's header is a promise or an estimate."""
 
+import math
 import os
 import struct
 from collections.abc import Iterator
 
 #: Boxes of an MP4 file that hold other boxes on the way to what is read here.
 _FOLDERS = (b'moov', b'trak', b'mdia', b'edts')
+#: Boxes that are read.
+_READ = (b'mvhd', b'mdhd', b'elst', b'hdlr')
 #: More boxes than this, or a larger one among those that are read, and nothing is promised.
 _MAX_BOXES, _MAX_CONTENT = 10_000, 2**16
 #: What an edit list may leave out, in seconds: rounding to its coarser clock.
@@ -30,29 +33,30 @@ def promises_frames(path: str | os.PathLike) -> bool:
             return False
     try:
         return _mp4_shows_all_frames(path)
-    except (struct.error, ValueError):
+    except (struct.error, ValueError, ZeroDivisionError):
         return False
 
 
 def _mp4_shows_all_frames(path: str | os.PathLike) -> bool:
-    """Whether no track of an MP4 file is longer than what its edit list shows."""
-    clock, edited, tracks = 0, None, 0
+    """Whether no video track of an MP4 file is longer than what its edit list shows."""
+    clock, videos, shown, whole = 0, 0, math.inf, 0.0
     for kind, content in _boxes(path):
         if kind == b'mvex':
             return False
         if kind == b'mvhd':
             clock, _ = _clock_and_duration(content)
         elif kind == b'trak':
-            edited, tracks = None, tracks + 1
+            shown = math.inf
         elif kind == b'elst':
-            edited = sum(_edit_durations(content))
-        elif kind == b'mdhd' and edited is not None:
+            shown = sum(_edit_durations(content)) / clock
+        elif kind == b'mdhd':
             track_clock, duration = _clock_and_duration(content)
-            if not clock or not track_clock:
+            whole = duration / track_clock
+        elif kind == b'hdlr' and content[8:12] == b'vide':
+            videos += 1
+            if shown + _ROUNDING < whole:
                 return False
-            if edited / clock + _ROUNDING < duration / track_clock:
-                return False
-    return tracks > 0
+    return videos > 0
 
 
 def _boxes(path: str | os.PathLike) -> Iterator[tuple[bytes, bytes]]:
@@ -74,7 +78,7 @@ def _boxes(path: str | os.PathLike) -> Iterator[tuple[bytes, bytes]]:
             if length < header:
                 raise ValueError('a box is shorter than its header')
             is_folder = kind in _FOLDERS
-            is_read = kind in (b'mvhd', b'mdhd', b'elst') and length <= _MAX_CONTENT
+            is_read = kind in _READ and length <= _MAX_CONTENT
             yield kind, file.read(length - header) if is_read else b''
             offset += header if is_folder else length
     raise ValueError('too many boxes')

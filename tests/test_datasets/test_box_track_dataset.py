@@ -36,6 +36,13 @@ def test_read_boxes_malformed_line_is_named(tmp_path, line):
         read_boxes(path)
 
 
+def test_all_malformed_lines_are_named(tmp_path):
+    path = tmp_path / 'groundtruth.txt'
+    path.write_text('1,2,x,4\n1,2,3,4\n1,2\n1,2,inf,4\n')
+    with pytest.raises(ValueError, match=r'line 1: could not .* \(and so are lines 3, 4\)'):
+        read_boxes(path)
+
+
 @pytest.mark.parametrize('folder', ['', 'frames/', 'img/', 'color/'])
 @pytest.mark.parametrize('box_file', ['groundtruth.txt', 'groundtruth_rect.txt'])
 def test_layouts(data, folder, box_file):

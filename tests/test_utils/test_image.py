@@ -303,6 +303,13 @@ def test_black_and_white_and_soft_masks_are_one_object(tmp_path, soft, form):
     assert len(np.unique(mask)) == 2
 
 
+@pytest.mark.parametrize('values', [[0, 1, 3, 251, 254], [0, 40, 120, 200], [0, 38, 75, 113, 128]])
+def test_ids_and_what_compression_leaves_are_told_apart(tmp_path, values):
+    path = save(tmp_path / 'm.png', np.array([values], dtype=np.uint8))
+    ids = [0, 0, 0, 1, 1] if 254 in values else values
+    np.testing.assert_array_equal(read_mask(path), [ids])
+
+
 def test_an_empty_mask_is_empty_in_every_form(tmp_path):
     for name in ('m.png', 'm.jpg', 'm.bmp'):
         assert not read_mask(save(tmp_path / name, np.zeros((9, 9), np.uint8))).any()

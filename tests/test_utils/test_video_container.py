@@ -31,8 +31,9 @@ def mp4(*tracks, more=b''):
     )
 
 
-def media(duration=20480, version=0):
-    return box(b'mdia', header(b'mdhd', 10240, duration, version))
+def media(duration=20480, version=0, handler=b'vide'):
+    kind = box(b'hdlr', bytes(8), handler, bytes(12))
+    return box(b'mdia', header(b'mdhd', 10240, duration, version), kind)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,8 @@ def media(duration=20480, version=0):
         (mp4([edits((1250, 9728)), media()]), False),
         (mp4([edits((1250, 9728), version=1), media(version=1)]), False),
         (mp4([media()], [edits((1250, 0)), media()]), False),
+        (mp4([media()], [edits((1250, 0)), media(handler=b'soun')]), True),
+        (mp4([media(handler=b'soun')]), False),
         (mp4([media()], more=box(b'mvex')), False),
         (mp4([media()])[:40], False),
         (mp4([edits((2000, 0)), box(b'mdia', box(b'mdhd', b'short'))]), False),

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.image import list_images, unread_images
 
-_NUMBERED = re.compile('(?:frame_)?([0-9]+)')
+_NUMBERED = re.compile('(.*?)([0-9]+)')
 _NOT_IN_NAMES = re.compile(r'[\s/\\]')
 _STEP = re.compile('step *= *([0-9]+)')
 
@@ -55,7 +55,7 @@ def read_tasks(root: Element, default: str) -> dict[str, Task]:
 def number_frames(folder: Path, frames: range | None, first_shape: int) -> dict[int, Path]:
     """Images of a video by the number of their frame.
 
-    Names with a number, as in ``frame_000012.png`` or ``12.jpg``, give it if the numbers are those
+    Names that end in a number, as ``frame_000012.png`` or ``12.jpg``, give it if the numbers are those
     of the task; images besides are left out. If they are others, as where frames are counted from
     1, or the names have none, the images are the frames in order, if they are as many.
 
@@ -80,9 +80,7 @@ def number_frames(folder: Path, frames: range | None, first_shape: int) -> dict[
     unread = unread_images(folder)
     if unread:
         raise ValueError(f'folder {folder}: {abridged(unread)} cannot be read; convert to PNG')
-    matches = [_NUMBERED.fullmatch(path.stem) for path in paths]
-    numbers = [int(match.group(1)) for match in matches if match]
-    by_number = dict(zip(numbers, paths, strict=True)) if len(numbers) == len(paths) else {}
+    by_number = _by_number(paths)
     if frames is None:
         starts_late = not by_number or first_shape < min(by_number)
         return dict(enumerate(paths)) if starts_late else by_number
@@ -98,6 +96,15 @@ def number_frames(folder: Path, frames: range | None, first_shape: int) -> dict[
         f'{len(paths)} images, {paths[0].name} to {paths[-1].name}, which are not those; give the '
         'frames of the task, named by their numbers from 0'
     )
+
+
+def _by_number(paths: list[Path]) -> dict[int, Path]:
+    """Images by the number in their names; none where the names differ by more than a number."""
+    matches = [_NUMBERED.fullmatch(path.stem) for path in paths]
+    if not all(matches) or len({match.group(1) for match in matches}) > 1:
+        return {}
+    found = {int(match.group(2)): path for match, path in zip(matches, paths, strict=True)}
+    return found if len(found) == len(paths) else {}
 
 
 def _read_task(element: Element, default: str) -> Task:

@@ -14,7 +14,7 @@ from mmpolar.evaluation.submissions.files import SubmissionWriter
 from mmpolar.evaluation.submissions.submission import Contents, TrackSubmission
 from mmpolar.structures.combine_objects import combine_objects
 from mmpolar.utils.abridged import abridged
-from mmpolar.utils.image import read_image_size, read_mask
+from mmpolar.utils.image import pillow_errors, read_image_size, read_mask
 from mmpolar.utils.issues import ERROR, NOTE, Issue
 from mmpolar.utils.mask_file import davis_palette, encode_mask
 
@@ -166,7 +166,7 @@ class _DecodedImage:
             with Image.open(io.BytesIO(content), formats=['PNG']) as image:
                 image.load()
                 return cls(image)
-        except (OSError, SyntaxError, ValueError):
+        except pillow_errors():
             return None
 
 
