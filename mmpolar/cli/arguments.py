@@ -72,11 +72,26 @@ def read_boxes(texts: Sequence[str]) -> NDArray[np.float64]:
     return boxes
 
 
-def _read_box(text: str) -> list[float]:
+def read_numbers(text: str, count: int, option: str, form: str) -> list[float]:
+    """Numbers with commas between them.
+
+    Args:
+        text: What was given.
+        count: How many numbers are wanted.
+        option: The option, for the message.
+        form: What they are, likewise.
+
+    Raises:
+        ValueError: If they are not so many numbers.
+    """
     numbers = text.split(',')
-    if len(numbers) != 4 or not all(_NUMBER.fullmatch(number.strip()) for number in numbers):
-        raise ValueError(f'--box wants left,top,width,height such as 100,80,60,40; got {text!r}')
+    if len(numbers) != count or not all(_NUMBER.fullmatch(number.strip()) for number in numbers):
+        raise ValueError(f'{option} wants {form}; got {text!r}')
     return [float(number) for number in numbers]
+
+
+def _read_box(text: str) -> list[float]:
+    return read_numbers(text, 4, '--box', 'left,top,width,height such as 100,80,60,40')
 
 
 def read_options(words: Sequence[str]) -> dict[str, Any]:

@@ -117,7 +117,10 @@ def find_dataset_issues(args: argparse.Namespace) -> Iterator[Issue]:
 
     for config in find_configs(args.what, args.data_root, read_options(args.options)):
         print(f'{config["type"]} {config.get("data_root", "")}')
-        yield from check_dataset(config, decode=not args.fast)
+        try:
+            yield from check_dataset(config, decode=not args.fast)
+        except TypeError as error:  # options that the class does not know
+            raise ValueError(str(error)) from error
 
 
 def find_submission_issues(args: argparse.Namespace) -> Iterator[Issue]:

@@ -7,6 +7,8 @@ from typing import NoReturn
 
 #: Exit code of wrong usage, the same as argparse's.
 USAGE_ERROR = 2
+#: Exit code of a command that the user stopped, as shells give it.
+INTERRUPTED = 130
 
 
 def report_error(error: Exception | str) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from mmpolar.cli.arguments import join_box_words
-from mmpolar.cli.errors import report_error
+from mmpolar.cli.errors import INTERRUPTED, report_error
 from mmpolar.version import __version__
 
 #: Module of each subcommand is ``mmpolar.cli.<name>``; what it does, in a line.
@@ -33,8 +33,6 @@ examples
 
 exit code: 0 done, 1 a check found errors, 2 wrong usage or files, 130 stopped by Ctrl-C
 """
-#: Exit code of a command that the user stopped, as shells give it.
-INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # what reads this program's output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         return report_error(error)
     except KeyboardInterrupt:
         print('stopped', file=sys.stderr)

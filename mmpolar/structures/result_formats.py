@@ -216,8 +216,8 @@ def to_json(results: Sequence[TrackResult], ids: Sequence[int] | None = None) ->
     return [
         dict(
             id=number,
-            box=_rounded(result.box, 3),
-            score=round(float(result.score), 5),
+            box=_shortest(result.box),
+            score=round(float(result.score), 7),
             visible=bool(result.visible),
             polygon=None if result.polygon is None else _rounded(result.polygon, 2),
             mask=None if result.mask is None else encode_rle(result.mask),
@@ -261,6 +261,11 @@ def _corner_box(result: TrackResult) -> list[float]:
 def _box_from_corners(box: Sequence[float]) -> NDArray[np.float32]:
     left, top, width, height = box
     return np.array([left, top, left + width, top + height], np.float32) - np.float32(HALF_PIXEL)
+
+
+def _shortest(values: NDArray) -> list[float]:
+    """Numbers with as few digits as give the same float32 again."""
+    return [float(np.format_float_positional(v)) for v in np.asarray(values, np.float32)]
 
 
 def _rounded(values: NDArray, digits: int) -> list:

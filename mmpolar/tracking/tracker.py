@@ -1,6 +1,6 @@
 """The tracker: from frames to boxes, contours and masks, with any inference engine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +17,7 @@ from mmpolar.tracking.engine import TrackEngine
 from mmpolar.tracking.mask_stage import (
     FoundMask,
     MaskParams,
+    MaskReference,
     cut_mask_inputs,
     mask_matrix,
     mask_to_cells,
@@ -162,6 +163,47 @@ class Tracker(Generic[Code]):
         if not self._targets:
             raise RuntimeError('the tracker has no target: call init first')
         return self.find(frame, list(self._targets.values()))
+
+    def snapshot(self) -> dict[str, NDArray]:
+        """What the frames after the first have taught, as arrays that can be stored.
+
+        A tracker that has begun with the same frame and targets goes on from here after
+        :meth:`restore`.
+        """
+        states = list(self._targets.values())
+        arrays = dict(
+            boxes=np.array([state.box for state in states], np.float64),
+            search_sizes=np.array([state.search_size for state in states], np.int64),
+            lost_frames=np.array([state.lost_frames for state in states], np.int64),
+        )
+        for index, state in enumerate(states):
+            recent = state.mask_memory.recent
+            if recent is not None:
+                arrays[f'recent_keys_{index}'], arrays[f'recent_mask_{index}'] = recent
+        return arrays
+
+    def restore(self, arrays: Mapping[str, NDArray]) -> None:
+        """Go on from a :meth:`snapshot`.
+
+        Args:
+            arrays: What it gave, for as many targets as there are.
+
+        Raises:
+            ValueError: If the number of targets differs.
+        """
+        states = list(self._targets.values())
+        if len(arrays['boxes']) != len(states):
+            raise ValueError(
+                f'the snapshot has {len(arrays["boxes"])} targets, the tracker {len(states)}'
+            )
+        for index, state in enumerate(states):
+            state.box = np.array(arrays['boxes'][index])
+            state.search_size = int(arrays['search_sizes'][index])
+            state.lost_frames = int(arrays['lost_frames'][index])
+            if f'recent_keys_{index}' in arrays:
+                state.mask_memory.recent = MaskReference(
+                    arrays[f'recent_keys_{index}'], arrays[f'recent_mask_{index}']
+                )
 
     def start(
         self, frame: NDArray, targets: Sequence[ArrayLike]

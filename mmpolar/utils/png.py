@@ -4,7 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from zlib_ng import zlib_ng as zlib  # four times as fast as zlib on masks
+
+try:
+    from zlib_ng import zlib_ng as zlib  # four times as fast as zlib on masks
+except ImportError:  # the runtime, which reads a mask or two
+    import zlib
 
 from mmpolar.utils.image_limits import MAX_PIXELS
 

@@ -10,7 +10,6 @@ from small_export import small_model_folder, video
 
 from mmpolar.cli.arguments import read_boxes
 from mmpolar.cli.main import build_parser
-from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.runtime import ModelManifest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +54,7 @@ def test_commands_are_understood():
     assert [read_boxes(args.box).tolist() for args in tracks] == [
         read_boxes(['100,80,60,40']).tolist()
     ] * 2
-    assert [args.model for args in tracks] == [DEFAULT_MODEL, 'model']
+    assert [args.model for args in tracks] == [None, 'model']
 
 
 def test_table_names_the_files_and_kernels_of_a_folder():

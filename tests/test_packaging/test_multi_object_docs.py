@@ -11,9 +11,9 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
-from scripts import load_script
 from small_export import CONFIG, small_tracker, video
 
+from mmpolar.cli.main import build_parser
 from mmpolar.registry import DATASETS, METRICS, MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,11 +55,10 @@ def test_python_blocks_run_one_after_the_other(tmp_path):
 
 
 def test_command_is_understood():
-    demo = load_script(ROOT / 'demo' / 'track_video.py')
-    words = shlex.split(blocks('bash')[0].replace('\\\n', ' '))
-    args = demo.parse_args(words[2:])
+    words = shlex.split(blocks('bash')[0])[1:]
+    args = build_parser(words).parse_args(words)
     assert args.box == ['100,80,60,40', '300,90,50,50']
-    assert args.masks == 'masks'
+    assert args.out == ['tracked.mp4', 'masks/']
 
 
 def test_config_tests_the_objects_of_a_video_together(data, monkeypatch):

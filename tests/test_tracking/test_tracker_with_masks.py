@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mmpolar.datasets.synthetic import photo_scene
+from mmpolar.runtime import OnnxEngine
 from mmpolar.tracking import MaskMaps, MaskParams, SearchMaps, Tracker, TrackParams
 
 SIZE = (120, 160)
@@ -199,3 +201,26 @@ def test_a_stage_that_sees_nothing_leaves_the_contour_in_the_first_frame():
     assert first.mask.any()
     [result] = tracker.step(dark)
     assert not result.mask.any()
+
+
+def test_a_snapshot_goes_on_where_it_was_taken(tmp_path):
+    """With the packaged mask stage, whose memory is part of it; through a file."""
+    engine, scene = OnnxEngine(threads=1), photo_scene('camera-over-head', 6)
+    frames = [scene.render(number)[0] for number in range(6)]
+    targets = [[145, 13, 322, 222], [10, 200, 90, 300]]
+    whole, later = Tracker(engine), Tracker(engine)
+    whole.init(frames[0], targets)
+    for frame in frames[1:4]:
+        whole.step(frame)
+    np.savez(tmp_path / 'state.npz', **whole.snapshot())
+    later.init(frames[0], targets)
+    with np.load(tmp_path / 'state.npz', allow_pickle=False) as state:
+        later.restore(state)
+    for frame in frames[4:]:
+        for one, other in zip(whole.step(frame), later.step(frame), strict=True):
+            np.testing.assert_array_equal(one.box, other.box)
+            np.testing.assert_array_equal(one.mask, other.mask)
+            assert one.score == other.score
+    later.init(frames[0], targets[:1])
+    with pytest.raises(ValueError, match='has 2 targets, the tracker 1'):
+        later.restore(whole.snapshot())
