@@ -1,4 +1,4 @@
-"""tools/dataset_converters/make_hard_negative_data.py over small sets of drawn photographs."""
+"""tools/dataset_converters/make_hard_negative_data.py over small sets of made-up photographs."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,6 @@ import cv2
 import numpy as np
 import pytest
 from scripts import load_script
-
-from mmpolar.mining import study_data
 
 ROOT = Path(__file__).resolve().parents[2]
 CATEGORIES = [dict(id=3, name='dog'), dict(id=7, name='cat')]
@@ -130,9 +128,9 @@ def test_same_options_change_nothing_and_others_are_refused(tool, sets, made, ca
     assert 'made with other options' in capsys.readouterr().err
 
 
-def test_folds_test_with_other_images_and_cover_all():
-    imgs = [study_data.StudyImage('pets', f'{n:03d}', img(0)) for n in range(100)]
-    tested = [{p.name for p in imgs if study_data.split_of(p, fold) == 'test'} for fold in range(5)]
+def test_folds_test_with_other_images_and_cover_all(tool):
+    imgs = [tool.StudyImage('pets', f'{n:03d}', img(0)) for n in range(100)]
+    tested = [{p.name for p in imgs if tool.split_of(p, fold) == 'test'} for fold in range(5)]
     assert set.union(*tested) == {p.name for p in imgs}
     assert all(25 <= len(names_) <= 55 for names_ in tested)
     assert not tested[0] & tested[2]
@@ -146,21 +144,19 @@ def test_generated_values_are_alone_in_their_box(tool, tmp_path):
         left, top, width, height = entry['bbox']
         assert left > 0
         assert top > 0
-        assert width * height >= study_data.GENERATED_SIZE[0]
+        assert width * height >= tool.GENERATED_SIZE[0]
     counts = json.loads((tmp_path / 'data' / 'manifest.json').read_text())['counts']
     assert counts['train'] == dict(positives=dict(generated=6), negatives=dict(generated=60))
 
 
-def test_negatives_without_data_show_shapes_in_one_of_ten():
+def test_negatives_without_data_show_shapes_in_one_of_ten(tool):
     scenes = {'all': 0, 'shapes': 0}
-    for fold_split, index in study_data.numbered(100, 0):
+    for fold_split, index in tool.numbered(100, 0):
         scenes['all'] += 1
-        scenes['shapes'] += study_data.has_shapes(index)
+        scenes['shapes'] += tool.has_shapes(index)
         assert fold_split in ('train', 'test')
     assert scenes == {'all': 100, 'shapes': 10}
-    by_split = [
-        split for split, index in study_data.numbered(100, 0) if study_data.has_shapes(index)
-    ]
+    by_split = [split for split, index in tool.numbered(100, 0) if tool.has_shapes(index)]
     assert by_split.count('train') == 6
 
 
