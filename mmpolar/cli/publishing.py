@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmpolar.cli.errors import usage_error
 from mmpolar.cli.training import ConfigOptions
@@ -116,3 +117,13 @@ def load_exactly(model: nn.Module, weights: Mapping[str, Tensor], path: str, rem
             f'the checkpoint {path} does not fit its config: '
             f'{str(error).splitlines()[-1].strip()}; {remedy}'
         ) from error
+
+
+def batch_norm_names(model: nn.Module) -> set[str]:
+    """Names of all parameters and statistics of batch norm."""
+    return {
+        f'{module_name}.{name}'
+        for module_name, module in model.named_modules()
+        if isinstance(module, _BatchNorm)
+        for name in module.state_dict()
+    }

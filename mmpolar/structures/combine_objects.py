@@ -1,9 +1,11 @@
-"""Several objects of one frame as one map of object ids."""
+"""Several objects, or targets, of one frame as one map of their ids."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from mmpolar.structures.track_result import TrackResult
 
 #: Largest id of an object: the masks of the benchmarks are 8-bit, and 255 is void in them.
 MAX_OBJECT_ID = 254
@@ -37,6 +39,25 @@ def combine_objects(
     for number in order[::-1]:
         combined[masks[number].astype(bool, copy=False)] = ids[number]
     return combined
+
+
+def combine_results(results: Sequence[TrackResult], ids: Sequence[int] | None = None) -> np.ndarray:
+    """One map of the targets of a frame; where masks overlap the highest score decides.
+
+    Args:
+        results: Answers for the targets of one frame, with masks; at least one.
+        ids: Number of each target in the map, see :func:`combine_objects`; 1, 2, ... by default.
+
+    Returns:
+        Numbers of the targets of shape (H, W), uint8; 0 where there is none.
+
+    Raises:
+        ValueError: If an answer has no mask, or as :func:`combine_objects`.
+    """
+    if any(result.mask is None for result in results):
+        raise ValueError('the tracker gave boxes only: take a model with a mask head')
+    masks = np.stack([result.mask for result in results])
+    return combine_objects(masks, [result.score for result in results], ids)
 
 
 def _check_objects(masks: np.ndarray, scores: np.ndarray, ids: np.ndarray) -> None:

@@ -36,7 +36,7 @@ class Tracker(Generic[Code]):
 
     The targets of a frame pass through the network together, as many as suit the engine; each one
     is found as it would be alone. For one map of all of them see
-    :func:`mmpolar.structures.combine_results.combine_results`, for a tracker whose methods give one
+    :func:`mmpolar.structures.combine_objects.combine_results`, for a tracker whose methods give one
     result instead of a list :class:`SingleTargetTracker`.
 
     Args:

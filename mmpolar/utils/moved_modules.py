@@ -61,6 +61,8 @@ MOVED_MODULES: dict[str, NewModule] = {
         'MaskPictureSubmission': 'mmpolar.evaluation.submissions.mask_images:MaskImageSubmission',
     },
     'mmpolar.datasets.tours': {'step_of_tour': 'mmpolar.datasets.permutation:permuted_index'},
+    'mmpolar.structures.combine_results': {'combine_results': 'mmpolar.structures.combine_objects'},
+    'mmpolar.utils.module_names': {'batch_norm_names': 'mmpolar.cli.publishing'},
     'mmpolar.structures.region': 'mmpolar.structures.vot_region',
     'mmpolar.structures.search_region': 'mmpolar.mining.pool.negative_region',
     'mmpolar.utils.findings': {

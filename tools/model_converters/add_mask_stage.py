@@ -9,6 +9,7 @@ from mmengine.registry import DefaultScope
 
 from mmpolar.cli.publishing import (
     add_publishing_arguments,
+    batch_norm_names,
     given_facts,
     load_exactly,
     release_path,
@@ -25,7 +26,6 @@ from mmpolar.utils.checkpoints import (
     read_untrusted_config,
     write_release_checkpoint,
 )
-from mmpolar.utils.module_names import batch_norm_names
 
 PREFIX = 'mask_stage.'
 

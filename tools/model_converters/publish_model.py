@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mmpolar.cli.publishing import (
     add_publishing_arguments,
+    batch_norm_names,
     given_facts,
     load_exactly,
     release_path,
@@ -30,7 +31,6 @@ from mmpolar.utils.checkpoints import (
     read_untrusted_config,
     write_release_checkpoint,
 )
-from mmpolar.utils.module_names import batch_norm_names
 from mmpolar.utils.shared_values import load_config
 
 LICENCE = 'research use only'

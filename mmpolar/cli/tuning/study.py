@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mmpolar.cli.tuning.objective import Objective
 from mmpolar.cli.tuning.search_space import rounded
+from mmpolar.utils.processes import begin_worker
 
 #: Attribute of the trial that has the config's own values.
 BASELINE = 'baseline'
@@ -169,6 +170,8 @@ def _work(
     threads: int,
     callbacks: Sequence[Callable] = (),
 ) -> None:
+    if number:
+        begin_worker()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if 'OMP_NUM_THREADS' not in os.environ:
         torch.set_num_threads(threads)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmpolar.evaluation.functional.means import mean_of_known
+
 #: A frame above this score counts as recalled.
 RECALL_THRESHOLD = 0.5
 _N_BINS = 4
@@ -110,10 +112,5 @@ def youtube_vos_scores(
         raise ValueError(
             f'J, F and seen must have one value an object; got {j.shape}, {f.shape}, {seen.shape}'
         )
-    means = [_mean(j[seen]), _mean(f[seen]), _mean(j[~seen]), _mean(f[~seen])]
-    return YouTubeVOSScores(_mean(np.array(means)), *means)
-
-
-def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else float('nan')
+    means = [mean_of_known(values) for values in (j[seen], f[seen], j[~seen], f[~seen])]
+    return YouTubeVOSScores(mean_of_known(means), *means)
