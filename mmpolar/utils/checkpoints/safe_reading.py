@@ -95,10 +95,10 @@ def read_checked(path: str | os.PathLike, read: Callable[[], Any]) -> Any:
             f'the checkpoint {path} ({os.path.getsize(path)} bytes) asks for more memory than it has '
             f'bytes: {error}. No training writes such a file; do not use it'
         ) from error
-    except OSError:
-        raise
     # A damaged pickle leads to errors of any kind.
     except Exception as error:
+        if getattr(error, 'filename', None) is not None:  # the file cannot be opened
+            raise
         raise CheckpointReadError(
             f'cannot read the checkpoint {path}: {_first_line(error)}. It is damaged (copy it '
             'again), or holds objects that loading refuses for safety (save its state_dict alone)'
