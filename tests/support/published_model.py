@@ -20,6 +20,8 @@ FACTS = TrainingFacts(
     licence='none of use',
     source_sha256='0' * 64,
 )
+#: What the tools that publish want to be told.
+SAID = ['--data', 'clips', '--machine', 'a small one', '--training-time', '1 h']
 
 
 def publish_small(folder: Path, name: str = 'small', options: Mapping | None = None) -> Path:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
-from published_model import FACTS, publish_small
+from published_model import FACTS, SAID, publish_small
 from scripts import load_script
 from small_export import CONFIG, small_tracker
 
@@ -26,7 +26,6 @@ from mmpolar.utils.checkpoints import (
 )
 
 ROOT = Path(__file__).parents[3]
-SAID = ['--data', 'clips', '--machine', 'a small one', '--training-time', '1 h']
 
 
 @cache
