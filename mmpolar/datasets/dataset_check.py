@@ -9,6 +9,7 @@ import numpy as np
 
 from mmpolar.datasets.annotation_errors import AnnotationErrors
 from mmpolar.datasets.base_track_dataset import VOID_ID, BaseTrackDataset
+from mmpolar.datasets.mask_kinds import MaskKinds
 from mmpolar.datasets.sequence_files import frame_number
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
@@ -136,7 +137,7 @@ class _Check:
     def _check_masks(self, track: Track) -> Iterator[Issue]:
         if track.mask_paths is None:
             return
-        kinds: dict[str, list[str]] = defaultdict(list)
+        kinds = MaskKinds()
         for frame, path in zip(track.frames, track.mask_paths, strict=True):
             if path is not None and path not in self._seen_masks:
                 self._seen_masks.add(path)
@@ -156,7 +157,7 @@ class _Check:
         path: str,
         size: tuple[int, int] | None,
         track: Track,
-        kinds: dict[str, list[str]],
+        kinds: MaskKinds,
     ) -> Iterator[Issue]:
         try:
             mask = load_mask(path, self.dataset.mask_values)
@@ -167,11 +168,7 @@ class _Check:
             yield Issue(ERROR, 'undecodable file', path, str(error))
             return
         ids = mask.ids
-        largest = ids.max()
-        if largest == VOID_ID:
-            kinds['void'].append(path)
-        if largest and not mask.is_palette:
-            kinds['one' if largest == 1 and mask.kind == 'ids' else mask.kind].append(path)
+        kinds.add(path, mask)
         if size is not None and ids.shape != size:
             message = f'mask of {_size(ids.shape)} pixels for an image of {_size(size)}'
             yield Issue(ERROR, 'mask size', path, message)
@@ -232,24 +229,21 @@ class _Check:
         return len(list_images(folder)) > len(track.frames)
 
 
-def _check_kinds(kinds: dict[str, list[str]], where: str) -> Iterator[Issue]:
-    """How the masks of a sequence, by their kind, are read."""
-    soft, white, ids = kinds['matte'], kinds['black and white'], kinds['ids']
-    if soft:
+def _check_kinds(kinds: MaskKinds, where: str) -> Iterator[Issue]:
+    """How the masks of a sequence are read."""
+    if kinds.soft:
         message = (
-            f'{len(soft)} grey masks, {abridged(soft, 1)}, have soft edges and are cut at half; '
-            "say mask_values='ids' if their values are object ids"
+            f'{len(kinds.soft)} grey masks, {abridged(kinds.soft, 1)}, have soft edges and are cut '
+            "at half; say mask_values='ids' if their values are object ids"
         )
         yield Issue(NOTE, 'soft mask', where, message)
-    if (soft or white) and ids:
+    conflict = kinds.conflict()
+    if conflict:
+        yield Issue(ERROR, 'mixed masks', where, conflict)
+    if kinds.void:
         message = (
-            f'{abridged(soft + white, 2)} are read as black and white, but {abridged(ids, 2)} as '
-            'object ids; say which with mask_values'
+            f'{len(kinds.void)} masks, {abridged(kinds.void, 1)}, have 255, which is no object'
         )
-        yield Issue(ERROR, 'mixed masks', where, message)
-    if kinds['void']:
-        void = kinds['void']
-        message = f'{len(void)} masks, {abridged(void, 1)}, have 255, which is no object'
         yield Issue(NOTE, 'void pixels', where, message)
 
 

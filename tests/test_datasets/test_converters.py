@@ -742,6 +742,38 @@ def test_soft_masks_are_one_object(tmp_path, suffix):
     assert write_clips(ids, tmp_path / 'ids').objects > 4
 
 
+def test_grey_masks_of_a_clip_are_all_ids_or_none(tmp_path):
+    write_frames(tmp_path / 'clip', '{:03d}.jpg')
+    for number, mask in enumerate(FIRST):
+        save_gray(tmp_path / f'masks/{number:03d}.png', mask * (255 if number < 2 else 40))
+    with pytest.raises(
+        ValueError, match=r'000\.png, .* black and white, but .*002\.png as object ids'
+    ):
+        write_clips(read_mask_folders(tmp_path / 'clip', tmp_path / 'masks'), tmp_path / 'out')
+    clips = read_mask_folders(tmp_path / 'clip', tmp_path / 'masks', mask_values='ids')
+    assert write_clips(clips, tmp_path / 'out').objects == 1
+
+
+def test_command_tells_what_it_left_out_and_removed(tool, tmp_path, capsys):
+    shapes = [labelme_shape('a', 'circle', [[20, 15], [20, 20]]), labelme_shape('a', 'line', [])]
+    for name in ('0', '1'):
+        labelme_file(tmp_path / f'c/{name}.json', shapes)
+    arguments = ['labelme', str(tmp_path / 'c'), '--out', str(tmp_path / 'out')]
+    tool.main(arguments)
+    text = capsys.readouterr().out
+    assert f'left out: 2 line: no area (first: {tmp_path}/c/0.json: shape 1)' in text
+    assert 'removed' not in text
+    (tmp_path / 'c/1.json').unlink()
+    tool.main(arguments)
+    assert 'removed 1 masks of an earlier conversion' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('name', [' a', 'a ', '\u00a0a'])
+def test_a_clip_whose_name_no_list_can_have_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match='take the spaces at its ends away'):
+        write_clips([Clip(name, [])], tmp_path)
+
+
 def test_frames_with_an_unknown_ending_are_refused(tmp_path):
     write_frames(tmp_path / 'clip', '{:03d}.jpg')
     (tmp_path / 'clip/004.jp2').touch()

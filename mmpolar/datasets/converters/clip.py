@@ -89,14 +89,16 @@ def write_clips(
     Raises:
         FileNotFoundError: If an image does not exist.
         OutputOverInputError: If an input lies where the clips would be written; it stays as it is.
-        ValueError: If a clip has more than 254 objects, two frames of a clip have one name, or a
-            mask has not the size of its image.
+        ValueError: If a clip has more than 254 objects or a name that no list can have, two frames
+            of a clip have one name, or a mask has not the size of its image.
     """
     summary = Summary()
     path = out / 'ImageSets' / '2017' / f'{split}.txt'
     _check_locations(out, path, inputs)
     for clip in clips:
         check_file_name(clip.name, 'a clip')
+        if clip.name != clip.name.strip():
+            raise ValueError(f'a clip is called {clip.name!r}; take the spaces at its ends away')
         if clip.name in summary.clips:
             raise ValueError(f'two clips are called {clip.name!r}; rename a folder or an image')
         frames, objects, removed = _write_clip(clip, out, symlink)

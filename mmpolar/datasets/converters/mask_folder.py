@@ -8,9 +8,10 @@ import numpy as np
 
 from mmpolar.datasets.base_track_dataset import VOID_ID
 from mmpolar.datasets.converters.clip import Clip, ClipFrame
+from mmpolar.datasets.mask_kinds import MaskKinds
 from mmpolar.datasets.sequence_files import list_folders, match_by_stem
 from mmpolar.utils.abridged import abridged
-from mmpolar.utils.image import MASK_VALUES, list_images, read_image, read_mask, unread_images
+from mmpolar.utils.image import MASK_VALUES, list_images, load_mask, read_image, unread_images
 
 MISSING = ('error', 'empty', 'skip')
 
@@ -42,7 +43,8 @@ def read_mask_folders(
 
     Raises:
         FileNotFoundError: If there is no image, or a frame has no mask and ``missing`` is 'error'.
-        ValueError: If an option is unknown, or a frame has an unknown ending.
+        ValueError: If an option is unknown, a frame has an unknown ending, or some grey masks of a
+            clip would be read as object ids and others as black and white.
     """
     if missing not in MISSING:
         raise ValueError(f'missing must be one of {MISSING}, got {missing!r}')
@@ -62,7 +64,7 @@ def read_mask_folders(
         objects = list_folders(folder) if folder.is_dir() else []
         found = {part: match_by_stem(map(str, frames), folder / part) for part in objects or ['']}
         clip = name or images.resolve().name
-        read = _color_codes if colors else partial(read_mask, values=mask_values)
+        read = _color_codes if colors else partial(_read_ids, mask_values, MaskKinds())
         yield Clip(clip, _frames(frames, found, missing, read, folder))
 
 
@@ -99,6 +101,16 @@ def _objects(values: np.ndarray, part: str) -> list[tuple[Hashable, np.ndarray]]
         (i, (values == i).astype(np.uint8))
         for i in np.unique(values[~is_void & (values != 0)]).tolist()
     ]
+
+
+def _read_ids(mask_values: str, kinds: MaskKinds, path: Path) -> np.ndarray:
+    """Object ids of a mask, (H, W) uint8, which are read as those of the masks before."""
+    mask = load_mask(path, mask_values)
+    kinds.add(str(path), mask)
+    conflict = kinds.conflict()
+    if conflict:
+        raise ValueError(conflict)
+    return mask.ids
 
 
 def _color_codes(path: Path) -> np.ndarray:
