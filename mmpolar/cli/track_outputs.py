@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmpolar.structures import result_formats
-from mmpolar.structures.combine_results import combine_results
+from mmpolar.structures.combine_objects import combine_results
 from mmpolar.structures.rle import decode_rle
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.utils.atomic_write import atomic_write
