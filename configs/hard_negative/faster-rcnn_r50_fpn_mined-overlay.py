@@ -33,6 +33,7 @@ custom_hooks = [
     dict(type='mmpolar.ConvergenceHook', window=2000, tolerance=0.01, max_alarm_share=0.001),
 ]
 default_hooks = dict(
+    guard=dict(type='mmpolar.TrainingGuardHook'),
     checkpoint=dict(
         type='mmpolar.AtomicCheckpointHook',
         max_keep_ckpts=3,

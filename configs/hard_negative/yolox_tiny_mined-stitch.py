@@ -48,6 +48,7 @@ custom_hooks = [
         priority=49),
 ]
 default_hooks = dict(
+    guard=dict(type='mmpolar.TrainingGuardHook'),
     checkpoint=dict(
         type='mmpolar.AtomicCheckpointHook',
         interval=1,

@@ -171,3 +171,8 @@ def test_a_tracker_that_measures_nothing_gets_no_file_of_times(video, tmp_path):
     (tmp_path / 'boxes' / 'a_seconds.txt').write_text('an earlier test')
     dump(video(), tmp_path)
     assert not (tmp_path / 'boxes' / 'a_seconds.txt').exists()
+
+
+def test_two_videos_of_one_name_are_refused(video, tmp_path):
+    with pytest.raises(ValueError, match="two videos are called 'a'"):
+        dump(video('a', 0) + video('a', 1), tmp_path)

@@ -29,6 +29,7 @@ from mmpolar.evaluation.vot_runs import Overlap, VOTRun, run_from_anchor, run_wi
 from mmpolar.structures.vot_region import Region, parse_region, region_box, result_region
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.file_names import check_path_parts
 from mmpolar.utils.image import read_image, read_image_size
 from mmpolar.utils.outputs import check_outputs
 from mmpolar.utils.progress import progress_bar
@@ -150,12 +151,14 @@ def list_jobs(
 
     Raises:
         OSError: If a file of regions cannot be read.
-        ValueError: If the protocol wants anchors and a sequence has none.
+        ValueError: If the protocol wants anchors and a sequence has none, or the name of a sequence
+            leads out of the folder.
     """
     for number, sequence in enumerate(sequences):
         path = Path(dataset.get_track(number).extra['region_file'])
         gt_regions = [parse_region(line) for line in path.read_text().splitlines() if line.strip()]
         for stem, frames in submission.runs(sequence).items():
+            check_path_parts(stem, 'a run')
             yield Job(sequence, gt_regions, out / stem, frames)
 
 

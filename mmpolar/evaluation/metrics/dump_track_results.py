@@ -80,6 +80,7 @@ class DumpTrackResults(GatheredMetric):
         super().__init__(**kwargs)
         self.out_dir = Path(out_dir)
         self._videos: dict[Hashable, DumpedVideo] = {}
+        self._written: dict[str, Hashable] = {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Take in the frames of one batch and write the videos that they finish.
@@ -90,6 +91,7 @@ class DumpTrackResults(GatheredMetric):
 
         Raises:
             KeyError: If a sample lacks predictions or metainfo.
+            ValueError: If two videos have one name.
         """
         for sample in data_samples:
             frame = TrackFrame.from_sample(sample)
@@ -98,6 +100,11 @@ class DumpTrackResults(GatheredMetric):
             self._videos[frame.video_key].append(frame)
             if frame.is_last:
                 video = self._videos.pop(frame.video_key)
+                if self._written.setdefault(video.name, frame.video_key) != frame.video_key:
+                    raise ValueError(
+                        f'two videos are called {video.name!r}: the results of one would replace those '
+                        f'of the other in {self.out_dir}; test their datasets one at a time'
+                    )
                 self._write(video)
                 self.results.append(dict(video.describe(), complete=True))
 
