@@ -35,6 +35,7 @@ datasets = [
         type='DavisDataset',
         data_root=data_root + 'videos/DAVIS-multi',
         multi_object=True,
+        late_objects=False,
         min_area=300),
 ]
 quotas = [image_share * weight / sum(image_sets.values()) for weight in image_sets.values()]

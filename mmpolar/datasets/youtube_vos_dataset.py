@@ -9,6 +9,7 @@ from mmpolar.datasets.base_track_dataset import BaseTrackDataset
 from mmpolar.datasets.sequence_files import match_by_stem
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
+from mmpolar.structures.combine_objects import MAX_OBJECT_ID
 from mmpolar.utils.image import list_images
 from mmpolar.utils.text_file import read_json
 
@@ -104,6 +105,11 @@ class YouTubeVOSDataset(BaseTrackDataset):
         evaluated = np.array([stem in named for stem in stems], dtype=np.uint8)
         tracks = []
         for object_id, entry in objects.items():
+            if not (object_id.isdecimal() and 1 <= int(object_id) <= MAX_OBJECT_ID):
+                raise ValueError(
+                    f'{self.ann_file}: object {object_id[:40]!r} of video "{video}" must be a number '
+                    f'in 1..{MAX_OBJECT_ID}'
+                )
             start = self._start(video, stems, min(entry['frames']))
             track = Track(
                 video_name=f'{video}-{object_id}',

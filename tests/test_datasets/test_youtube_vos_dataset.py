@@ -80,5 +80,10 @@ def test_broken_meta(root, tmp_path):
     path.write_text(json.dumps({'videos': {'zz': {'objects': {'1': {'frames': ['00003']}}}}}))
     with pytest.raises(FileNotFoundError, match='"zz": no images in'):
         YouTubeVOSDataset(root, ann_file=str(path))
+    for number in ('0', '255', '-1', 'x', '9' * 50):
+        objects = {number: {'frames': ['00000']}}
+        path.write_text(json.dumps({'videos': {'a1': {'objects': objects}}}))
+        with pytest.raises(ValueError, match='of video "a1" must be a number in 1..254'):
+            YouTubeVOSDataset(root, ann_file=str(path))
     with pytest.raises(FileNotFoundError, match=r'test/meta\.json does not exist'):
         YouTubeVOSDataset(root, split='test')

@@ -5,7 +5,11 @@ _base_ = './ocean_pairs.py'
 data_root = 'data/DAVIS'
 lists = 'ImageSets/2017/'
 objects = dict(
-    type='DavisDataset', data_root=data_root, multi_object=True, index_cache=True)
+    type='DavisDataset',
+    data_root=data_root,
+    multi_object=True,
+    late_objects=False,  # the protocol: objects of the first frame
+    index_cache=True)
 
 train_dataloader = dict(
     num_workers=2,

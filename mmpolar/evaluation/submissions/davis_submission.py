@@ -30,7 +30,11 @@ class Davis2017Submission(_DavisSubmission):
     """Results for the server and the toolkit of DAVIS 2017: the objects of the first mask."""
 
     dataset = dict(
-        type='DavisDataset', ann_file='ImageSets/2017/val.txt', multi_object=True, all_masks=False
+        type='DavisDataset',
+        ann_file='ImageSets/2017/val.txt',
+        multi_object=True,
+        late_objects=False,
+        all_masks=False,
     )
 
     def __init__(self) -> None:
