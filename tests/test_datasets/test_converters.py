@@ -310,6 +310,28 @@ def test_mask_of_another_size_is_refused(tmp_path):
         write_clips(read_coco(tmp_path / 'a.json', tmp_path), tmp_path / 'out')
 
 
+@pytest.mark.parametrize('kind', ['coco', 'cvat', 'labelme'])
+def test_sizes_are_compared_before_masks_of_them_are_made(tmp_path, kind):
+    height, width = 16_000, 8_000
+    write_image(tmp_path / '0.png')
+    if kind == 'coco':
+        image = dict(id=1, file_name='0.png', height=height, width=width)
+        entries = [dict(id=i, image_id=1, bbox=[1, 1, 5, 5]) for i in range(500)]
+        content = dict(images=[image], annotations=entries)
+        (tmp_path / 'a.json').write_text(json.dumps(content))
+        clips = read_coco(tmp_path / 'a.json', tmp_path)
+    elif kind == 'cvat':
+        shapes = cvat_shape(FIRST[0], 'box', label='a') * 500
+        body = f'<image name="0.png" height="{height}" width="{width}">{shapes}</image>'
+        clips = read_cvat(cvat_file(tmp_path, body), tmp_path)
+    else:
+        shapes = [labelme_shape('a', 'rectangle', [[1, 1], [5, 5]])] * 500
+        labelme_file(tmp_path / '0.json', shapes, imageHeight=height, imageWidth=width)
+        clips = read_labelme(tmp_path)
+    with pytest.raises(ValueError, match='made for 8000x16000 pixels, the image has 44x32'):
+        write_clips(clips, tmp_path / 'out')
+
+
 @pytest.fixture
 def tool():
     return load_script(ROOT / 'tools/dataset_converters/convert_to_davis.py')

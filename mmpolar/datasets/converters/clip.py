@@ -145,6 +145,24 @@ def ellipse_mask(
     return (inside & (min(radius_x, radius_y) > 0)).astype(np.uint8)
 
 
+def check_stated_size(image: Path, height: object, width: object) -> tuple[int, int]:
+    """The size that annotations state, which must be that of the image.
+
+    Call it before anything of that size is allocated.
+
+    Raises:
+        FileNotFoundError: If there is no such image.
+        ValueError: If the sizes differ.
+    """
+    stated, size = check_image_size(height, width), read_image_size(image)
+    if stated != size:
+        raise ValueError(
+            f'frame {image}: the annotation is made for {stated[1]}x{stated[0]} pixels, the image '
+            f'has {size[1]}x{size[0]}'
+        )
+    return size
+
+
 def find_image(folder: Path, name: str) -> Path:
     """Image that an annotation file names, with the ending that the name may lack.
 

@@ -13,6 +13,7 @@ from mmpolar.datasets.coco_annotations import (
 from mmpolar.datasets.converters.clip import (
     Clip,
     ClipFrame,
+    check_stated_size,
     find_image,
     group_into_clips,
     polygon_mask,
@@ -65,6 +66,10 @@ def _frame(
     id_key: str,
     left_out: LeftOut,
 ) -> ClipFrame:
+    path = find_image(images, image.file_name)
+    if instances:
+        with located(f'{json_file}: image {image.file_name!r}'):
+            check_stated_size(path, *image.size)
     objects = []
     for instance in instances:
         with located(f'{json_file}: {instance.location}'):
@@ -78,7 +83,7 @@ def _frame(
                 left_out.add('box', 'no area', instance.location)
                 continue
         objects.append((key, mask))
-    return ClipFrame(find_image(images, image.file_name), objects)
+    return ClipFrame(path, objects)
 
 
 def _key(values: dict, id_key: str) -> Hashable:

@@ -14,6 +14,7 @@ from mmpolar.datasets.annotation_errors import AnnotationError, located
 from mmpolar.datasets.converters.clip import (
     Clip,
     ClipFrame,
+    check_stated_size,
     ellipse_mask,
     find_image,
     group_into_clips,
@@ -24,7 +25,7 @@ from mmpolar.datasets.left_out import LeftOut
 from mmpolar.structures.boxes import turned_corners
 from mmpolar.structures.vot_region import MaskRegion, decode_runs, region_mask
 from mmpolar.utils.image import list_images, read_image_size
-from mmpolar.utils.image_limits import check_coordinates, check_image_size
+from mmpolar.utils.image_limits import check_coordinates
 
 _SHAPES = ('box', 'polygon', 'mask', 'ellipse', 'cuboid')
 _NO_AREA = ('polyline', 'points', 'skeleton')
@@ -117,7 +118,7 @@ def _image_clips(
                 'each into a folder of its name'
             )
         with located(location):
-            size = check_image_size(int(image.attrib['height']), int(image.attrib['width']))
+            size = check_stated_size(path, int(image.attrib['height']), int(image.attrib['width']))
             shapes = _shapes(image, left_out, location)
             objects = _objects(
                 ((_key(s, id_attribute), s) for s in shapes), size, left_out, location

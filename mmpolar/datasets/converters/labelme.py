@@ -12,6 +12,7 @@ from mmpolar.datasets.annotation_errors import located
 from mmpolar.datasets.converters.clip import (
     Clip,
     ClipFrame,
+    check_stated_size,
     ellipse_mask,
     find_image,
     group_into_clips,
@@ -21,7 +22,7 @@ from mmpolar.datasets.left_out import LeftOut
 from mmpolar.structures.boxes import turned_corners
 from mmpolar.structures.vot_region import MaskRegion, region_mask
 from mmpolar.utils.image import decode_mask, read_image_size
-from mmpolar.utils.image_limits import check_coordinates, check_image_size
+from mmpolar.utils.image_limits import check_coordinates
 from mmpolar.utils.text_file import read_json
 
 #: Shapes whose points are the corners of an area, among them the turned ones of other programs.
@@ -62,11 +63,11 @@ def _frame(path: Path, left_out: LeftOut) -> ClipFrame:
     content = read_json(path)
     with located(f'{path} is not a file of LabelMe'):
         image = _image_of(path, content.get('imagePath'))
-        shapes = content['shapes']
-        size = content['imageHeight'], content['imageWidth']
-        size = read_image_size(image) if size == (None, None) else check_image_size(*size)
+        shapes, size = content['shapes'], (content['imageHeight'], content['imageWidth'])
         if not isinstance(shapes, list):
             raise ValueError('"shapes" is no list')
+    with located(str(path)):
+        size = read_image_size(image) if size == (None, None) else check_stated_size(image, *size)
     objects = []
     for index, shape in enumerate(shapes):
         location = f'{path}: shape {index}'
