@@ -23,6 +23,7 @@ COMMANDS = {
     'check': 'list everything that is wrong with a dataset or a submission (needs PyTorch)',
     'convert': 'bring annotations of CVAT, COCO, LabelMe or masks into one form (needs PyTorch)',
     'export': 'write a trained tracker as ONNX graphs (needs PyTorch)',
+    'eval': 'what a tracker reaches on a benchmark',
     'submit': 'make a submission to a benchmark (needs PyTorch)',
 }
 EPILOG = """\
