@@ -67,6 +67,10 @@ class CocoTrackDataset(BaseTrackDataset):
             small += not tracks
             kept += tracks
         self._log_dropped(small, f'instances below {self.min_area} px^2')
+        if small:
+            self.errors.note(
+                f'{self.ann_file}: left out {small} instances below {self.min_area} px^2'
+            )
         self._log_left_out(left_out)
         return kept
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmpolar.datasets.annotation_errors import AnnotationErrors
 from mmpolar.datasets.base_track_dataset import VOID_ID, BaseTrackDataset
-from mmpolar.datasets.mask_kinds import MaskKinds
+from mmpolar.datasets.mask_kinds import MANY_IDS, MaskKinds
 from mmpolar.datasets.sequence_files import frame_number
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
@@ -237,6 +237,12 @@ def _check_kinds(kinds: MaskKinds, where: str) -> Iterator[Issue]:
             "at half; say mask_values='ids' if their values are object ids"
         )
         yield Issue(NOTE, 'soft mask', where, message)
+    if kinds.many:
+        message = (
+            f'{len(kinds.many)} grey masks, {abridged(kinds.many, 1)}, have more than {MANY_IDS} '
+            "object ids; say mask_values='matte' if they are soft masks"
+        )
+        yield Issue(NOTE, 'many objects', where, message)
     conflict = kinds.conflict()
     if conflict:
         yield Issue(ERROR, 'mixed masks', where, conflict)

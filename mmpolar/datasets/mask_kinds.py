@@ -2,9 +2,14 @@
 
 from collections import defaultdict
 
+import numpy as np
+
 from mmpolar.structures.combine_objects import MAX_OBJECT_ID
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.image import MaskImage
+
+#: More ids than this in a grey file are rather the values of a soft mask that is never white.
+MANY_IDS = 16
 
 
 class MaskKinds:
@@ -21,6 +26,8 @@ class MaskKinds:
         # The id 1 alone means the same as white.
         if largest and not mask.is_palette and not (mask.kind == 'ids' and largest == 1):
             self._paths[mask.kind].append(path)
+            if mask.kind == 'ids' and np.count_nonzero(np.bincount(mask.ids.ravel())) > MANY_IDS:
+                self._paths['many'].append(path)
 
     @property
     def soft(self) -> list[str]:
@@ -31,6 +38,11 @@ class MaskKinds:
     def void(self) -> list[str]:
         """Files with 255 that is no object."""
         return self._paths['void']
+
+    @property
+    def many(self) -> list[str]:
+        """Grey files with more object ids than is usual."""
+        return self._paths['many']
 
     def conflict(self) -> str | None:
         """What is wrong where some grey files are object ids and others black and white."""

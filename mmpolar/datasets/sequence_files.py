@@ -72,7 +72,7 @@ def read_boxes(path: str | os.PathLike, one_based: bool = False) -> np.ndarray:
             broken[number] = str(error)
     if broken:
         first, *others = broken
-        more = f' (and so are lines {abridged(others)})' if others else ''
+        more = f' (also in line {abridged(others)})' if others else ''
         raise ValueError(f'{path}, line {first}: {broken[first]}{more}')
     return np.array(boxes, dtype=np.float64).reshape(-1, 4) - (1 if one_based else 0)
 
@@ -166,7 +166,7 @@ def _check_columns(lines: list[str], path: str | os.PathLike) -> None:
     except ValueError:
         return
     is_mot = values.shape[1] == 10 and (values[:, -1] == -1).all()
-    if is_mot or (_counts_frames(values) and not _moves_as_one(values)):
+    if is_mot or (_counts_frames(values) and (len(rows) == 1 or not _moves_as_one(values))):
         raise ValueError(
             f'{path} has rows of {len(rows[0])} numbers that start with those of frame and object, '
             'as MOT and DarkLabel write them; write a file for each object, with x, y, width, '
@@ -178,7 +178,9 @@ def _counts_frames(values: np.ndarray) -> bool:
     """Whether rows start with numbers of frames, each once or more often, and of objects."""
     steps, ids = np.diff(values[:, 0]), values[:, 1]
     is_whole = (values[:, :2] == np.floor(values[:, :2])).all()
-    is_counted = len(steps) > 0 and np.isin(steps, (0, 1)).all() and (steps == 1).any()
+    if len(values) == 1:  # nothing has triangles that start in a corner of the image
+        return bool(is_whole and values.shape[1] == 6 and values[0, 0] in (0, 1))
+    is_counted = np.isin(steps, (0, 1)).all() and (steps == 1).any()
     starts = values[0, 0] in (0, 1) or (steps == 1).all()
     has_ids = len(np.unique(ids)) <= max(len(ids) // 2, 1)
     return bool(is_whole and is_counted and starts and has_ids and values[0, 0] >= 0)

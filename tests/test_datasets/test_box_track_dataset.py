@@ -39,7 +39,7 @@ def test_read_boxes_malformed_line_is_named(tmp_path, line):
 def test_all_malformed_lines_are_named(tmp_path):
     path = tmp_path / 'groundtruth.txt'
     path.write_text('1,2,x,4\n1,2,3,4\n1,2\n1,2,inf,4\n')
-    with pytest.raises(ValueError, match=r'line 1: could not .* \(and so are lines 3, 4\)'):
+    with pytest.raises(ValueError, match=r'line 1: could not .* \(also in line 3, 4\)'):
         read_boxes(path)
 
 

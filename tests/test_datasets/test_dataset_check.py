@@ -180,6 +180,7 @@ def test_all_faults_of_a_coco_file_are_found_in_one_run(tmp_path):
         dict(good, id=7, bbox=[100, 100, 9, 9]),
         dict(good, id=8, segmentation=[[1, 2, 3, 4]]),
         dict(good, id=9, iscrowd=1),
+        dict(good, id=10, bbox=[9, 9, -5, 5]),
     ]
     write_coco(root, [image, dict(image, id=2, height=10**6, width=10**6)], annotations)
     planted = [
@@ -191,6 +192,7 @@ def test_all_faults_of_a_coco_file_are_found_in_one_run(tmp_path):
     assert_found(errors(root, 'CocoTrackDataset'), planted)
     left_out = [note.message for note in notes(root, 'CocoTrackDataset')]
     assert any('1 crowd: a group of objects (first: annotation 9)' in line for line in left_out)
+    assert any('left out 1 instances below 1.0 px^2' in line for line in left_out)
     assert any('fewer than three corners (first: annotation 8)' in line for line in left_out)
 
 
@@ -204,8 +206,11 @@ def test_soft_masks_void_pixels_and_mixed_masks_are_told(davis):
     for number in range(5):
         grey = MASKS[number] * (255 if number < 2 else 40)
         Image.fromarray(grey).save(davis / f'Annotations/480p/c/{number:05d}.png')
+    never_white = MASKS[4].copy()
+    never_white[2:12, 4:14] = np.arange(100).reshape(10, 10) + 1
+    Image.fromarray(never_white).save(davis / 'Annotations/480p/b/00004.png')
     told = {(note.kind, note.where): note.message for note in notes(davis, 'DavisDataset')}
-    assert set(told) == {('soft mask', 'a'), ('void pixels', 'b')}
+    assert set(told) == {('soft mask', 'a'), ('void pixels', 'b'), ('many objects', 'b')}
     assert '5 grey masks' in told['soft mask', 'a']
     assert "mask_values='ids'" in told['soft mask', 'a']
     assert_found(errors(davis, 'DavisDataset'), [('mixed masks', 'c: ')])

@@ -31,6 +31,7 @@ def columns(*rows):
     [
         columns(*((i, 1, 10 + i, 9, 20, 20, -1, -1, -1, -1) for i in (1, 2, 3))),
         columns(*((i, 1, 10 + i, 9, 20, 20, 1, -1, -1, -1) for i in (1,))),
+        columns((1, 1, 10, 9, 20, 20)),
         columns(*((i, 3, 10 + i, 9, 20, 20) for i in range(4))),
         columns(*((i // 2, i % 2, 10 + i, 9, 20, 20) for i in range(8))),
         columns(*((i, 3, 10 + i, 9, 20, 20, 1, 0) for i in range(4))),
@@ -50,7 +51,8 @@ def test_rows_of_mot_and_darklabel_are_no_polygons(tmp_path, text):
         columns(*((i, 5 + i, 20, 15, 10, 25) for i in range(4))),
         columns(*((i, 5, i + 20, 15, i + 10, 25, i + 3, 9) for i in range(4))),
         columns(*((i + 0.5, 5, 20, 15, 10, 25) for i in range(4))),
-        columns((0, 0, 20, 15, 10, 25)),
+        columns((4, 0, 20, 15, 10, 25)),
+        columns((0, 0, 20, 0, 20, 15, 0, 15)),
     ],
 )
 def test_polygons_of_three_to_five_corners_are_read(tmp_path, text):
