@@ -53,7 +53,7 @@ def test_video_is_tracked_where_nothing_else_is_installed(tmp_path):
             writer.write(frame)
     run(
         python.with_name('mmpolar'), 'track', 'video.mp4', '--box', '100', '80', '60', '50',
-        '--model', small_model_folder(), '--out', 'out.mp4', '--results', 'results.json',
+        '--model', small_model_folder(), '--out', 'out.mp4', '--out', 'out.jsonl',
         cwd=tmp_path,
     )  # fmt: skip
     assert len(list(iter_frames(tmp_path / 'out.mp4'))) == len(video())
@@ -61,7 +61,7 @@ def test_video_is_tracked_where_nothing_else_is_installed(tmp_path):
     tracker = SingleTargetTracker(OnnxEngine(small_model_folder()))
     expected = [tracker.init(frames[0], [100, 80, 160, 130])]
     expected += [tracker.step(frame) for frame in frames[1:]]
-    [target] = json.loads((tmp_path / 'results.json').read_text())['targets']
+    lines = [json.loads(line) for line in (tmp_path / 'out.jsonl').read_text().splitlines()]
     np.testing.assert_allclose(
-        [entry['box'] for entry in target], [result.box for result in expected], atol=0.05
+        [line['targets'][0]['box'] for line in lines], [one.box for one in expected], atol=0.05
     )
