@@ -556,6 +556,20 @@ def test_tasks_of_a_cvat_project_are_clips_of_their_own(tmp_path):
         write_clips(read_cvat(xml, tmp_path / 'images'), tmp_path / 'out')
 
 
+@pytest.mark.parametrize('folder', ['', 'my_clip', 'task_1', '1'])
+def test_frames_of_a_single_task_may_lie_in_its_folder(tmp_path, folder):
+    write_image(tmp_path / 'images' / folder / 'frame_000000.png')
+    tracks = ''.join(
+        f'<track label="a">{cvat_shape(mask, "box", frame=0)}</track>'
+        for mask in (FIRST[0], SECOND[0])
+    )
+    clips = read_cvat(cvat_file(tmp_path, tracks), tmp_path / 'images')
+    assert write_clips(clips, tmp_path / 'out').objects == 2
+    shutil.rmtree(tmp_path / 'images')
+    with pytest.raises(FileNotFoundError, match='no images in'):
+        list(read_cvat(tmp_path / 'annotations.xml', tmp_path / 'images'))
+
+
 @pytest.mark.parametrize('folders', ['tasks', 'subsets', 'none'])
 def test_images_of_a_cvat_project_with_the_same_names(tmp_path, folders):
     size = f'width="{WIDTH}" height="{HEIGHT}"'

@@ -165,7 +165,7 @@ def _video_clips(
             tracks[numbers[id(task)]].append(_placed_shapes(track, name, left_out))
     clips = []
     for number, task in tasks.items():
-        folder = images if len(tasks) == 1 else _task_folder(images, task, number)
+        folder = _task_folder(images, task, number, is_only=len(tasks) == 1)
         first = min((t.frames[0] for t in tracks[number] if t.frames), default=0)
         with located(xml):
             paths = number_frames(folder, task.frames, first)
@@ -173,12 +173,16 @@ def _video_clips(
     return clips
 
 
-def _task_folder(images: Path, task: Task, number: str) -> Path:
-    """Folder of the frames of one of several tasks."""
+def _task_folder(images: Path, task: Task, number: str, is_only: bool) -> Path:
+    """Folder of the frames of a task."""
+    if is_only and list_images(images):
+        return images
     names = [f'{task.subset}/{task.name}', task.name, f'task_{number}', number]
     for name in names:
         if list_images(images / name):
             return images / name
+    if is_only:
+        return images
     raise FileNotFoundError(
         f'no frames of task {task.name} in {images / task.name}; the file holds several tasks, put '
         'the frames of each into a folder of its name'
@@ -190,14 +194,14 @@ def _video_frames(
 ) -> Iterator[ClipFrame]:
     for number, path in sorted(paths.items()):
         size = read_image_size(path)
-        shown = [(track.name, track.at(number)) for track in tracks]
-        shown = [(name, shape) for name, shape in shown if shape is not None]
+        shown = [(key, track.at(number)) for key, track in enumerate(tracks)]
+        shown = [(key, shape) for key, shape in shown if shape is not None]
         shown.sort(key=lambda entry: _z_order(entry[1]))
         objects = []
-        for name, shape in shown:
-            location = f'{name}, frame {shape.attrib["frame"]}'
+        for key, shape in shown:
+            location = f'{tracks[key].name}, frame {shape.attrib["frame"]}'
             with located(location):
-                objects += _objects([(name, shape)], size, left_out, location)
+                objects += _objects([(key, shape)], size, left_out, location)
         yield ClipFrame(path, objects)
 
 
