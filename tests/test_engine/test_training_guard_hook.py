@@ -33,7 +33,7 @@ class Model(BaseModel):
 def make_runner(tmp_path):
     count = 0
 
-    def make(model=None, batch_size=2, lr=0.01, **options):
+    def make(model=None, batch_size=2, lr=0.01, loop=None, **options):
         nonlocal count
         count += 1
         return Runner(
@@ -48,7 +48,7 @@ def make_runner(tmp_path):
                 drop_last=True,
                 collate_fn=dict(type='default_collate'),
             ),
-            train_cfg=dict(by_epoch=True, max_epochs=3),
+            train_cfg=loop or dict(by_epoch=True, max_epochs=3),
             optim_wrapper=dict(optimizer=dict(type='SGD', lr=lr)),
             default_hooks=dict(
                 checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=1),
@@ -104,6 +104,12 @@ def test_an_epoch_without_a_batch_is_an_error(make_runner, tmp_path):
     with pytest.raises(TrainingFailedError, match='of 4 samples .* gets 4, and a batch takes 5'):
         make_runner(batch_size=5).train()
     assert saved(tmp_path) == []
+
+
+def test_steps_without_a_batch_are_an_error_too(make_runner):
+    """MMEngine would look for the first batch for ever."""
+    with pytest.raises(TrainingFailedError, match='a batch takes 5'):
+        make_runner(batch_size=5, loop=dict(by_epoch=False, max_iters=3)).train()
 
 
 @pytest.mark.parametrize('wrapped', [False, True])

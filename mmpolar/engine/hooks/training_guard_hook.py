@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
 
 from mmpolar.registry import HOOKS
 from mmpolar.utils.abridged import abridged
@@ -69,9 +71,10 @@ class TrainingGuardHook(Hook):
         Raises:
             TrainingFailedError: If it has no batch.
         """
-        loop = runner.train_loop
-        if isinstance(loop, EpochBasedTrainLoop) and not len(loop.dataloader):
-            loader = loop.dataloader
+        loader = runner.train_loop.dataloader
+        if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
+            return
+        if not isinstance(loader.sampler, InfiniteSampler) and not len(loader):
             raise TrainingFailedError(
                 f'an epoch has no batch: of {len(loader.dataset)} samples this process gets '
                 f'{len(loader.sampler)}, and a batch takes {loader.batch_size}; lower '

@@ -79,7 +79,7 @@ def check_resumable(path: str | os.PathLike) -> None:
 def _read_note(path: Path) -> str | None:
     try:
         return path.read_text(encoding='utf-8').strip() or None
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError):
         return None
 
 

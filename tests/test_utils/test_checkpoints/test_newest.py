@@ -57,6 +57,12 @@ def test_a_note_that_is_no_text_is_as_none(work_dir):
     assert newest(work_dir) == ('w/epoch_10.pth', 0)
 
 
+def test_a_note_that_cannot_be_read_is_as_none(work_dir):
+    (work_dir / 'last_checkpoint').unlink()
+    (work_dir / 'last_checkpoint').mkdir()
+    assert newest(work_dir) == ('w/epoch_10.pth', 0)
+
+
 def test_a_folder_that_was_moved_or_copied_has_its_own(work_dir, tmp_path):
     note(work_dir, work_dir / 'epoch_9.pth')
     shutil.copytree(work_dir, tmp_path / 'copy')
