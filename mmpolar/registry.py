@@ -13,6 +13,7 @@ from mmengine import registry as root
 
 from mmpolar.utils.checkpoints import register_safe_globals
 from mmpolar.utils.deprecation import warn_deprecated
+from mmpolar.utils.uncompiled_operators import allow_uncompiled_operators
 
 
 class Registry(root.Registry):
@@ -110,3 +111,5 @@ _ROOT_COMPONENTS = ('mmengine.runner', 'mmengine.visualization', 'mmcv.cnn', 'mm
 
 # Whatever trains or tests imports this module: from here on its checkpoints can be resumed.
 register_safe_globals()
+# Before anything of MMDetection but its registry is imported.
+allow_uncompiled_operators()

@@ -1,0 +1,48 @@
+"""Without MMCV's compiled module everything imports and a tracker computes; a detector says what it lacks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+SUPPORT = Path(__file__).resolve().parents[1] / 'support'
+#: A Python in which the compiled module cannot be found, as with mmcv-lite.
+CODE = """
+import sys
+from importlib.machinery import PathFinder
+
+class WithoutOperators(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name == 'mmcv._ext' else PathFinder.find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutOperators
+import numpy as np
+import torch
+import mmpolar.datasets.registered, mmpolar.engine, mmpolar.evaluation.metrics, mmpolar.mining
+from small_export import small_tracker, video
+from mmpolar.registry import MODELS
+
+tracker = small_tracker()
+tracker.init(video()[0], [100, 80, 160, 130])
+print('tracked', tracker.step(video()[1]).mask.shape)
+
+from mmcv.ops import nms
+try:
+    nms(torch.tensor([[0.0, 0, 4, 4]]), torch.ones(1), 0.5)
+except RuntimeError as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_tracker_needs_no_operators_and_detectors_say_which():
+    done = subprocess.run(
+        [sys.executable, '-c', f'import sys; sys.path.append({str(SUPPORT)!r})\n{CODE}'],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    tracked, message = done.stdout.strip().splitlines()[-2:]
+    assert tracked == 'tracked (240, 320)'
+    assert message.startswith('OperatorsMissingError nms is an operator of MMCV')
+    assert 'make train-env' in message
