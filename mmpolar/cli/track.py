@@ -32,7 +32,14 @@ from mmpolar.tracking import TrackEngine, Tracker
 from mmpolar.utils.deprecation import warn_deprecated
 from mmpolar.utils.outputs import check_outputs
 from mmpolar.utils.progress import shows_progress
-from mmpolar.utils.video import RawVideo, Source, TimedFrame, count_frames, iter_timed_frames
+from mmpolar.utils.video import (
+    RawVideo,
+    Source,
+    TimedFrame,
+    count_frames,
+    is_live,
+    iter_timed_frames,
+)
 
 #: Seconds from one message of progress to the next.
 PROGRESS_SECONDS = 0.5
@@ -140,6 +147,10 @@ def check_arguments(args: argparse.Namespace) -> None:
         args.parser.error('nothing to do: give --out FILE or --show')
     if args.resume and not journal_name(args):
         args.parser.error('--resume needs --out FILE.jsonl, where what was tracked is kept')
+    if args.resume and (args.source == '-' or is_live(args.source)):
+        args.parser.error(
+            '--resume needs a file or a folder: frames that come as time passes are gone'
+        )
     if (args.source == '-') != bool(args.size):
         args.parser.error('raw frames need a source - and --size W,H')
     if bool(args.config) != bool(args.checkpoint):

@@ -120,17 +120,13 @@ def _candidates(
 
 
 def _boxes_around(point: NDArray[np.float64], frame_size: tuple[int, int]) -> list[NDArray]:
-    """Squares of several sizes, shifted into the frame where it is large enough."""
+    """Squares of several sizes around the point, cut at the border of the frame."""
     limits = frame_limits(frame_size)
     sides = [_SMALLEST]
     while sides[-1] * _RATIO <= _LARGEST * min(frame_size):
         sides.append(sides[-1] * _RATIO)
-    boxes = []
-    for side in sides:
-        box = np.concatenate([point - side / 2, point + side / 2])
-        box = np.clip(box, np.tile(limits[:2], 2), np.tile(limits[2:], 2))
-        boxes.append(box)
-    return boxes
+    squares = [np.concatenate([point - side / 2, point + side / 2]) for side in sides]
+    return [np.clip(box, np.tile(limits[:2], 2), np.tile(limits[2:], 2)) for box in squares]
 
 
 def _find_masks(

@@ -174,6 +174,13 @@ def test_arguments_that_do_not_go_together_are_usage_errors(clip, capsys, more, 
     assert message in capsys.readouterr().err
 
 
+def test_a_camera_is_not_gone_on_with(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(['0', '--box', '1,2,3,4', '--out', 'x.jsonl', '--resume'])
+    assert stopped.value.code == 2
+    assert '--resume needs a file or a folder' in capsys.readouterr().err
+
+
 def test_an_unknown_ending_is_refused_before_anything_is_written(clip, tmp_path, capsys):
     words = ['--out', str(tmp_path / 'a.txt'), '--out', str(tmp_path / 'out.avi')]
     assert main(arguments(clip, *words)) == 2
