@@ -98,10 +98,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     add_old_option(parser, '--work-dir', out)
     parser.add_argument(
-        '--generated', type=int, default=4, help='generated videos (default: %(default)s)'
+        '--generated', type=int, default=3, help='generated videos (default: %(default)s)'
     )
     parser.add_argument(
-        '--frames', type=int, default=36, help='frames of each other video (default: %(default)s)'
+        '--frames', type=int, default=24, help='frames of each other video (default: %(default)s)'
     )
     args = parser.parse_args(argv)
     if args.generated < 1 or args.frames < 2:
