@@ -97,7 +97,7 @@ def test_missing_surplus_and_reshaped_tensors_are_all_named_with_their_shapes(
     for part in (
         '2 missing: features.features.layer3.5.bn3.running_var 1024, '
         'connect_model.cls_tower.3.bias 256',
-        '1 without a place in the model: features.features.layer4.0.conv1.weight 512x1024x1x1',
+        '1 unknown to the model: features.features.layer4.0.conv1.weight 512x1024x1x1',
         '1 of another shape: neck.downsample.0.weight '
         '(256x2048x1x1 in the file, 256x1024x1x1 in the model)',
     ):
@@ -105,7 +105,7 @@ def test_missing_surplus_and_reshaped_tensors_are_all_named_with_their_shapes(
 
 
 def test_a_model_without_the_aligned_branch_does_not_drop_it_silently(published, model_weights):
-    with pytest.raises(OceanConversionError, match=r'3 without a place.*align_head\.rpn_conv'):
+    with pytest.raises(OceanConversionError, match=r'3 unknown to the model.*align_head\.rpn_conv'):
         convert_ocean_weights(published, without(model_weights, 'head.align_'))
 
 
