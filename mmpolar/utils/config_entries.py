@@ -47,7 +47,7 @@ _DEFAULT_HOOKS = frozenset(
 )
 #: How alike two names are that are taken for a slip, in 0..1: within a component, and on top, where
 #: a config may have variables of any name.
-_ALIKE, _ALIKE_ON_TOP = 0.75, 0.9
+_ALIKE, _ALIKE_ON_TOP = 0.85, 0.9
 #: How alike a name is that a message proposes.
 _PROPOSED = 0.6
 _OWN = 'mmpolar'
@@ -93,14 +93,15 @@ def check_entries(cfg: Config) -> None:
         alike = get_close_matches(name, top, 1, _ALIKE_ON_TOP)
         if name not in top and alike and name.rstrip('0123456789_') != alike[0]:
             raise UnknownEntryError(f'{name} is an unknown entry; did you mean {alike[0]}?')
+    scope = cfg.get('default_scope') or _OWN
     for name in sorted(top & set(cfg.keys())):
         for path, part, kind in _parts(cfg[name], name, _kind(name)):
-            _check_part(path, part, kind)
+            _check_part(path, part, kind, scope)
 
 
-def _check_part(path: str, part: Mapping[str, Any], kind: str | None) -> None:
+def _check_part(path: str, part: Mapping[str, Any], kind: str | None, scope: str) -> None:
     """Compare the entries of a component, or of a section of MMEngine, with what is read."""
-    readers, is_own = _readers(part, kind)
+    readers, is_own = _readers(part, kind, scope)
     accepted = [_parameters(reader) for reader in readers]
     if not readers or None in accepted:
         return
@@ -147,7 +148,7 @@ def _check_default_hooks(hooks: Mapping[str, Any]) -> None:
             )
 
 
-def _readers(part: Mapping[str, Any], kind: str | None) -> tuple[list[Callable], bool]:
+def _readers(part: Mapping[str, Any], kind: str | None, scope: str) -> tuple[list[Callable], bool]:
     """What is called with the entries of a dictionary, and whether it has to know them all."""
     from mmengine import runner
     from torch.utils.data import DataLoader
@@ -159,17 +160,17 @@ def _readers(part: Mapping[str, Any], kind: str | None) -> tuple[list[Callable],
     if kind == 'env_cfg':
         return [_takes('env_cfg', _ENV)], False
     if 'type' in part:
-        found = _components(part['type'])
+        found = _components(part['type'], scope)
         return found, bool(found) and all(one.__module__.startswith(_OWN) for one in found)
     if kind == 'loop' and 'by_epoch' in part:
         name = 'EpochBasedTrainLoop' if part['by_epoch'] else 'IterBasedTrainLoop'
         return [getattr(runner, name)], True
     if kind == 'optim_wrapper':
-        return _components('OptimWrapper'), False
+        return _components('OptimWrapper', scope), False
     return [], False
 
 
-def _components(name: Any) -> list[Callable]:
+def _components(name: Any, default_scope: str) -> list[Callable]:
     """Registered components of a name, of whichever registry."""
     if not isinstance(name, str):
         return [name] if callable(name) else []
@@ -182,7 +183,7 @@ def _components(name: Any) -> list[Callable]:
     for parent in vars(registry).values():
         if not isinstance(parent, registry.Registry):
             continue
-        children = [parent._search_child(scope or _OWN), parent]
+        children = [parent._search_child(scope or default_scope), parent]
         for child in children[:1] if scope else children:
             if child is None:
                 continue
@@ -202,6 +203,8 @@ def _parameters(reader: Callable) -> frozenset[str] | None:
     for base in reader.__mro__[:-1]:
         if '__init__' not in vars(base):
             continue
+        if hasattr(base.__init__, '__wrapped__') and not hasattr(base.__init__, 'old_keywords'):
+            return None  # another library's wrapper, which may know other names
         names |= _named(base.__init__)
         forwards = _forwards(base.__init__)
         if forwards is not True:

@@ -111,3 +111,11 @@ def test_keywords_that_go_to_the_base_class_are_looked_up_there():
 def test_old_spellings_pass():
     hook = dict(type='HardNegativeMiningHook', num_pictures=3)
     check_entries(Config(dict(custom_hooks=[hook])))
+
+
+def test_names_are_those_of_the_default_scope():
+    """MMDetection has a hook of this name too, with other parameters."""
+    hooks = [dict(type='TrackVisualizationHook', draw=True)]
+    check_entries(Config(dict(default_scope='mmdet', custom_hooks=hooks)))
+    with pytest.raises(UnknownEntryError, match='no draw'):
+        check_entries(Config(dict(default_scope='mmpolar', custom_hooks=hooks)))
