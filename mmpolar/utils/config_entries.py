@@ -158,7 +158,7 @@ def _readers(part: Mapping[str, Any], kind: str | None, scope: str) -> tuple[lis
     if kind == 'randomness':
         return [runner.Runner.set_randomness], True
     if kind == 'env_cfg':
-        return [_takes('env_cfg', _ENV)], False
+        return [_takes('env_cfg', _ENV)], True
     if 'type' in part:
         found = _components(part['type'], scope)
         return found, bool(found) and all(one.__module__.startswith(_OWN) for one in found)
