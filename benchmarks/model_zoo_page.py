@@ -31,6 +31,7 @@ METRICS = {
     'iou': 'box overlap',
     'J': 'J',
     'F': 'F',
+    'T': 'T',
     'J_box': 'J of the filled box',
     'static_iou': 'box that never moves',
     'ceiling': 'ceiling of J',
@@ -188,6 +189,14 @@ def read_report(path: str) -> dict[str, Any]:
     return dict(
         n_rays=report['n_rays'],
         mean=_rounded(report['mean']),
+        intervals={
+            name: [round(end, 4) for end in ends]
+            for name, ends in report['intervals'].items()
+            if name in METRICS and None not in ends
+        },
+        quarters={
+            name: [round(mean, 4) for mean in means] for name, means in report['quarters'].items()
+        },
         sequences=[
             dict(name=s['video_name'], frames=s['n_frames'], values=_rounded(s['values']))
             for s in report['sequences']
@@ -300,11 +309,18 @@ def _validation(name: str, config: str, validation: Mapping[str, Any] | None) ->
     total = sum(sequence['frames'] for sequence in validation['sequences'])
     means = (_share(validation['mean'].get(key)) for key in METRICS)
     rows.append(['**mean**', str(total), *means])
+    ends = (validation['intervals'].get(key) for key in METRICS)
+    cells = ('' if pair is None else f'{_share(pair[0])} to {_share(pair[1])}' for pair in ends)
+    rows.append(['95 % interval', '', *cells])
     note = (
         "From the first frame's box, frame 0 left out. The ceiling is the J of a perfect contour of "
-        f'{validation["n_rays"]} rays.'
+        f'{validation["n_rays"]} rays. The interval is a bootstrap over the sequences; T is the temporal '
+        'stability, lower is steadier.'
     )
-    return [*shown, _table(rows), note]
+    quarters = [['', 'first quarter', 'second', 'third', 'last quarter']]
+    for key, values in validation['quarters'].items():
+        quarters.append([METRICS[key], *map(_share, values)])
+    return [*shown, _table(rows), note, _table(quarters)]
 
 
 def _speed(name: str, speed: Mapping[str, Any] | None) -> list[str]:

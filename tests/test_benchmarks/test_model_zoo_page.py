@@ -13,12 +13,14 @@ from mmpolar.utils.checkpoints import read_release_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = 'ocean-polar_effnet-lite0_natural'
-VALUES = dict(iou=0.61234, J=0.5, F=0.4, J_box=0.35, static_iou=0.3, ceiling=0.9, success=0.6)
+VALUES = dict(iou=0.61234, J=0.5, F=0.4, T=0.05, J_box=0.35, static_iou=0.3, ceiling=0.9, success=0.6)
 REPORT = dict(
     n_rays=36,
     skip_last=False,
     incomplete=[],
     mean=VALUES,
+    intervals=dict(iou=[0.5, 0.7], J=[None, None], success=[0.1, 0.2]),
+    quarters=dict(iou=[0.7, 0.65, 0.6, 0.5]),
     sequences=[dict(video_name='walk', n_frames=40, values=VALUES, frames=dict(J=[0.5] * 40))],
 )
 SPEED = dict(
@@ -73,7 +75,9 @@ def test_page_shows_facts_values_and_speed(zoo, tmp_path):
     assert 'stale words' not in page
     for told in (FACTS.data, FACTS.machine, FACTS.licence, 'seed 0', read_sha(tmp_path)):
         assert told in page
-    assert '| `walk` | 40 | .612 | .500 | .400 | .350 | .300 | .900 |' in page
+    assert '| `walk` | 40 | .612 | .500 | .400 | .050 | .350 | .300 | .900 |' in page
+    assert '| 95 % interval |  | .500 to .700 |  |' in page
+    assert '| box overlap | .700 | .650 | .600 | .500 |' in page
     assert '| **mean** | 40 | .612 |' in page
     assert '| ONNX Runtime | 720p | 10.5 (9 .. 12.12) |' in page
     assert 'contour of 36 rays' in page

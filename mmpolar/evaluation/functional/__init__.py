@@ -1,5 +1,6 @@
 """Plain arrays in, numbers out: nothing here imports an OpenMMLab package."""
 
+from mmpolar.evaluation.functional.bootstrap import bootstrap_interval
 from mmpolar.evaluation.functional.boxes import (
     NORMALIZED_DISTANCE,
     NORMALIZED_THRESHOLDS,
@@ -39,10 +40,17 @@ from mmpolar.evaluation.functional.segmentation import (
     region_similarity,
 )
 from mmpolar.evaluation.functional.speed import frames_per_second
+from mmpolar.evaluation.functional.temporal_stability import (
+    contour_change,
+    describe_contour,
+    mean_movement,
+    temporal_instability,
+)
 from mmpolar.evaluation.functional.video_masks import (
     RECALL_THRESHOLD,
     ScoreStatistics,
     YouTubeVOSScores,
+    quarter_means,
     score_statistics,
     scored_frames,
     youtube_vos_scores,
@@ -91,11 +99,14 @@ __all__ = [
     'average_precision',
     'boundary_f',
     'boundary_map',
+    'bootstrap_interval',
     'box_iou',
     'box_similarity',
     'center_distance',
     'clip_polygon',
+    'contour_change',
     'count_failures',
+    'describe_contour',
     'eao_interval',
     'eao_score',
     'exact_overlap',
@@ -103,6 +114,7 @@ __all__ = [
     'frames_per_second',
     'got10k_ious',
     'got10k_scores',
+    'mean_movement',
     'mean_of_known',
     'normalized_center_distance',
     'normalized_precision_auc',
@@ -115,6 +127,7 @@ __all__ = [
     'precision',
     'precision_at',
     'precision_curve',
+    'quarter_means',
     'recall',
     'region_similarity',
     'reset_accuracy',
@@ -125,5 +138,6 @@ __all__ = [
     'success_at',
     'success_auc',
     'success_curve',
+    'temporal_instability',
     'youtube_vos_scores',
 ]

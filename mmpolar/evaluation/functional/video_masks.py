@@ -91,6 +91,18 @@ def score_statistics(scores: np.ndarray) -> ScoreStatistics:
     )
 
 
+def quarter_means(scores: np.ndarray) -> list[float]:
+    """Mean of a score in each quarter of a sequence: a tracker that drifts loses towards the end.
+
+    Args:
+        scores: (T,) score of each frame; NaN marks a frame that is left out.
+
+    Returns:
+        Four means; NaN for a quarter without a known score.
+    """
+    return [_mean(part) for part in np.array_split(np.asarray(scores, np.float64), _N_BINS)]
+
+
 def youtube_vos_scores(
     j: Sequence[float], f: Sequence[float], seen: Sequence[bool]
 ) -> YouTubeVOSScores:

@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 
 from mmpolar.evaluation.functional import (
+    bootstrap_interval,
     box_iou,
     box_similarity,
     center_distance,
+    contour_change,
+    describe_contour,
     mean_of_known,
     normalized_center_distance,
     normalized_precision_auc,
     precision_at,
+    quarter_means,
     scored_frames,
     success_auc,
 )
@@ -26,14 +30,19 @@ from mmpolar.structures.polar import CROSSINGS, polar_ceiling
 
 # Those of a mask are NaN in a sequence without masks.
 _BOX_VALUES = ('success', 'precision', 'norm_precision', 'iou', 'static_iou')
-_MASK_VALUES = ('J', 'F', 'J_and_F', 'J_box', 'ceiling', 'static_J_box')
-_FRAME_VALUES = ('J', 'F', 'J_box', 'ceiling', 'static_J_box')
+_MASK_VALUES = ('J', 'F', 'J_and_F', 'T', 'J_box', 'ceiling', 'static_J_box')
+_FRAME_VALUES = ('J', 'F', 'T', 'J_box', 'ceiling', 'static_J_box')
+# Means of these are given by quarters of a sequence, too.
+_QUARTER_VALUES = ('iou', 'J', 'F')
 _NO_BOX = np.full(4, np.nan)
 
 
 @dataclass
 class _Scores:
-    """What is kept of a sequence: numbers only, no mask."""
+    """What is kept of a sequence: numbers only, no mask.
+
+    ``contour`` describes the predicted mask of the last frame.
+    """
 
     first_box: np.ndarray
     has_masks: bool
@@ -42,6 +51,7 @@ class _Scores:
     boxes: list[np.ndarray] = field(default_factory=list)
     gt_boxes: list[np.ndarray] = field(default_factory=list)
     mask_values: list[dict[str, float]] = field(default_factory=list)
+    contour: np.ndarray | None = None
 
 
 @METRICS.register_module()
@@ -57,9 +67,15 @@ class TrackSegMetric(SequenceMetric):
       and where the tracker draws one for every box it gives.
       Where the target is absent an empty prediction scores 1, any other 0. A frame with a true box
       but no mask is left out.
+    - ``T``, the temporal stability of DAVIS: the mean cost of matching the contours of two
+      consecutive predicted masks, 0 for contours that do not change; lower is steadier.
     - ``J_box``: J of the filled predicted box; ``ceiling``: the IoU that a perfect polar contour of
       ``n_rays`` rays reaches on the true masks.
     - ``static_iou``, ``static_J_box``: what the first frame's box scores if it never moves.
+
+    The report in ``out_file`` has more: ``intervals``, 95 % bootstrap intervals of the means over
+    sequences, and ``quarters``, the means of ``iou``, ``J`` and ``F`` in each quarter of a
+    sequence, which fall where a tracker drifts.
 
     ``OPEMetric`` and ``DavisMetric`` give the metrics of the benchmarks' tables.
 
@@ -113,7 +129,11 @@ class TrackSegMetric(SequenceMetric):
         state.boxes.append(_NO_BOX if frame.box is None else frame.box)
         state.gt_boxes.append(_NO_BOX if frame.gt_box is None else frame.gt_box)
         if state.has_masks:
-            state.mask_values.append(self._mask_values(frame, state.first_box))
+            values = self._mask_values(frame, state.first_box)
+            contour = None if frame.mask is None else describe_contour(frame.mask)
+            values['T'] = contour_change(state.contour, contour)
+            state.contour = contour
+            state.mask_values.append(values)
 
     def summarize(self, state: _Scores) -> dict[str, Any]:
         """Metrics of a sequence, and those of its frames."""
@@ -138,11 +158,27 @@ class TrackSegMetric(SequenceMetric):
         for name in _FRAME_VALUES:
             values[name] = mean_of_known(frames[name][: counted.stop - 1])
         values['J_and_F'] = (values['J'] + values['F']) / 2
-        return dict(values=values, frames=frames)
+        quarters = {name: quarter_means(frames[name]) for name in _QUARTER_VALUES if frames[name]}
+        return dict(values=values, quarters=quarters, frames=frames)
 
     def report_details(self, sequences: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The options."""
-        return dict(n_rays=self.n_rays, crossing=self.crossing, skip_last=self.skip_last)
+        """The options, 95 % intervals of the means, and means of the quarters of sequences."""
+        values = [sequence['values'] for sequence in sequences]
+        intervals = {
+            name: bootstrap_interval([one[name] for one in values]) for name in self.columns
+        }
+        quarters = {}
+        for name in _QUARTER_VALUES:
+            rows = [one['quarters'][name] for one in sequences if name in one['quarters']]
+            if rows:
+                quarters[name] = [mean_of_known(column) for column in zip(*rows, strict=True)]
+        return dict(
+            n_rays=self.n_rays,
+            crossing=self.crossing,
+            skip_last=self.skip_last,
+            intervals=intervals,
+            quarters=quarters,
+        )
 
     def _mask_values(self, frame: TrackFrame, first_box: np.ndarray) -> dict[str, float]:
         j, f = mask_scores(frame)
