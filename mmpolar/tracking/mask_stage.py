@@ -37,6 +37,9 @@ class MaskParams:
         box_share: The box of a result is a mean of the tracker's and of the mask's; this is the
             share of the second, in [0, 1].
         search_share: The same share in the box around which the next frame is searched.
+        presence: Weights with which the score of a result is computed from the tracker's score and
+            the mask, see :func:`mmpolar.tracking.presence.target_presence`; none to keep the
+            tracker's.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -55,6 +58,7 @@ class MaskParams:
     box_agreement: float = 0.7
     box_share: float = 0.0
     search_share: float = 0.0
+    presence: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not 32 <= self.crop_size <= MAX_SIDE or self.crop_size % 32:
@@ -68,6 +72,9 @@ class MaskParams:
         for name in ('memory_quality', 'box_agreement', 'box_share', 'search_share'):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f'{name} must lie in [0, 1], got {getattr(self, name)}')
+        object.__setattr__(self, 'presence', tuple(map(float, self.presence)))
+        if len(self.presence) not in (0, 5) or not np.isfinite(self.presence).all():
+            raise ValueError(f'presence must be 5 finite weights or none, got {self.presence}')
 
     @property
     def cells(self) -> int:

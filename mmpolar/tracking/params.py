@@ -44,6 +44,9 @@ class TrackParams:
             it is looked for all over the search region. 0 to never lose one.
         found_score: A lost target is found again at this score.
         lost_search_size: Side of the search crop in pixels for a lost target.
+        scan_after: After so many frames a lost target is looked for in all of the frame: in every
+            second frame the search goes on to another part of it.
+        scan_zooms: Sizes that it may then have, in units of its last one.
         contour_share: The box of a result is a mean of the head's box and of the smallest one
             around the contour; this is the share of the second, in [0, 1]. Where the target is
             looked for next depends on the head's box alone.
@@ -78,6 +81,8 @@ class TrackParams:
     lost_score: float = 0.0
     found_score: float = 0.5
     lost_search_size: int = 511
+    scan_after: int = 4
+    scan_zooms: tuple[float, ...] = (1.0, 1.6, 0.625)
     contour_share: float = 0.0
 
     def __post_init__(self) -> None:
@@ -104,6 +109,11 @@ class TrackParams:
                     f'{name} must exceed the template size {self.template_size}, up to {MAX_SIDE}, '
                     f'got {value}'
                 )
+        if self.scan_after < 0:
+            raise ValueError(f'scan_after must be at least 0, got {self.scan_after}')
+        object.__setattr__(self, 'scan_zooms', tuple(self.scan_zooms))
+        if not self.scan_zooms or min(self.scan_zooms) <= 0:
+            raise ValueError(f'scan_zooms must be positive numbers, got {self.scan_zooms}')
         if self.crop not in CROP_RULES:
             raise ValueError(f'crop must be one of {", ".join(CROP_RULES)}, got {self.crop!r}')
 

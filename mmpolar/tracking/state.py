@@ -1,7 +1,7 @@
 """What a tracker keeps of a target from frame to frame."""
 
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -11,9 +11,23 @@ from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking.mask_stage import FoundMask, MaskMemory, MaskParams
 from mmpolar.tracking.params import TrackParams
+from mmpolar.tracking.presence import scan_boxes
 from mmpolar.tracking.selection import Selection, box_around, calibrate, clamp_box
 
 Code = TypeVar('Code')
+
+
+class Candidate(NamedTuple):
+    """Where a target may be in a frame.
+
+    Attributes:
+        head_box: The box of the regression head, (4,) xyxy in pixels: the next frame is searched
+            around it.
+        result: The result if it is the target, without a mask.
+    """
+
+    head_box: np.ndarray
+    result: TrackResult
 
 
 @dataclass
@@ -59,37 +73,60 @@ class TargetState(Generic[Code]):
         size = params.search_size_for(np.prod(box[2:] - box[:2]), frame_size[0] * frame_size[1])
         return cls(code, box, border, size, size)
 
-    def update(
+    def search_box(self, frame_size: tuple[int, int], params: TrackParams) -> np.ndarray:
+        """The box around which the target is looked for next, (4,) xyxy in pixels.
+
+        Args:
+            frame_size: Height and width of the frame in pixels.
+            params: Hyper-parameters of tracking.
+        """
+        turn = self.lost_frames - params.scan_after
+        if turn <= 0 or turn % 2 == 0:
+            return self.box
+        boxes = scan_boxes(self.box, frame_size, params)
+        return clamp_box(boxes[turn // 2 % len(boxes)], frame_size, params.min_size)
+
+    def propose(
         self,
         selection: Selection,
         polygon: np.ndarray | None,
         frame_size: tuple[int, int],
         params: TrackParams,
-    ) -> TrackResult:
-        """Move the target to the selected location, or count it as lost.
+    ) -> Candidate:
+        """Where the target is if the selected location is right.
 
         Args:
             selection: The location that was selected in the search crop.
             polygon: The contour there in pixels of the frame, (n, 2), or None.
             frame_size: Height and width of the frame in pixels.
             params: Hyper-parameters of tracking.
+        """
+        head_box = box = clamp_box(selection.box, frame_size, params.min_size)
+        if params.contour_share > 0 and polygon is not None:
+            around = box_around(polygon, frame_size)
+            box = (1 - params.contour_share) * box + params.contour_share * around
+        score = calibrate(selection.score, params)
+        return Candidate(head_box, TrackResult(np.asarray(box, np.float32), score, polygon))
+
+    def settle(self, candidate: Candidate, params: TrackParams) -> TrackResult:
+        """Move the target to a candidate, or count it as lost.
+
+        Args:
+            candidate: Where the target may be.
+            params: Hyper-parameters of tracking.
 
         Returns:
             Box, score and contour, without a mask.
         """
-        score = calibrate(selection.score, params)
+        score = candidate.result.score
         if score < (params.found_score if self.lost_frames else params.lost_score):
             self.lost_frames += 1
             self.search_size = params.lost_search_size
             return TrackResult(np.asarray(self.box, np.float32), score, visible=False)
         self.lost_frames = 0
         self.search_size = self.usual_search_size
-        self.box = clamp_box(selection.box, frame_size, params.min_size)
-        box = self.box
-        if params.contour_share > 0 and polygon is not None:
-            around = box_around(polygon, frame_size)
-            box = (1 - params.contour_share) * self.box + params.contour_share * around
-        return TrackResult(np.asarray(box, np.float32), score, polygon)
+        self.box = candidate.head_box
+        return candidate.result
 
     def take_mask(
         self,

@@ -24,8 +24,9 @@ from mmpolar.tracking.mask_stage import (
     read_masks,
 )
 from mmpolar.tracking.params import TrackParams
+from mmpolar.tracking.presence import target_presence
 from mmpolar.tracking.selection import Selection, select_location
-from mmpolar.tracking.state import TargetState
+from mmpolar.tracking.state import Candidate, TargetState
 from mmpolar.utils.image import to_bgr_uint8
 
 Code = TypeVar('Code')
@@ -234,11 +235,14 @@ class Tracker(Generic[Code]):
         frame = to_bgr_uint8(frame)
         size, params = frame.shape[:2], self.params
         found = self._search(frame, states)
-        results = [
-            state.update(selection, polygon, size, params)
+        candidates = [
+            state.propose(selection, polygon, size, params)
             for state, (selection, polygon) in zip(states, found, strict=True)
         ]
-        return self._segment(frame, states, results)
+        if self.mask_params is None:
+            results = [s.settle(c, params) for s, c in zip(states, candidates, strict=True)]
+            return self._fill_contours(frame, results)
+        return self._segment(frame, states, candidates)
 
     def _start(
         self,
@@ -300,12 +304,18 @@ class Tracker(Generic[Code]):
     ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
         """As :meth:`_search`, for targets whose search crops have one size."""
         params, search_size = self.params, states[0].search_size
-        cut = [cut_search(frame, s.box, search_size, s.border, params) for s in states]
+        boxes = [state.search_box(frame.shape[:2], params) for state in states]
+        cut = [
+            cut_search(frame, box, search_size, state.border, params)
+            for state, box in zip(states, boxes, strict=True)
+        ]
         crops, scales = zip(*cut, strict=True)
         maps = self.engine.search([state.code for state in states], np.stack(crops))
         selections = [
-            select_location(score, ltrb, s.box, scale, search_size, params, s.lost_frames > 0)
-            for score, ltrb, s, scale in zip(maps.scores, maps.ltrb, states, scales, strict=True)
+            select_location(score, ltrb, box, scale, search_size, params, state.lost_frames > 0)
+            for score, ltrb, box, state, scale in zip(
+                maps.scores, maps.ltrb, boxes, states, scales, strict=True
+            )
         ]
         if self.engine.n_rays is None:
             return [(selection, None) for selection in selections]
@@ -348,26 +358,25 @@ class Tracker(Generic[Code]):
         self,
         frame: NDArray[np.uint8],
         states: Sequence[TargetState[Code]],
-        results: Sequence[TrackResult],
+        candidates: Sequence[Candidate],
     ) -> list[TrackResult]:
         """The results with masks, and with boxes that the masks agree to."""
-        params, size = self.mask_params, frame.shape[:2]
-        shown = [index for index, result in enumerate(results) if params and result.visible]
-        others = [index for index in range(len(results)) if index not in shown]
-        answers = list(results)
-        filled = self._fill_contours(frame, [results[index] for index in others])
-        for index, answer in zip(others, filled, strict=True):
-            answers[index] = answer
-        if not shown:
-            return answers
-        found = self._find_masks(
-            frame,
-            [np.asarray(results[i].box, np.float64) for i in shown],
-            [results[i].polygon for i in shown],
-            [states[i] for i in shown],
-        )
-        for index, one in zip(shown, found, strict=True):
-            answers[index] = states[index].take_mask(one, results[index], size, self.params, params)
+        params, mask_params, size = self.params, self.mask_params, frame.shape[:2]
+        proposed = [candidate.result for candidate in candidates]
+        boxes = [np.asarray(result.box, np.float64) for result in proposed]
+        masks = self._find_masks(frame, boxes, [one.polygon for one in proposed], states)
+        answers = []
+        for state, candidate, found in zip(states, candidates, masks, strict=True):
+            score = target_presence(
+                candidate.result.score, found, state.mask_memory.first, mask_params.presence
+            )
+            scored = candidate._replace(result=replace(candidate.result, score=score))
+            result = state.settle(scored, params)
+            if result.visible:
+                result = state.take_mask(found, result, size, params, mask_params)
+            else:
+                result = replace(result, mask=np.zeros(size, np.uint8))
+            answers.append(result)
         return answers
 
     def _find_masks(

@@ -13,7 +13,9 @@ from mmpolar.utils.checkpoints import read_release_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = 'ocean-polar_effnet-lite0_natural'
-VALUES = dict(iou=0.61234, J=0.5, F=0.4, T=0.05, J_box=0.35, static_iou=0.3, ceiling=0.9, success=0.6)
+VALUES = dict(
+    iou=0.61234, J=0.5, F=0.4, T=0.05, J_box=0.35, static_iou=0.3, ceiling=0.9, success=0.6
+)
 REPORT = dict(
     n_rays=36,
     skip_last=False,

@@ -1,6 +1,7 @@
 import numpy as np
 
 from mmpolar.tracking.params import TrackParams
+from mmpolar.tracking.presence import scan_boxes
 from mmpolar.tracking.selection import Selection
 from mmpolar.tracking.state import TargetState
 
@@ -17,11 +18,15 @@ def state():
     return TargetState(None, box, 0, usual_search_size=255, search_size=255)
 
 
+def find(target, selected, contour, params):
+    return target.settle(target.propose(selected, contour, FRAME, params), params)
+
+
 def test_target_that_scores_low_is_lost_and_is_found_at_a_higher_score():
     params = TrackParams(lost_score=0.3, found_score=0.6, lost_search_size=511)
     target, seen = state(), []
     for score in (0.5, 0.2, 0.5, 0.7, 0.4):
-        result = target.update(selection(score), SQUARE, FRAME, params)
+        result = find(target, selection(score), SQUARE, params)
         has_contour = result.polygon is not None
         seen.append((result.visible, target.lost_frames, target.search_size, has_contour))
     assert seen == [
@@ -36,7 +41,7 @@ def test_target_that_scores_low_is_lost_and_is_found_at_a_higher_score():
 def test_lost_target_keeps_its_box():
     target = state()
     params = TrackParams(lost_score=0.3)
-    result = target.update(selection(0.1), SQUARE, FRAME, params)
+    result = find(target, selection(0.1), SQUARE, params)
     np.testing.assert_array_equal(result.box, [10, 10, 30, 30])
     np.testing.assert_array_equal(target.box, [10, 10, 30, 30])
     assert result.polygon is None
@@ -45,7 +50,7 @@ def test_lost_target_keeps_its_box():
 
 def test_no_target_is_lost_by_default():
     target = state()
-    result = target.update(selection(0.0), SQUARE, FRAME, TrackParams())
+    result = find(target, selection(0.0), SQUARE, TrackParams())
     assert result.visible
     assert TrackParams().search_sizes == (255, 287)
     assert TrackParams(lost_score=0.1).search_sizes == (255, 287, 511)
@@ -56,6 +61,26 @@ def test_box_of_the_contour_is_cut_at_the_frame_and_leaves_the_search_alone():
     contour = SQUARE - np.float32([45, 0])
     for share, expected in ((1.0, [-0.5, 30, 15, 50]), (0.5, [20.75, 31, 36.5, 49])):
         params = TrackParams(contour_share=share)
-        result = target.update(selection(0.9), contour, FRAME, params)
+        result = find(target, selection(0.9), contour, params)
         np.testing.assert_allclose(result.box, expected)
         np.testing.assert_allclose(target.box, [42, 32, 58, 48])
+
+
+def test_a_proposal_changes_nothing():
+    target = state()
+    target.propose(selection(0.9), SQUARE, FRAME, TrackParams())
+    np.testing.assert_array_equal(target.box, [10, 10, 30, 30])
+
+
+def test_search_goes_on_to_other_parts_of_the_frame_in_every_second_frame():
+    target, params = state(), TrackParams(lost_score=0.3, scan_after=2, min_size=4)
+    searched = []
+    for _ in range(9):
+        searched.append(target.search_box(FRAME, params).tolist())
+        find(target, selection(0.1), SQUARE, params)
+    own = [10, 10, 30, 30]
+    assert [box == own for box in searched] == [True] * 3 + [False, True, False, True, False, True]
+    scanned = scan_boxes(target.box, FRAME, params)
+    np.testing.assert_allclose(searched[3:8:2], scanned[:3], atol=1 / 64)
+    find(target, selection(0.9), SQUARE, params)
+    np.testing.assert_array_equal(target.search_box(FRAME, params), target.box)

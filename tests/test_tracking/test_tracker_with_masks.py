@@ -149,12 +149,24 @@ def test_a_lost_target_has_an_empty_mask_and_keeps_its_references():
     tracker = Tracker(engine, replace(engine.params, lost_score=0.3))
     tracker.init(scene(), [BOX])
     engine.score = 0.1
-    calls = len(engine.seen)
-    [result] = tracker.step(scene())
-    assert not result.visible
-    assert result.mask.shape == SIZE
-    assert not result.mask.any()
-    assert len(engine.seen) == calls
+    for _ in range(2):
+        [result] = tracker.step(scene())
+        assert not result.visible
+        assert result.mask.shape == SIZE
+        assert not result.mask.any()
+        assert (engine.seen[-1].reference_keys[0] == 1).all()
+
+
+def test_where_no_pixel_is_the_target_it_is_lost_whatever_the_score():
+    engine = BrightEngine(presence=(0, 1, 0, 0, 0))
+    tracker = Tracker(engine, replace(engine.params, lost_score=0.1, found_score=0.5))
+    tracker.init(scene(), [BOX])
+    visible = []
+    for frame in (scene(), np.zeros((*SIZE, 3), np.uint8), scene(64, 40)):
+        [result] = tracker.step(frame)
+        visible.append(result.visible)
+    assert visible == [True, False, True]
+    assert result.score == pytest.approx(0.9)
 
 
 def test_targets_are_segmented_together_as_one_by_one():
