@@ -31,6 +31,8 @@ class TrackFrame:
         polygon: Predicted contour (V, 2) float64, or None.
         mask: Predicted mask (H, W) uint8 0/1, or None where the tracker draws none. A prediction
             of no target with masks of shape (0, H, W) is an empty mask.
+        visible: Whether the tracker says that it sees the target; a tracker that does not say so sees
+            what it gives a box for.
         seconds: Time that the tracker took, as measured; NaN where nobody measured it.
         flags: What else the benchmark says about the frame, by name.
         category: Category of the target, if known.
@@ -51,6 +53,7 @@ class TrackFrame:
     score: float
     polygon: np.ndarray | None
     mask: np.ndarray | None
+    visible: bool = True
     seconds: float = float('nan')
     flags: Mapping[str, Any] = field(default_factory=dict)
     category: Hashable | None = None
@@ -108,12 +111,18 @@ class TrackFrame:
             score=_score(pred),
             polygon=_finite(_first(pred, 'polygons', np.float64)),
             mask=_first_mask(pred),
+            visible=_is_visible(pred),
             seconds=float(sample.get('track_seconds', 'nan')),
             flags=sample.get('flags') or {},
             category=sample.get('category'),
             sequence=sample.get('sequence'),
             object_id=sample.get('object_id'),
         )
+
+
+def _is_visible(pred: Mapping[str, Any]) -> bool:
+    visible = _first(pred, 'visible')
+    return _first(pred, 'bboxes') is not None if visible is None else bool(visible)
 
 
 def _plain(video_id: Any) -> Hashable:

@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 
@@ -132,6 +133,21 @@ def test_sequences_weigh_the_same_whatever_their_length(mask_video):
     assert evaluate(good + late)['track/J'] == pytest.approx((1 + 15 / 25) / 2)
 
 
+def test_absences_are_scored_by_what_the_tracker_says(make_sample):
+    gt, mask = box_of(square(14)), square(14)
+    truths = [gt, gt, None, None, gt, gt]
+    samples = [
+        make_sample('a', t, 6, box, gt, mask if box else None, mask) for t, box in enumerate(truths)
+    ]
+    for t in (2, 4):
+        samples[t].pred_track_instances.visible = torch.tensor([False])
+    scores = evaluate(samples)
+    assert scores['track/absent_flagged'] == 1 / 2
+    assert scores['track/present_flagged'] == pytest.approx(1 / 3)
+    assert scores['track/found_again'] == 1
+    assert scores['track/recovery'] == 2
+
+
 def test_absent_target_scores_masks_as_davis_and_leaves_boxes_out(make_sample):
     target, nothing = square(10), np.zeros(SIZE, np.uint8)
     box = box_of(target)
@@ -172,9 +188,8 @@ def test_a_sequence_without_masks_counts_for_boxes_only(mask_video):
 
 def test_without_any_masks_the_mask_values_are_left_out(mask_video):
     scores = evaluate(mask_video(with_masks=False))
-    assert set(scores) == {
-        f'track/{name}' for name in ('success', 'precision', 'norm_precision', 'iou', 'static_iou')
-    }
+    boxes = ('success', 'precision', 'norm_precision', 'iou', 'static_iou')
+    assert set(scores) == {f'track/{name}' for name in (*boxes, 'present_flagged')}
 
 
 def test_a_tracker_without_masks_still_gets_its_filled_box_scored(mask_video):

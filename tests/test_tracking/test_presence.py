@@ -39,8 +39,8 @@ def slow_similarity(one, first):
         if inside(one.mask, key) <= 0.5:
             continue
         values = [one.keys[:, key] @ first.keys[:, other] for other in range(KEYS * KEYS)]
-        target = max(v for v, k in zip(values, range(400)) if inside(first.mask, k) > 0.5)
-        background = max(v for v, k in zip(values, range(400)) if inside(first.mask, k) < 0.1)
+        target = max(v for k, v in enumerate(values) if inside(first.mask, k) > 0.5)
+        background = max(v for k, v in enumerate(values) if inside(first.mask, k) < 0.1)
         likeness.append(target)
         contrast.append(target - background)
     return np.mean(likeness), np.mean(contrast)

@@ -1,5 +1,6 @@
 """Plain arrays in, numbers out: nothing here imports an OpenMMLab package."""
 
+from mmpolar.evaluation.functional.absence import AbsenceScores, absence_scores
 from mmpolar.evaluation.functional.bootstrap import bootstrap_interval
 from mmpolar.evaluation.functional.boxes import (
     NORMALIZED_DISTANCE,
@@ -83,6 +84,7 @@ __all__ = [
     'PRECISION_THRESHOLDS',
     'RECALL_THRESHOLD',
     'SUCCESS_THRESHOLDS',
+    'AbsenceScores',
     'AnchorRun',
     'AnchorScores',
     'FrameState',
@@ -93,6 +95,7 @@ __all__ = [
     'ResetScores',
     'ScoreStatistics',
     'YouTubeVOSScores',
+    'absence_scores',
     'anchor_eao_curve',
     'anchor_progress',
     'anchor_scores',

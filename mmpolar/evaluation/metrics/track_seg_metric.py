@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from mmpolar.evaluation.functional import (
+    absence_scores,
     bootstrap_interval,
     box_iou,
     box_similarity,
@@ -31,6 +32,7 @@ from mmpolar.structures.polar import CROSSINGS, polar_ceiling
 # Those of a mask are NaN in a sequence without masks.
 _BOX_VALUES = ('success', 'precision', 'norm_precision', 'iou', 'static_iou')
 _MASK_VALUES = ('J', 'F', 'J_and_F', 'T', 'J_box', 'ceiling', 'static_J_box')
+_ABSENCE_VALUES = ('absent_flagged', 'present_flagged', 'found_again', 'recovery')
 _FRAME_VALUES = ('J', 'F', 'T', 'J_box', 'ceiling', 'static_J_box')
 # Means of these are given by quarters of a sequence, too.
 _QUARTER_VALUES = ('iou', 'J', 'F')
@@ -48,6 +50,8 @@ class _Scores:
     has_masks: bool
     boxes_only: bool = False
     scores: list[float] = field(default_factory=list)
+    annotated: list[bool] = field(default_factory=list)
+    visible: list[bool] = field(default_factory=list)
     boxes: list[np.ndarray] = field(default_factory=list)
     gt_boxes: list[np.ndarray] = field(default_factory=list)
     mask_values: list[dict[str, float]] = field(default_factory=list)
@@ -69,6 +73,9 @@ class TrackSegMetric(SequenceMetric):
       but no mask is left out.
     - ``T``, the temporal stability of DAVIS: the mean cost of matching the contours of two
       consecutive predicted masks, 0 for contours that do not change; lower is steadier.
+    - ``absent_flagged`` and ``present_flagged``: share of the frames without and with the target in
+      which the tracker says that it is lost; ``found_again``: share of the target's returns after
+      which it is tracked again (overlap .3) within 10 frames; ``recovery``: frames until then.
     - ``J_box``: J of the filled predicted box; ``ceiling``: the IoU that a perfect polar contour of
       ``n_rays`` rays reaches on the true masks.
     - ``static_iou``, ``static_J_box``: what the first frame's box scores if it never moves.
@@ -92,7 +99,7 @@ class TrackSegMetric(SequenceMetric):
     """
 
     default_prefix = 'track'
-    columns = _BOX_VALUES + _MASK_VALUES
+    columns = _BOX_VALUES + _MASK_VALUES + _ABSENCE_VALUES
 
     def __init__(
         self, n_rays: int = 36, skip_last: bool = False, crossing: str = 'farthest', **kwargs
@@ -126,6 +133,8 @@ class TrackSegMetric(SequenceMetric):
             return
         state.boxes_only |= frame.box is not None and frame.mask is None
         state.scores.append(frame.score)
+        state.annotated.append(frame.annotated)
+        state.visible.append(frame.visible)
         state.boxes.append(_NO_BOX if frame.box is None else frame.box)
         state.gt_boxes.append(_NO_BOX if frame.gt_box is None else frame.gt_box)
         if state.has_masks:
@@ -152,6 +161,7 @@ class TrackSegMetric(SequenceMetric):
             norm_precision=normalized_precision_auc(normalized_center_distance(boxes, gt_boxes)),
             iou=mean_of_known(ious.tolist()),
             static_iou=mean_of_known(box_iou(static_boxes, gt_boxes).tolist()),
+            **self._absence_values(state, ious),
         )
         # Frame numbers start at 1 here, as the first frame has no scores.
         counted = scored_frames(len(state.mask_values) + 1, self.skip_last)
@@ -179,6 +189,12 @@ class TrackSegMetric(SequenceMetric):
             intervals=intervals,
             quarters=quarters,
         )
+
+    def _absence_values(self, state: _Scores, ious: np.ndarray) -> dict[str, float]:
+        known = np.array(state.annotated)
+        present = ~np.isnan(np.array(state.gt_boxes).reshape(-1, 4)).any(1)
+        scores = absence_scores(present[known], np.array(state.visible)[known], ious[known])
+        return asdict(scores)
 
     def _mask_values(self, frame: TrackFrame, first_box: np.ndarray) -> dict[str, float]:
         j, f = mask_scores(frame)

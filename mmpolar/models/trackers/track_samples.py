@@ -58,11 +58,15 @@ def track_samples(
 
 
 def to_instances(result: TrackResult) -> InstanceData:
-    """A result as ``pred_track_instances`` has it: ``bboxes`` (1, 4), ``scores`` (1,), ..."""
+    """A result as ``pred_track_instances`` has it: ``bboxes`` (1, 4), ``scores`` (1,), ...
+
+    ``visible`` (1,) tells whether the target was found; if not, the box is its last one.
+    """
     instances = InstanceData(
         bboxes=torch.from_numpy(result.box)[None],
         scores=torch.tensor([result.score]),
         labels=torch.zeros(1, dtype=torch.long),
+        visible=torch.tensor([result.visible]),
     )
     if result.polygon is not None:
         instances.polygons = torch.from_numpy(result.polygon)[None]

@@ -1,0 +1,280 @@
+"""Fit what tells a tracker that its target is lost, and measure how well it knows.
+
+See ``--help``.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mmpolar.cli.inputs import tool_parser
+from mmpolar.datasets.synthetic.video_generator import make_scene
+from mmpolar.evaluation.functional import absence_scores, mean_of_known
+from mmpolar.model_zoo import DEFAULT_MODEL
+from mmpolar.runtime import OnnxEngine
+from mmpolar.structures.boxes import box_overlap
+from mmpolar.structures.polar import mask_to_box
+from mmpolar.tracking import Tracker, TrackParams
+from mmpolar.tracking.presence import presence_features
+from mmpolar.utils.progress import progress_bar
+
+DESCRIPTION = """\
+Fit the weights and thresholds of a tracker's lost state on hard generated videos (exits, full
+occlusions, twins), and measure on others, with the state off and on: the share of the frames without
+the target that are flagged, that of the frames with it that are flagged wrongly, whether it is found
+again within 10 frames of its return, and the overlap of the box. A second table has a camera cut in
+every video: from a frame on the target is elsewhere, at up to twice or half its size.
+
+Frames in which less than 5 % of the target is visible are without it, those with 30 % or more are with
+it; others count in neither share."""
+
+EPILOG = """\
+examples
+  python -m benchmarks.presence --fit --out work_dirs/presence.json
+  python -m benchmarks.presence --model work_dirs/my_onnx --videos 8"""
+
+SIZE, FRAMES, CUT_AT = (480, 360), 60, 20
+#: Most that the features may weigh against the fit.
+RIDGE = 1e-3
+#: Share of the frames with a tracked target that may fall below the threshold of the lost state.
+FALSELY_LOST = 0.01
+#: Share of the frames without it that may exceed the threshold of a target found again.
+FALSELY_FOUND = 0.05
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The lost state of a tracker.
+
+    Attributes:
+        presence: See :class:`mmpolar.tracking.MaskParams`.
+        lost_score: See :class:`mmpolar.tracking.TrackParams`.
+        found_score: Likewise.
+    """
+
+    presence: tuple[float, ...]
+    lost_score: float
+    found_score: float
+
+
+class RecordingTracker(Tracker):
+    """A tracker that shows what its mask stage found."""
+
+    def _find_masks(self, *args: Any) -> list:
+        self.found = super()._find_masks(*args)
+        return self.found
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Fit and measure as the arguments say; returns the exit status."""
+    args = parse_args(argv)
+    cv2.setNumThreads(1)
+    engine = OnnxEngine(args.model, threads=args.threads)
+    report: dict[str, Any] = dict(model=str(args.model), videos=args.videos)
+    settings = Settings(
+        engine.mask_params.presence, engine.params.lost_score, engine.params.found_score
+    )
+    if args.fit:
+        settings = fit(*record(engine, range(args.videos)))
+        report['settings'] = asdict(settings)
+        print(json.dumps(asdict(settings)), flush=True)
+    seeds = range(1000, 1000 + args.videos)
+    off = Settings((), 0.0, settings.found_score)
+    for name, cut in (('videos', False), ('cuts', True)):
+        report[name] = {
+            state: measure(engine, one, seeds, cut, f'{name}, {state}')
+            for state, one in (('off', off), ('on', settings))
+        }
+        print(format_table(name, report[name]), flush=True)
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
+    return 0
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = tool_parser(DESCRIPTION, EPILOG, 'python -m benchmarks.presence')
+    parser.add_argument(
+        '--model', default=DEFAULT_MODEL, help='name or folder (default: %(default)s)'
+    )
+    parser.add_argument('--videos', type=int, default=40, help='of each kind (default: 40)')
+    parser.add_argument('--fit', action='store_true', help='fit weights and thresholds first')
+    parser.add_argument('--threads', type=int, help='threads of the network')
+    parser.add_argument('--out', type=Path, help='write what was measured to this JSON file')
+    args = parser.parse_args(argv)
+    if args.videos < 1:
+        parser.error(f'--videos must be at least 1, got {args.videos}')
+    return args
+
+
+def sequence(seed: int, cut: bool) -> Iterator[tuple[NDArray, NDArray, int]]:
+    """Frames of a hard video, with the target's mask and its full area in pixels."""
+    scene = make_scene(seed, 'val', 0, FRAMES, SIZE, difficulty=0.0 if cut else 1.0)
+    matrix = cut_matrix(np.random.default_rng(seed), scene.render(CUT_AT)[1])
+    full = None
+    for number in range(len(scene)):
+        frame, mask = scene.render(number)
+        if cut and number >= CUT_AT:
+            frame = cv2.warpAffine(frame, matrix, SIZE, borderMode=cv2.BORDER_REFLECT_101)
+            mask = cv2.warpAffine(mask, matrix, SIZE, flags=cv2.INTER_NEAREST)
+            full = None if number == CUT_AT else full
+        full = full or max(cv2.countNonZero(mask), 1)
+        yield frame, mask, full
+
+
+def cut_matrix(rng: np.random.Generator, mask: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(2, 3) matrix that moves a target elsewhere in the frame, at .5 to 2 times its size."""
+    box = mask_to_box(mask)
+    sides, extent = box[2:] - box[:2], np.array(SIZE, float)
+    most = min(2.0, 0.8 * (extent / sides).min())
+    zoom = np.exp(rng.uniform(np.log(0.5), np.log(max(most, 0.5))))
+    margin = sides * zoom / 2
+    goal = rng.uniform(margin, np.maximum(extent - margin, margin + 1))
+    return np.hstack([zoom * np.eye(2), (goal - zoom * (box[:2] + box[2:]) / 2)[:, None]])
+
+
+def record(engine: OnnxEngine, seeds: Sequence[int]) -> tuple[NDArray, NDArray, NDArray]:
+    """Features (N, 5) of found masks, whether it was the target, and whether that was absent."""
+    tracker = RecordingTracker(changed(engine, Settings((), 0.0, 0.5)))
+    features, is_target, is_absent = [], [], []
+    for seed in progress_bar(seeds, desc='fit'):
+        for number, (frame, mask, full) in enumerate(sequence(seed, cut=False)):
+            if number == 0:
+                [state], _ = tracker.start(frame, [mask_to_box(mask)])
+                continue
+            [result] = tracker.find(frame, [state])
+            row = presence_features(result.score, tracker.found[0], state.mask_memory.first)
+            visible = cv2.countNonZero(mask) / full
+            overlap = box_overlap(result.box, mask_to_box(mask)) if mask.any() else 0.0
+            on_target = visible >= 0.3 and overlap >= 0.4
+            if row is not None and (on_target or visible < 0.05 or overlap < 0.1):
+                features.append(row)
+                is_target.append(on_target)
+                is_absent.append(visible < 0.05)
+    return np.array(features), np.array(is_target), np.array(is_absent)
+
+
+def fit(features: NDArray, is_target: NDArray, is_absent: NDArray) -> Settings:
+    """Weights of a logistic regression, and thresholds of its probability."""
+    weights = logistic_regression(features, is_target)
+    presence = 1 / (1 + np.exp(-(features @ weights)))
+    lost = float(np.quantile(presence[is_target], FALSELY_LOST))
+    missed = presence[is_absent] if is_absent.any() else presence[~is_target]
+    found = float(np.quantile(missed, 1 - FALSELY_FOUND)) if len(missed) else lost
+    return Settings(
+        tuple(float(f'{weight:.4g}') for weight in weights),
+        round(lost, 3),
+        round(min(max(found, lost), 0.9), 3),
+    )
+
+
+def logistic_regression(features: NDArray, labels: NDArray, steps: int = 50) -> NDArray:
+    """Weights (F,) that maximise the likelihood of labels (N,), by Newton's method with a ridge.
+
+    Features (N, F), of which the first is 1, are brought to one scale for the ridge.
+    """
+    scale = features.std(0)
+    scale[scale == 0] = 1.0
+    scaled, weights = features / scale, np.zeros(features.shape[1])
+    for _ in range(steps):
+        shares = 1 / (1 + np.exp(-(scaled @ weights)))
+        gradient = scaled.T @ (shares - labels) / len(labels) + RIDGE * weights
+        curvature = (scaled.T * (shares * (1 - shares))) @ scaled / len(labels)
+        weights -= np.linalg.solve(curvature + RIDGE * np.eye(len(weights)), gradient)
+    return weights / scale
+
+
+def measure(
+    engine: OnnxEngine, settings: Settings, seeds: Sequence[int], cut: bool, what: str
+) -> dict[str, float]:
+    """Scores of the lost state, and of the boxes, over all videos."""
+    tracker = Tracker(changed(engine, settings))
+    tracks = []
+    for seed in progress_bar(seeds, desc=what):
+        rows = []
+        for number, (frame, mask, full) in enumerate(sequence(seed, cut)):
+            if number == 0:
+                tracker.init(frame, [mask_to_box(mask)])
+                continue
+            [result] = tracker.step(frame)
+            visible = cv2.countNonZero(mask) / full
+            overlap = box_overlap(result.box, mask_to_box(mask)) if mask.any() else np.nan
+            if not 0.05 <= visible < 0.3:
+                rows.append((visible >= 0.3, result.visible, overlap, number > CUT_AT))
+        tracks.append(np.array(rows, float).T)
+    return summarize(tracks, cut)
+
+
+def summarize(tracks: Sequence[NDArray], cut: bool) -> dict[str, float]:
+    """Scores over the frames of all videos; of a cut, over the frames after it.
+
+    Args:
+        tracks: (4, T) of each video: the target is present, the tracker sees it, the overlap of
+            its box, the frame is after the cut.
+        cut: Whether the videos have a cut.
+    """
+    present, visible, overlaps, after = np.concatenate(tracks, 1)
+    present, visible, after = present > 0, visible > 0, after > 0
+    used = after if cut else np.ones_like(after)
+    scores = [absence_scores(one[0], one[1], one[2]) for one in tracks]
+    values = dict(
+        absent_flagged=_mean(~visible[~present & used]),
+        present_flagged=_mean(~visible[present & used]),
+        box_iou=_mean(overlaps[present & used]),
+    )
+    if cut:
+        waits = [_wait(one) for one in tracks]
+        known = [wait for wait in waits if wait < np.inf]
+        values |= dict(found_again=_mean([wait <= 10 for wait in waits]), recovery=_mean(known))
+        values['ever_found'] = len(known) / len(waits)
+    else:
+        values['found_again'] = mean_of_known([one.found_again for one in scores])
+        values['recovery'] = mean_of_known([one.recovery for one in scores])
+    return values
+
+
+def format_table(name: str, states: Mapping[str, Mapping[str, float]]) -> str:
+    """A row a state, in Markdown."""
+    columns = list(next(iter(states.values())))
+    lines = [f'| {name} | {" | ".join(columns)} |', '|---' * (len(columns) + 1) + '|']
+    for state, values in states.items():
+        lines.append(f'| {state} | {" | ".join(f"{values[key]:.3f}" for key in columns)} |')
+    return '\n'.join(lines)
+
+
+def changed(engine: OnnxEngine, settings: Settings) -> OnnxEngine:
+    """The engine with another lost state; the sessions are shared."""
+    params: TrackParams = replace(
+        engine.params, lost_score=settings.lost_score, found_score=settings.found_score
+    )
+    other = object.__new__(OnnxEngine)
+    other.__dict__.update(engine.__dict__)
+    other.manifest = replace(
+        engine.manifest,
+        params=params,
+        mask_params=replace(engine.mask_params, presence=settings.presence),
+    )
+    return other
+
+
+def _wait(track: NDArray) -> float:
+    """Frames from the cut until the target is tracked again; infinite if it is not."""
+    present, visible, overlaps, after = track
+    hits = np.flatnonzero(((present * visible) > 0)[after > 0] & (overlaps[after > 0] >= 0.3))
+    return hits[0] + 1 if len(hits) else np.inf
+
+
+def _mean(values: Any) -> float:
+    return float(np.mean(values)) if len(values) else float('nan')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
