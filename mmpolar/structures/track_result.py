@@ -28,6 +28,11 @@ class TrackResult:
     mask: np.ndarray | None = None
     visible: bool = True
 
+    @property
+    def lost(self) -> bool:
+        """Whether the target was not found in the frame."""
+        return not self.visible
+
     def with_filled_contour(self, frame_size: tuple[int, int]) -> 'TrackResult':
         """The result with the inside of its contour as mask, an empty one without a contour.
 

@@ -18,6 +18,8 @@ GROUND_TRUTH_COLOR = (80, 220, 80)
 TARGET_COLORS = (
     PREDICTION_COLOR, (255, 160, 40), (80, 220, 80), (220, 100, 255), (0, 230, 240), (240, 90, 130),
 )  # fmt: skip
+#: Of a target that is lost: where it was last seen.
+LOST_COLOR = (150, 150, 150)
 SHEET_BACKGROUND = (32, 32, 32)
 SHEET_TEXT_COLOR = (235, 235, 235)
 
@@ -184,7 +186,8 @@ def draw_results(img: np.ndarray, results: Sequence[TrackResult]) -> np.ndarray:
 
     Args:
         img: uint8 BGR image (H, W, 3).
-        results: Answers of the tracker; several are labelled 1, 2, ...
+        results: Answers of the tracker; several are labelled 1, 2, ... Of a lost target the last
+            box is drawn in grey, labelled "lost".
 
     Returns:
         A new image of the same shape.
@@ -194,14 +197,16 @@ def draw_results(img: np.ndarray, results: Sequence[TrackResult]) -> np.ndarray:
         ValueError: As :func:`draw_result`.
     """
     for index, result in enumerate(results):
+        words = [str(index + 1)] if len(results) > 1 else []
+        words += ['lost'] if result.lost else []
         img = draw_result(
             img,
             result.box,
             result.polygon,
-            result.mask,
+            None if result.lost else result.mask,
             result.score,
-            label=str(index + 1) if len(results) > 1 else None,
-            color=TARGET_COLORS[index % len(TARGET_COLORS)],
+            label=' '.join(words) or None,
+            color=LOST_COLOR if result.lost else TARGET_COLORS[index % len(TARGET_COLORS)],
         )
     return img
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from mmpolar.visualization import (
     draw_results,
     fit_to_size,
 )
-from mmpolar.visualization.draw import PREDICTION_COLOR, TARGET_COLORS
+from mmpolar.visualization.draw import LOST_COLOR, PREDICTION_COLOR, TARGET_COLORS
 
 RED = (0, 0, 255)
 
@@ -190,6 +192,15 @@ def test_targets_have_colours_of_their_own():
     one = draw_results(grey(60, 80), two_answers()[:1])
     alone = draw_result(grey(60, 80), two_answers()[0].box, None, None, 0.9)
     np.testing.assert_array_equal(one, alone)
+
+
+def test_a_lost_target_is_drawn_in_grey_and_called_lost():
+    first, second = two_answers()
+    lost = replace(second, visible=False, mask=np.zeros((60, 80), np.uint8))
+    drawn = draw_results(grey(60, 80), [first, lost])
+    expected = draw_result(grey(60, 80), first.box, None, None, 0.9, '1')
+    expected = draw_result(expected, lost.box, None, None, 0.5, '2 lost', LOST_COLOR)
+    np.testing.assert_array_equal(drawn, expected)
 
 
 def test_sheet_scales_images_of_any_size_into_its_cells():
