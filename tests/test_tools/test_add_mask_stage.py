@@ -50,7 +50,8 @@ def stage_checkpoint(path, **changes):
 def test_a_tracker_gets_a_stage_and_keeps_its_own_weights(released, tmp_path):
     before = torch.load(released / 'small.pth')['state_dict']
     checkpoint = stage_checkpoint(tmp_path / 'epoch_5.pth')
-    options = ['--cfg-options', 'params.box_share=0.5', '--out', str(released)]
+    changes = ['model.mask_stage.params.box_share=0.5', 'model.test_cfg.lost_score=0.2']
+    options = ['--cfg-options', *changes, '--out', str(released)]
     tool.main(['small', str(checkpoint), *SAID, *options])
     after = torch.load(released / 'small.pth')['state_dict']
     assert all(torch.equal(value, after[name]) for name, value in before.items())
@@ -61,6 +62,7 @@ def test_a_tracker_gets_a_stage_and_keeps_its_own_weights(released, tmp_path):
     assert facts.trained_on == '2026-11-29'
     tracker = init_tracker('small')
     assert tracker.model.mask_params.box_share == 0.5
+    assert tracker.params.lost_score == 0.2
     tracker.init(video()[0], [100, 80, 180, 160])
     assert tracker.step(video()[1]).mask.shape == video()[1].shape[:2]
 

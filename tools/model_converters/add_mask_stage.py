@@ -4,7 +4,6 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmpolar.cli.publishing import (
@@ -17,6 +16,7 @@ from mmpolar.cli.publishing import (
 )
 from mmpolar.model_zoo import find_checkpoint
 from mmpolar.registry import MODELS
+from mmpolar.tracking.params import current_spelling
 from mmpolar.utils.checkpoints import (
     CheckpointReadError,
     TrainingFacts,
@@ -39,7 +39,7 @@ examples
   python tools/model_converters/add_mask_stage.py ocean-polar_effnet-lite0_natural \\
       work_dirs/mask-stage_effnet-lite0_natural/epoch_105.pth \\
       --data '7,591 photographs and 58 videos' --machine '2 cores, AMD EPYC' --training-time '4 h'
-  with other parameters: ... --cfg-options params.box_share=0.5
+  with other parameters: ... --cfg-options model.mask_stage.params.box_share=0.5 model.test_cfg.lost_score=0.4
   then the graphs for the runtime without PyTorch:
     python tools/deployment/export_model_zoo.py"""
 
@@ -69,10 +69,12 @@ def add_mask_stage(args: argparse.Namespace) -> str:
     target = release_path(args, released.name)
     tracker = read_checkpoint(path)['state_dict']
     training = read_checkpoint(args.checkpoint)
-    stage_config = _stage_config(training, args)
-    weights = _checked_weights(stage_config, training.get('state_dict', {}), args.checkpoint)
     config = released.config
-    config.model['mask_stage'] = stage_config
+    config.model['mask_stage'] = _stage_config(training, args)
+    config.model['test_cfg'] = current_spelling(config.model.get('test_cfg') or {})
+    config.merge_from_dict(args.cfg_options or {})
+    stage_config = config.model['mask_stage']
+    weights = _checked_weights(stage_config, training.get('state_dict', {}), args.checkpoint)
     merged = {name: value for name, value in tracker.items() if not name.startswith(PREFIX)}
     merged |= {PREFIX + name: value for name, value in weights.items()}
     write_release_checkpoint(target, merged, config, _facts(released.facts, training, args))
@@ -93,9 +95,7 @@ def _stage_config(training: dict, args: argparse.Namespace) -> dict:
         raise CheckpointReadError(
             f'{args.checkpoint} is no checkpoint of a mask stage; train one with configs/mask_stage'
         )
-    changed = Config(model)
-    changed.merge_from_dict(args.cfg_options or {})
-    return changed.to_dict()
+    return model
 
 
 def _checked_weights(config: dict, weights: dict, path: str) -> dict:
