@@ -28,7 +28,7 @@ from mmpolar.utils.progress import progress_bar
 
 DESCRIPTION = """\
 Fit the weights and thresholds of a tracker's lost state on hard generated videos (exits, full
-occlusions, twins), and measure on others, with the state off and on: the share of the frames without
+occlusions, twins), and measure on others in which the target leaves, with the state off and on: the share of the frames without
 the target that are flagged, that of the frames with it that are flagged wrongly, whether it is found
 again within 10 frames of its return, and the overlap of the box. A second table has a camera cut in
 every video: from a frame on the target is elsewhere, at up to twice or half its size.
@@ -42,7 +42,10 @@ examples
   python -m benchmarks.presence --model work_dirs/my_onnx --videos 8"""
 
 SIZE, FRAMES, CUT_AT = (480, 360), 60, 20
-#: Most that the features may weigh against the fit.
+FIRST_TEST_SEED = 1000
+#: Below this visible share of its area a target is absent, from the other on it is present.
+ABSENT, PRESENT = 0.05, 0.3
+#: Weight of the squared weights beside the mean log likelihood.
 RIDGE = 1e-3
 #: Share of the frames with a tracked target that may fall below the threshold of the lost state.
 FALSELY_LOST = 0.01
@@ -86,9 +89,10 @@ def main(argv: list[str] | None = None) -> int:
         settings = fit(*record(engine, range(args.videos)))
         report['settings'] = asdict(settings)
         print(json.dumps(asdict(settings)), flush=True)
-    seeds = range(1000, 1000 + args.videos)
+    leaving = seeds_with_absence(FIRST_TEST_SEED, args.videos)
     off = Settings((), 0.0, settings.found_score)
-    for name, cut in (('videos', False), ('cuts', True)):
+    cuts = range(FIRST_TEST_SEED, FIRST_TEST_SEED + args.videos)
+    for name, cut, seeds in (('videos', False, leaving), ('cuts', True, cuts)):
         report[name] = {
             state: measure(engine, one, seeds, cut, f'{name}, {state}')
             for state, one in (('off', off), ('on', settings))
@@ -130,6 +134,18 @@ def sequence(seed: int, cut: bool) -> Iterator[tuple[NDArray, NDArray, int]]:
         yield frame, mask, full
 
 
+def seeds_with_absence(first: int, count: int) -> list[int]:
+    """The first seeds from ``first`` on whose target is absent in at least three frames."""
+    seeds: list[int] = []
+    seed = first
+    while len(seeds) < count:
+        areas = [(cv2.countNonZero(mask), full) for _, mask, full in sequence(seed, cut=False)]
+        if sum(area < ABSENT * full for area, full in areas) >= 3:
+            seeds.append(seed)
+        seed += 1
+    return seeds
+
+
 def cut_matrix(rng: np.random.Generator, mask: NDArray[np.uint8]) -> NDArray[np.float64]:
     """(2, 3) matrix that moves a target elsewhere in the frame, at .5 to 2 times its size."""
     box = mask_to_box(mask)
@@ -154,11 +170,11 @@ def record(engine: OnnxEngine, seeds: Sequence[int]) -> tuple[NDArray, NDArray, 
             row = presence_features(result.score, tracker.found[0], state.mask_memory.first)
             visible = cv2.countNonZero(mask) / full
             overlap = box_overlap(result.box, mask_to_box(mask)) if mask.any() else 0.0
-            on_target = visible >= 0.3 and overlap >= 0.4
-            if row is not None and (on_target or visible < 0.05 or overlap < 0.1):
+            on_target = visible >= PRESENT and overlap >= 0.4
+            if row is not None and (on_target or visible < ABSENT or overlap < 0.1):
                 features.append(row)
                 is_target.append(on_target)
-                is_absent.append(visible < 0.05)
+                is_absent.append(visible < ABSENT)
     return np.array(features), np.array(is_target), np.array(is_absent)
 
 
@@ -207,8 +223,8 @@ def measure(
             [result] = tracker.step(frame)
             visible = cv2.countNonZero(mask) / full
             overlap = box_overlap(result.box, mask_to_box(mask)) if mask.any() else np.nan
-            if not 0.05 <= visible < 0.3:
-                rows.append((visible >= 0.3, result.visible, overlap, number > CUT_AT))
+            if not ABSENT <= visible < PRESENT:
+                rows.append((visible >= PRESENT, result.visible, overlap, number > CUT_AT))
         tracks.append(np.array(rows, float).T)
     return summarize(tracks, cut)
 
