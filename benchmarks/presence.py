@@ -46,7 +46,7 @@ FIRST_TEST_SEED = 1000
 #: Below this visible share of its area a target is absent, from the other on it is present.
 ABSENT, PRESENT = 0.05, 0.3
 #: Weight of the squared weights beside the mean log likelihood.
-RIDGE = 1e-3
+RIDGE = 1e-2
 #: Share of the frames with a tracked target that may fall below the threshold of the lost state.
 FALSELY_LOST = 0.01
 #: Share of the frames without it that may exceed the threshold of a target found again.

@@ -19,6 +19,7 @@ from mmpolar.cli.training import (
 )
 from mmpolar.engine import TrainingFailedError
 from mmpolar.utils.checkpoints import CheckpointMismatchError, CheckpointReadError
+from mmpolar.utils.checkpoints.newest import LAST_CHECKPOINT
 from mmpolar.utils.folder_lock import FolderInUseError
 
 #: Exit code of a training that went wrong, such as one whose loss is not finite.
@@ -103,7 +104,14 @@ def enable_auto_scale_lr(cfg: Config, path: str) -> None:
 
 
 def set_resume(cfg: Config, checkpoint: str) -> None:
-    """Resume from ``checkpoint``, or from the newest in the work directory if it is 'auto'."""
+    """Resume from ``checkpoint``, or from the newest in the work directory if it is 'auto'.
+
+    Where there is none yet, the training starts as its config says, ``load_from`` included.
+    """
+    out_dir = cfg.get('default_hooks', {}).get('checkpoint', {}).get('out_dir')
+    if checkpoint == 'auto' and out_dir is None and not holds_checkpoint(cfg.work_dir):
+        print(f'no checkpoint in {cfg.work_dir} to resume from: the training starts')
+        return
     cfg.resume = True
     cfg.load_from = None
     if checkpoint == 'auto':
@@ -114,6 +122,11 @@ def set_resume(cfg: Config, checkpoint: str) -> None:
             f'{cfg.work_dir}'
         )
     cfg.load_from = checkpoint
+
+
+def holds_checkpoint(work_dir: str) -> bool:
+    """Whether a training has left anything to resume from in a folder."""
+    return Path(work_dir, LAST_CHECKPOINT).exists() or any(Path(work_dir).glob('*.pth'))
 
 
 if __name__ == '__main__':

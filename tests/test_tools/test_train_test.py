@@ -180,11 +180,17 @@ def test_amp_fits_the_device(monkeypatch, has_cuda, wrapper):
 def test_resume_takes_a_path_or_the_newest(tmp_path):
     checkpoint = tmp_path / 'epoch_1.pth'
     checkpoint.touch()
-    cfg = Config(dict(work_dir='w', load_from='pretrained.pth'))
+    cfg = Config(dict(work_dir=str(tmp_path), load_from='pretrained.pth'))
     load_tool('train').set_resume(cfg, str(checkpoint))
     assert (cfg.resume, cfg.load_from) == (True, str(checkpoint))
     load_tool('train').set_resume(cfg, 'auto')
     assert (cfg.resume, cfg.load_from) == (True, None)
+
+
+def test_where_there_is_nothing_to_resume_the_training_starts_from_its_weights(tmp_path):
+    cfg = Config(dict(work_dir=str(tmp_path / 'new'), resume=False, load_from='mmpolar://one'))
+    load_tool('train').set_resume(cfg, 'auto')
+    assert (cfg.resume, cfg.load_from) == (False, 'mmpolar://one')
 
 
 def test_out_and_show_dir_keep_what_the_config_has():
