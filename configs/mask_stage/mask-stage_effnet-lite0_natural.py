@@ -7,6 +7,8 @@ _base_ = [
 # The mask stage alone, on groups of three views of one target. Sets are weighed by the quality of
 # their masks and by how varied they are, not by their number of images.
 n_rays = 72
+# Training on smaller crops than those of tracking costs half the time; larger ones in tracking show more.
+train_crop_size = 192
 data_root = 'data/natural/'
 image_sets = dict(
     voc_sbd=16, ecssd=16, animals7=8, coco_multi=5, coco_mini=5, coco_person=5, coco_val_person1=4,
@@ -20,7 +22,7 @@ model = _base_.mask_stage
 
 train_pipeline = [
     dict(type='LoadViews'),
-    dict(type='CropViews', size=_base_.mask_stage.params.crop_size, context=_base_.mask_stage.params.context),
+    dict(type='CropViews', size=train_crop_size, context=_base_.mask_stage.params.context),
     dict(type='CompositeViews'),
     dict(type='RecolorViews'),
     dict(type='SimulatePriors', context=_base_.mask_stage.params.context, n_rays=n_rays),

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_origin
 
 from mmpolar.utils.file_names import check_file_name
 
@@ -48,7 +48,7 @@ def check_types(kind: type, values: Any, name: str) -> dict[str, Any]:
     """Check the types of hyper-parameters; their ranges are checked by the class.
 
     Args:
-        kind: Dataclass of numbers, texts and booleans.
+        kind: Dataclass of numbers, tuples of numbers, texts and booleans.
         values: Its values by name, as JSON gave them.
         name: What they are called in the file.
 
@@ -64,9 +64,12 @@ def check_types(kind: type, values: Any, name: str) -> dict[str, Any]:
         _expect(name, key in types, f'known names, {", ".join(types)}', key)
         if types[key] is float:
             is_right = _is_number(value)
+        elif get_origin(types[key]) is tuple:
+            is_right = isinstance(value, list) and all(map(_is_number, value))
         else:
             is_right = type(value) is types[key]
-        _expect(f'{name}.{key}', is_right, f'of type {types[key].__name__}', value)
+        wanted = 'a list of numbers' if get_origin(types[key]) else f'of type {types[key].__name__}'
+        _expect(f'{name}.{key}', is_right, wanted, value)
     return values
 
 

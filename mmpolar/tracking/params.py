@@ -46,7 +46,7 @@ class TrackParams:
         lost_search_size: Side of the search crop in pixels for a lost target.
         scan_after: After so many frames a lost target is looked for in all of the frame: in every
             second frame the search goes on to another part of it.
-        scan_zooms: Sizes that it may then have, in units of its last one.
+        scan_zooms: Sizes that it may then have, in units of its last one, in [0.1, 10].
         contour_share: The box of a result is a mean of the head's box and of the smallest one
             around the contour; this is the share of the second, in [0, 1]. Where the target is
             looked for next depends on the head's box alone.
@@ -112,8 +112,8 @@ class TrackParams:
         if self.scan_after < 0:
             raise ValueError(f'scan_after must be at least 0, got {self.scan_after}')
         object.__setattr__(self, 'scan_zooms', tuple(self.scan_zooms))
-        if not self.scan_zooms or min(self.scan_zooms) <= 0:
-            raise ValueError(f'scan_zooms must be positive numbers, got {self.scan_zooms}')
+        if not 1 <= len(self.scan_zooms) <= 8 or not all(0.1 <= z <= 10 for z in self.scan_zooms):
+            raise ValueError(f'scan_zooms must be 1 to 8 numbers in 0.1..10, got {self.scan_zooms}')
         if self.crop not in CROP_RULES:
             raise ValueError(f'crop must be one of {", ".join(CROP_RULES)}, got {self.crop!r}')
 

@@ -1,10 +1,10 @@
-# The mask stage of a tracker on EfficientNet-Lite0: crops of 160 px, 1.75 times the longer side of the
+# The mask stage of a tracker on EfficientNet-Lite0: crops of 224 px, 1.75 times the longer side of the
 # box. A leaf config trains it alone (model = _base_.mask_stage) or gives a tracker the trained one of the
 # packaged trackers (model = dict(mask_stage=_base_.packaged_mask_stage)), which stays as it is.
 mask_stage = dict(
     type='MaskStage',
     params=dict(
-        crop_size=160, context=1.75, box_share=0.5, search_share=0.5),
+        crop_size=224, context=1.75, box_share=0.8, search_share=0.5),
     data_preprocessor=dict(
         type='MaskCropPreprocessor',
         mean=[127.0, 127.0, 127.0],
