@@ -48,9 +48,9 @@ ABSENT, PRESENT = 0.05, 0.3
 #: Weight of the squared weights beside the mean log likelihood.
 RIDGE = 1e-2
 #: Share of the frames with a tracked target that may fall below the threshold of the lost state.
-FALSELY_LOST = 0.01
+FALSELY_LOST = 0.02
 #: Share of the frames without it that may exceed the threshold of a target found again.
-FALSELY_FOUND = 0.05
+FALSELY_FOUND = 0.15
 
 
 @dataclass(frozen=True)

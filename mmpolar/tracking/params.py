@@ -43,7 +43,9 @@ class TrackParams:
         lost_score: A target that scores less counts as lost: its box stays, its mask is empty, and
             it is looked for all over the search region. 0 to never lose one.
         found_score: A lost target is found again at this score.
-        lost_search_size: Side of the search crop in pixels for a lost target.
+        lost_search_size: Side of the search crop in pixels for a target that stays lost.
+        widen_after: For how many frames it is looked for in the usual search region first: a target
+            that something hides mostly comes back where it was.
         scan_after: After so many frames a lost target is looked for in all of the frame: in every
             second frame the search goes on to another part of it.
         scan_zooms: Sizes that it may then have, in units of its last one, in [0.1, 10].
@@ -81,7 +83,8 @@ class TrackParams:
     lost_score: float = 0.0
     found_score: float = 0.5
     lost_search_size: int = 511
-    scan_after: int = 4
+    widen_after: int = 5
+    scan_after: int = 15
     scan_zooms: tuple[float, ...] = (1.0, 1.6, 0.625)
     contour_share: float = 0.0
 
@@ -109,8 +112,9 @@ class TrackParams:
                     f'{name} must exceed the template size {self.template_size}, up to {MAX_SIDE}, '
                     f'got {value}'
                 )
-        if self.scan_after < 0:
-            raise ValueError(f'scan_after must be at least 0, got {self.scan_after}')
+        for name in ('widen_after', 'scan_after'):
+            if getattr(self, name) < 0:
+                raise ValueError(f'{name} must be at least 0, got {getattr(self, name)}')
         object.__setattr__(self, 'scan_zooms', tuple(self.scan_zooms))
         if not 1 <= len(self.scan_zooms) <= 8 or not all(0.1 <= z <= 10 for z in self.scan_zooms):
             raise ValueError(f'scan_zooms must be 1 to 8 numbers in 0.1..10, got {self.scan_zooms}')

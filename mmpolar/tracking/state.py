@@ -121,7 +121,8 @@ class TargetState(Generic[Code]):
         score = candidate.result.score
         if score < (params.found_score if self.lost_frames else params.lost_score):
             self.lost_frames += 1
-            self.search_size = params.lost_search_size
+            if self.lost_frames > params.widen_after:
+                self.search_size = params.lost_search_size
             return TrackResult(np.asarray(self.box, np.float32), score, visible=False)
         self.lost_frames = 0
         self.search_size = self.usual_search_size

@@ -107,7 +107,8 @@ def test_weights_are_checked(weights):
 
 
 @pytest.mark.parametrize(
-    'options', [dict(scan_after=-1), dict(scan_zooms=()), dict(scan_zooms=[0.01])]
+    'options',
+    [dict(widen_after=-1), dict(scan_after=-1), dict(scan_zooms=()), dict(scan_zooms=[0.01])],
 )
 def test_scan_is_checked(options):
     with pytest.raises(ValueError, match=next(iter(options))):

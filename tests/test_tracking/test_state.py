@@ -23,7 +23,7 @@ def find(target, selected, contour, params):
 
 
 def test_target_that_scores_low_is_lost_and_is_found_at_a_higher_score():
-    params = TrackParams(lost_score=0.3, found_score=0.6, lost_search_size=511)
+    params = TrackParams(lost_score=0.3, found_score=0.6, widen_after=0)
     target, seen = state(), []
     for score in (0.5, 0.2, 0.5, 0.7, 0.4):
         result = find(target, selection(score), SQUARE, params)
@@ -36,6 +36,16 @@ def test_target_that_scores_low_is_lost_and_is_found_at_a_higher_score():
         (True, 0, 255, True),
         (True, 0, 255, True),
     ]
+
+
+def test_a_target_is_looked_for_where_it_was_first_and_in_a_wider_region_then():
+    target, params, sizes = state(), TrackParams(lost_score=0.3, widen_after=2), []
+    for _ in range(4):
+        find(target, selection(0.1), SQUARE, params)
+        sizes.append(target.search_size)
+    assert sizes == [255, 255, 511, 511]
+    find(target, selection(0.9), SQUARE, params)
+    assert target.search_size == 255
 
 
 def test_lost_target_keeps_its_box():
