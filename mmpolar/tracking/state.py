@@ -73,6 +73,10 @@ class TargetState(Generic[Code]):
         size = params.search_size_for(np.prod(box[2:] - box[:2]), frame_size[0] * frame_size[1])
         return cls(code, box, border, size, size)
 
+    def is_far(self, params: TrackParams) -> bool:
+        """Whether the target has been lost for so long that it may be anywhere."""
+        return self.lost_frames > params.widen_after
+
     def search_box(self, frame_size: tuple[int, int], params: TrackParams) -> np.ndarray:
         """The box around which the target is looked for next, (4,) xyxy in pixels.
 
@@ -121,7 +125,7 @@ class TargetState(Generic[Code]):
         score = candidate.result.score
         if score < (params.found_score if self.lost_frames else params.lost_score):
             self.lost_frames += 1
-            if self.lost_frames > params.widen_after:
+            if self.is_far(params):
                 self.search_size = params.lost_search_size
             return TrackResult(np.asarray(self.box, np.float32), score, visible=False)
         self.lost_frames = 0

@@ -312,7 +312,7 @@ class Tracker(Generic[Code]):
         crops, scales = zip(*cut, strict=True)
         maps = self.engine.search([state.code for state in states], np.stack(crops))
         selections = [
-            select_location(score, ltrb, box, scale, search_size, params, state.lost_frames > 0)
+            select_location(score, ltrb, box, scale, search_size, params, state.is_far(params))
             for score, ltrb, box, state, scale in zip(
                 maps.scores, maps.ltrb, boxes, states, scales, strict=True
             )

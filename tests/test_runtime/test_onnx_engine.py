@@ -100,7 +100,7 @@ def test_several_refined_targets_are_found_as_each_alone():
 
 
 def test_lost_target_is_looked_for_in_a_larger_crop(tracker, monkeypatch):
-    tracker.params = replace(tracker.params, lost_score=1.0, found_score=1.0)
+    tracker.params = replace(tracker.params, lost_score=1.0, found_score=1.0, widen_after=0)
     sizes = []
     search = OnnxEngine.search
     monkeypatch.setattr(

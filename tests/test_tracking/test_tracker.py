@@ -163,7 +163,7 @@ def test_an_engine_without_rays_gives_boxes_only():
 
 def test_lost_target_has_an_empty_mask_and_is_looked_for_in_a_larger_crop():
     tracker = Tracker(BrightSpotEngine())
-    tracker.params = replace(tracker.params, lost_score=1.0, found_score=1.0)
+    tracker.params = replace(tracker.params, lost_score=1.0, found_score=1.0, widen_after=0)
     [first] = tracker.init(video()[0], BOXES[:1])
     later = [tracker.step(frame)[0] for frame in video()[1:3]]
     assert [size for _, size in tracker.engine.calls] == [255, 255, 511]
