@@ -40,9 +40,10 @@ class TrackParams:
         score_slope: Scores s become ``sigmoid(slope * logit(s) + offset)`` (Platt, 1999), so that
             they can mean the probability that the target was found; 1 leaves them as they are.
         score_offset: See ``score_slope``.
-        lost_score: A target that scores less counts as lost: its box stays, its mask is empty, and
-            it is looked for all over the search region. 0 to never lose one.
-        found_score: A lost target is found again at this score.
+        lost_score: A target that scores less counts as lost: its box stays and its mask is empty.
+            0 to never lose one.
+        found_score: A target that may be anywhere, after ``widen_after`` frames, is found again at
+            this score: there is more in a wider region that looks like it.
         lost_search_size: Side of the search crop in pixels for a target that stays lost.
         widen_after: For how many frames it is looked for in the usual search region first: a target
             that something hides mostly comes back where it was.
@@ -83,8 +84,8 @@ class TrackParams:
     lost_score: float = 0.0
     found_score: float = 0.5
     lost_search_size: int = 511
-    widen_after: int = 5
-    scan_after: int = 15
+    widen_after: int = 10
+    scan_after: int = 20
     scan_zooms: tuple[float, ...] = (1.0, 1.6, 0.625)
     contour_share: float = 0.0
 

@@ -85,7 +85,7 @@ class TargetState(Generic[Code]):
             params: Hyper-parameters of tracking.
         """
         turn = self.lost_frames - params.scan_after
-        if turn <= 0 or turn % 2 == 0:
+        if not self.is_far(params) or turn <= 0 or turn % 2 == 0:
             return self.box
         boxes = scan_boxes(self.box, frame_size, params)
         return clamp_box(boxes[turn // 2 % len(boxes)], frame_size, params.min_size)
@@ -123,7 +123,7 @@ class TargetState(Generic[Code]):
             Box, score and contour, without a mask.
         """
         score = candidate.result.score
-        if score < (params.found_score if self.lost_frames else params.lost_score):
+        if score < (params.found_score if self.is_far(params) else params.lost_score):
             self.lost_frames += 1
             if self.is_far(params):
                 self.search_size = params.lost_search_size

@@ -83,7 +83,7 @@ def test_a_proposal_changes_nothing():
 
 
 def test_search_goes_on_to_other_parts_of_the_frame_in_every_second_frame():
-    target, params = state(), TrackParams(lost_score=0.3, scan_after=2, min_size=4)
+    target, params = state(), TrackParams(lost_score=0.3, scan_after=2, widen_after=0, min_size=4)
     searched = []
     for _ in range(9):
         searched.append(target.search_box(FRAME, params).tolist())
