@@ -48,9 +48,10 @@ ABSENT, PRESENT = 0.05, 0.3
 #: Weight of the squared weights beside the mean log likelihood.
 RIDGE = 1e-2
 #: Share of the frames with a tracked target that may fall below the threshold of the lost state.
-FALSELY_LOST = 0.02
-#: Share of the frames without it that may exceed the threshold of a target found again.
-FALSELY_FOUND = 0.15
+FALSELY_LOST = 0.01
+#: Share of them that may fall below that of a target found again anywhere in the frame, where there
+#: is more that looks like it.
+BELOW_FOUND = 0.1
 
 
 @dataclass(frozen=True)
@@ -157,10 +158,10 @@ def cut_matrix(rng: np.random.Generator, mask: NDArray[np.uint8]) -> NDArray[np.
     return np.hstack([zoom * np.eye(2), (goal - zoom * (box[:2] + box[2:]) / 2)[:, None]])
 
 
-def record(engine: OnnxEngine, seeds: Sequence[int]) -> tuple[NDArray, NDArray, NDArray]:
-    """Features (N, 5) of found masks, whether it was the target, and whether that was absent."""
+def record(engine: OnnxEngine, seeds: Sequence[int]) -> tuple[NDArray, NDArray]:
+    """Features (N, 5) of found masks, and whether it was the target."""
     tracker = RecordingTracker(changed(engine, Settings((), 0.0, 0.5)))
-    features, is_target, is_absent = [], [], []
+    features, is_target = [], []
     for seed in progress_bar(seeds, desc='fit'):
         for number, (frame, mask, full) in enumerate(sequence(seed, cut=False)):
             if number == 0:
@@ -174,21 +175,23 @@ def record(engine: OnnxEngine, seeds: Sequence[int]) -> tuple[NDArray, NDArray, 
             if row is not None and (on_target or visible < ABSENT or overlap < 0.1):
                 features.append(row)
                 is_target.append(on_target)
-                is_absent.append(visible < ABSENT)
-    return np.array(features), np.array(is_target), np.array(is_absent)
+    return np.array(features), np.array(is_target)
 
 
-def fit(features: NDArray, is_target: NDArray, is_absent: NDArray) -> Settings:
-    """Weights of a logistic regression, and thresholds of its probability."""
+def fit(features: NDArray, is_target: NDArray) -> Settings:
+    """Weights of a logistic regression, and thresholds of its probability.
+
+    Args:
+        features: (N, 5), see :func:`mmpolar.tracking.presence.presence_features`.
+        is_target: (N,) whether the target was found.
+    """
     weights = logistic_regression(features, is_target)
-    presence = 1 / (1 + np.exp(-(features @ weights)))
-    lost = float(np.quantile(presence[is_target], FALSELY_LOST))
-    missed = presence[is_absent] if is_absent.any() else presence[~is_target]
-    found = float(np.quantile(missed, 1 - FALSELY_FOUND)) if len(missed) else lost
+    presence = 1 / (1 + np.exp(-(features[is_target] @ weights)))
+    lost, found = np.quantile(presence, [FALSELY_LOST, BELOW_FOUND])
     return Settings(
         tuple(float(f'{weight:.4g}') for weight in weights),
-        round(lost, 3),
-        round(min(max(found, lost), 0.9), 3),
+        round(float(lost), 2),
+        round(float(found), 2),
     )
 
 

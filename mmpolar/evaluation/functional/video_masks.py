@@ -100,7 +100,7 @@ def quarter_means(scores: np.ndarray) -> list[float]:
     Returns:
         Four means; NaN for a quarter without a known score.
     """
-    return [_mean(part) for part in np.array_split(np.asarray(scores, np.float64), _N_BINS)]
+    return [mean_of_known(part) for part in np.array_split(np.asarray(scores, np.float64), _N_BINS)]
 
 
 def youtube_vos_scores(

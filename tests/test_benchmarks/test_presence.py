@@ -1,0 +1,69 @@
+"""The lost state is fitted and measured as docs/lost.md says."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks import presence
+from mmpolar.structures.polar import mask_to_box
+
+
+def test_regression_finds_the_weights_that_labels_were_sampled_with():
+    rng = np.random.default_rng(0)
+    features = np.hstack([np.ones((20_000, 1)), rng.normal(0, (1.0, 0.1), (20_000, 2))])
+    weights = np.array([0.5, 1.5, -8.0])
+    labels = rng.random(20_000) < 1 / (1 + np.exp(-(features @ weights)))
+    # The ridge draws weights towards 0.
+    found = presence.logistic_regression(features, labels)
+    assert found == pytest.approx(weights, rel=0.2)
+    assert np.sign(found).tolist() == [1, 1, -1]
+
+
+def test_thresholds_are_quantiles_of_the_frames_with_the_target():
+    rng = np.random.default_rng(1)
+    features = np.hstack([np.ones((2000, 1)), rng.normal(size=(2000, 4))])
+    is_target = features[:, 1] + rng.normal(size=2000) > 0
+    settings = presence.fit(features, is_target)
+    shares = 1 / (1 + np.exp(-(features[is_target] @ settings.presence)))
+    assert (shares < settings.lost_score).mean() == pytest.approx(presence.FALSELY_LOST, abs=0.01)
+    assert (shares < settings.found_score).mean() == pytest.approx(presence.BELOW_FOUND, abs=0.02)
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_a_cut_moves_the_target_within_the_frame(seed):
+    mask = np.zeros((360, 480), np.uint8)
+    mask[100:180, 200:260] = 1
+    matrix = presence.cut_matrix(np.random.default_rng(seed), mask)
+    moved = cv2.warpAffine(mask, matrix, presence.SIZE, flags=cv2.INTER_NEAREST)
+    sides = np.diff(mask_to_box(moved).reshape(2, 2), axis=0)[0]
+    zoom = matrix[0, 0]
+    assert 0.5 <= zoom <= 2
+    np.testing.assert_allclose(sides, zoom * np.array([60, 80]), atol=2)
+
+
+def test_shares_are_those_of_all_frames():
+    present = np.array([1, 1, 0, 0, 1, 1])
+    visible = np.array([1, 0, 0, 1, 0, 1])
+    overlaps = np.array([0.8, 0.6, np.nan, np.nan, 0.2, 0.7])
+    after = np.array([0, 0, 1, 1, 1, 1])
+    track = np.stack([present, visible, overlaps, after]).astype(float)
+    values = presence.summarize([track], cut=False)
+    assert values['absent_flagged'] == 1 / 2
+    assert values['present_flagged'] == 2 / 4
+    assert values['box_iou'] == pytest.approx(0.575)
+    assert (values['found_again'], values['recovery']) == (1, 2)
+    cut = presence.summarize([track], cut=True)
+    assert cut['present_flagged'] == 1 / 2
+    assert cut['recovery'] == 4
+
+
+@pytest.mark.slow
+def test_command_measures_both_states(tmp_path, capsys):
+    out = tmp_path / 'presence.json'
+    assert presence.main(['--videos', '1', '--threads', '1', '--out', str(out)]) == 0
+    report = json.loads(out.read_text())
+    assert report['videos']['off']['absent_flagged'] == 0
+    assert 0 <= report['videos']['on']['absent_flagged'] <= 1
+    assert '| cuts |' in capsys.readouterr().out
