@@ -95,6 +95,9 @@ HASH = '0' * 64
     [
         ('params', [1]),
         ('params.stride', 0),
+        ('params.scan_zooms', 1.0),
+        ('params.scan_zooms', [1.0, '2']),
+        ('params.scan_zooms', [1e-9]),
         ('params.stride', '8'),
         ('params.stride', True),
         ('params.stride', 8.5),
