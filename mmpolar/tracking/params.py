@@ -53,6 +53,10 @@ class TrackParams:
         contour_share: The box of a result is a mean of the head's box and of the smallest one
             around the contour; this is the share of the second, in [0, 1]. Where the target is
             looked for next depends on the head's box alone.
+        steady_cutoff: Against jitter, box and contour of the results pass through a filter
+            (:class:`mmpolar.tracking.one_euro.OneEuroFilter`) of this cutoff in periods a frame;
+            .05 to .2 are of use, 0 leaves them as they are. The search does not depend on it.
+        steady_gain: By how much the cutoff grows with the speed in sides of the target a frame.
 
     Raises:
         ValueError: If a value is out of range.
@@ -88,6 +92,8 @@ class TrackParams:
     scan_after: int = 20
     scan_zooms: tuple[float, ...] = (1.0, 1.6, 0.625)
     contour_share: float = 0.0
+    steady_cutoff: float = 0.0
+    steady_gain: float = 2.0
 
     def __post_init__(self) -> None:
         shares = ('window_influence', 'lr', 'score_ratio', 'small_target_share')
@@ -113,7 +119,7 @@ class TrackParams:
                     f'{name} must exceed the template size {self.template_size}, up to {MAX_SIDE}, '
                     f'got {value}'
                 )
-        for name in ('widen_after', 'scan_after'):
+        for name in ('widen_after', 'scan_after', 'steady_cutoff', 'steady_gain'):
             if getattr(self, name) < 0:
                 raise ValueError(f'{name} must be at least 0, got {getattr(self, name)}')
         object.__setattr__(self, 'scan_zooms', tuple(self.scan_zooms))

@@ -10,6 +10,7 @@ from mmpolar.structures.crop import Border
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking.mask_stage import FoundMask, MaskMemory, MaskParams
+from mmpolar.tracking.one_euro import OneEuroFilter
 from mmpolar.tracking.params import TrackParams
 from mmpolar.tracking.presence import scan_boxes
 from mmpolar.tracking.selection import Selection, box_around, calibrate, clamp_box
@@ -42,6 +43,8 @@ class TargetState(Generic[Code]):
         search_size: Side of the next search crop in pixels.
         lost_frames: For how many frames the target has been lost; 0 while it is visible.
         mask_memory: References of the mask stage.
+        box_filter: Filter of the results' boxes, if they are to be steady.
+        contour_filter: That of their contours.
     """
 
     code: Code
@@ -51,6 +54,8 @@ class TargetState(Generic[Code]):
     search_size: int
     lost_frames: int = 0
     mask_memory: MaskMemory = field(default_factory=MaskMemory)
+    box_filter: OneEuroFilter | None = None
+    contour_filter: OneEuroFilter | None = None
 
     @classmethod
     def start(
@@ -132,6 +137,22 @@ class TargetState(Generic[Code]):
         self.search_size = self.usual_search_size
         self.box = candidate.head_box
         return candidate.result
+
+    def steady(self, result: TrackResult, params: TrackParams) -> TrackResult:
+        """The result with less jitter of box and contour; a lost target starts the filter anew."""
+        if params.steady_cutoff == 0 or result.lost:
+            self.box_filter = self.contour_filter = None
+            return result
+        if self.box_filter is None:
+            side = float(np.sqrt(np.prod(result.box[2:] - result.box[:2])))
+            gain = params.steady_gain / max(side, 1.0)
+            self.box_filter, self.contour_filter = (
+                OneEuroFilter(params.steady_cutoff, gain) for _ in range(2)
+            )
+        box, polygon = self.box_filter(result.box).astype(np.float32), result.polygon
+        if polygon is not None:
+            polygon = self.contour_filter(polygon).astype(np.float32)
+        return replace(result, box=box, polygon=polygon)
 
     def take_mask(
         self,

@@ -240,7 +240,10 @@ class Tracker(Generic[Code]):
             for state, (selection, polygon) in zip(states, found, strict=True)
         ]
         if self.mask_params is None:
-            results = [s.settle(c, params) for s, c in zip(states, candidates, strict=True)]
+            results = [
+                state.steady(state.settle(candidate, params), params)
+                for state, candidate in zip(states, candidates, strict=True)
+            ]
             return self._fill_contours(frame, results)
         return self._segment(frame, states, candidates)
 
@@ -376,7 +379,7 @@ class Tracker(Generic[Code]):
                 result = state.take_mask(found, result, size, params, mask_params)
             else:
                 result = replace(result, mask=np.zeros(size, np.uint8))
-            answers.append(result)
+            answers.append(state.steady(result, params))
         return answers
 
     def _find_masks(
