@@ -72,7 +72,7 @@ def test_wheel_holds_package_and_mim_folder(source):
     runtime = {
         name for name, condition in required if "extra == 'runtime'" in condition.replace('"', "'")
     }
-    assert runtime == {'numpy', 'onnxruntime', 'opencv-python-headless'}
+    assert runtime == {'av', 'numpy', 'onnxruntime', 'opencv-python-headless', 'pillow'}
     extras = re.findall(r'^Provides-Extra: (.+)$', metadata, re.MULTILINE)
     assert {'all', 'export', 'mim', 'optional', 'runtime', 'tests', 'train', 'vot'} == set(extras)
 

@@ -1,10 +1,12 @@
 """Without MMCV's compiled module everything imports and a tracker computes; a detector says what it lacks."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-SUPPORT = Path(__file__).resolve().parents[1] / 'support'
+ROOT = Path(__file__).resolve().parents[2]
+SUPPORT = ROOT / 'tests/support'
 #: A Python in which the compiled module cannot be found, as with mmcv-lite.
 CODE = """
 import sys
@@ -36,7 +38,8 @@ except RuntimeError as error:
 
 def test_tracker_needs_no_operators_and_detectors_say_which():
     done = subprocess.run(
-        [sys.executable, '-c', f'import sys; sys.path.append({str(SUPPORT)!r})\n{CODE}'],
+        [sys.executable, '-c', CODE],
+        env=os.environ | dict(PYTHONPATH=os.pathsep.join(map(str, (ROOT, SUPPORT)))),
         capture_output=True,
         text=True,
         timeout=300,
