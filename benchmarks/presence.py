@@ -51,7 +51,7 @@ RIDGE = 1e-2
 FALSELY_LOST = 0.01
 #: Share of them that may fall below that of a target found again anywhere in the frame, where there
 #: is more that looks like it.
-BELOW_FOUND = 0.1
+BELOW_FOUND = 0.2
 
 
 @dataclass(frozen=True)

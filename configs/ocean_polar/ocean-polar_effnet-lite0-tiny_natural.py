@@ -15,7 +15,13 @@ model = dict(
         feat_channels=32,
         match_channels=16,
         dilations=(1, 3),
-        n_samples=12))
+        n_samples=12),
+    mask_stage=dict(
+        params=dict(
+            crop_size=160,
+            presence=(-0.5534, 0.3264, 3.058, -1.762, 26.04))),
+    test_cfg=dict(
+        score_slope=1.26, score_offset=-1.82, lost_score=0.35, found_score=0.85))
 custom_hooks = [
     dict(
         type='BackboneUnfreezeHook',
