@@ -21,7 +21,7 @@ from mmpolar.cli.inputs import tool_parser
 from mmpolar.datasets import ImageFolderDataset
 from mmpolar.mining.pool import default_test_pipeline
 from mmpolar.mining.scoring import prediction_mode
-from mmpolar.registry import LOOPS
+from mmpolar.registry import DATASETS, LOOPS
 
 DESCRIPTION = """\
 Time one round of hard-negative mining against plain inference, side by side in one run.
@@ -103,6 +103,15 @@ def main() -> None:
         watch = SideBySide(args)
         build_runner(args, images, Path(folder) / 'work', watch).train()
         watch.print_table()
+
+
+@DATASETS.register_module()
+class BoxedImageFolder(ImageFolderDataset):
+    """Images that may be positives, as each has a box; nothing trains on them here."""
+
+    def get_data_info(self, idx: int) -> dict:
+        box = dict(bbox=[0.0, 0.0, 8.0, 8.0], bbox_label=0, ignore_flag=0)
+        return super().get_data_info(idx) | dict(instances=[box])
 
 
 @LOOPS.register_module()
@@ -240,7 +249,10 @@ def build_runner(
             num_workers=0,
             sampler=dict(type='DefaultSampler', shuffle=False),
             dataset=dict(
-                type='mmpolar.CompositeDataset', positives=pool, negatives=pool, num_composites=1
+                type='mmpolar.CompositeDataset',
+                positives=dict(pool, type='mmpolar.BoxedImageFolder'),
+                negatives=pool,
+                num_composites=1,
             ),
         ),
         train_cfg=dict(type='mmpolar.RoundsLoop', max_epochs=args.repeats + 1),

@@ -23,10 +23,19 @@ PROGRAMS = [
 ]
 
 
+def heed_interrupts():
+    """In the child: programs that a shell starts in the background ignore SIGINT, and so do theirs."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_program_that_is_stopped_says_so_in_one_line():
     code = 'import mmpolar.cli, time; print(flush=True); time.sleep(600)'
     process = subprocess.Popen(
-        [sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, '-c', code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
     )
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
@@ -58,7 +67,10 @@ def test_tracking_that_is_stopped_leaves_what_it_has(tmp_path):
     ]
     command += ['1', '--box', '20,10,20,20', '--model', str(small_model_folder())]
     process = subprocess.Popen(
-        [*command, '--out', str(out / 'o.mp4')], stderr=subprocess.PIPE, text=True
+        [*command, '--out', str(out / 'o.mp4')],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
     )
     deadline = time.monotonic() + 120
     while not (out.is_dir() and any(file.stat().st_size for file in out.iterdir())):

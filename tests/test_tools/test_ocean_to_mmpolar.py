@@ -237,7 +237,7 @@ def test_misfits_are_told_in_one_line_and_leave_an_older_file_alone(source, tmp_
     out.write_bytes(b'older')
     line = refuse(capsys, odd, out)
     assert line.startswith(f'error: {odd} was not converted: ')
-    assert '1 without a place in the model: classifier.filter 4.' in line
+    assert '1 unknown to the model: classifier.filter 4.' in line
     assert out.read_bytes() == b'older'
 
     tool.main([str(odd), str(out), '--leave-out', 'classifier.', 'align_head.', '--no-mask-head'])
