@@ -126,6 +126,8 @@ MOVED_MODULES: dict[str, NewModule] = {
         'mmpolar.utils.checkpoints',
     ),
     'mmpolar.utils.published_checkpoint': {
+        'FORMAT': 'mmpolar.utils.checkpoints.release_checkpoint',
+        'FORMAT_VERSION': 'mmpolar.utils.checkpoints.release_checkpoint',
         'PublishedCheckpoint': 'mmpolar.utils.checkpoints:ReleaseCheckpoint',
         'TrainingFacts': 'mmpolar.utils.checkpoints',
         'facts_of_training': 'mmpolar.utils.checkpoints',
