@@ -13,7 +13,7 @@ from mmpolar.datasets.left_out import LeftOut
 from mmpolar.structures.boxes import turned_corners
 from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.structures.polar import mask_to_box, rasterize_polygon
-from mmpolar.structures.vot_region import check_runs, decode_runs
+from mmpolar.structures.rle import check_runs, decode_runs, unpack_runs
 from mmpolar.utils.image_limits import check_coordinates, check_image_size
 from mmpolar.utils.issues import ERROR
 from mmpolar.utils.text_file import read_json
@@ -21,8 +21,6 @@ from mmpolar.utils.text_file import read_json
 T = TypeVar('T')
 #: Longest contour in pixels that pycocotools gets, which needs memory for five times as many points.
 _LONGEST_CONTOUR = 2**20
-#: Most characters of a number in compressed run lengths: 35 bits.
-_MOST_CHARACTERS = 7
 
 
 @dataclass(frozen=True)
@@ -284,44 +282,6 @@ def _runs(segmentation: dict, size: tuple[int, int]) -> np.ndarray:
     if isinstance(counts, str | bytes):
         counts = unpack_runs(counts)
     return check_runs(counts, size)
-
-
-def unpack_runs(packed: str | bytes) -> np.ndarray:
-    """Run lengths of COCO's compressed form.
-
-    A number is a group of characters of five bits each, the lowest first; bit 6 of a character says
-    that another one follows, and bit 5 of the last one is the sign. From the fourth number on, the
-    number before the last one is taken off.
-
-    Args:
-        packed: The characters.
-
-    Returns:
-        Run lengths of shape (R,), int64.
-
-    Raises:
-        ValueError: If the characters are no such numbers.
-    """
-    data = packed.encode() if isinstance(packed, str) else packed
-    if not data:
-        return np.zeros(0, dtype=np.int64)
-    codes = np.frombuffer(data, np.uint8).astype(np.int64) - ord('0')
-    is_last = codes & 32 == 0
-    ends = np.flatnonzero(is_last) + 1
-    starts = np.concatenate([[0], ends[:-1]])
-    lengths = ends - starts if is_last[-1] else np.array([0])
-    if (
-        codes.min() < 0
-        or codes.max() > 63
-        or not 1 <= lengths.min() <= lengths.max() <= _MOST_CHARACTERS
-    ):
-        raise ValueError('its compressed run lengths are damaged')
-    positions = np.arange(len(codes)) - np.repeat(starts, lengths)
-    runs = np.add.reduceat((codes & 31) << (5 * positions), starts)
-    runs -= np.where(codes[ends - 1] & 16, np.int64(1) << (5 * lengths), 0)
-    runs[1::2] = np.cumsum(runs[1::2])
-    runs[2::2] = np.cumsum(runs[2::2])
-    return runs
 
 
 def _is_short(polygons: list[np.ndarray], size: tuple[int, int]) -> bool:

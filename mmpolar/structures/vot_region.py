@@ -6,7 +6,6 @@ follow mmpolar: pixel centres at integers.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,9 @@ import numpy as np
 from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.structures.polar import mask_to_box, rasterize_polygon
+from mmpolar.structures.rle import decode_runs, encode_runs
 from mmpolar.structures.track_result import TrackResult
-from mmpolar.utils.image_limits import MAX_COORDINATE, check_coordinates, check_image_size
+from mmpolar.utils.image_limits import MAX_COORDINATE, check_coordinates
 
 _SEPARATORS = re.compile(r'[,\s]+')
 _NO_BOX = np.full(4, np.nan)
@@ -177,74 +177,6 @@ def result_region(result: TrackResult, kind: str) -> Rectangle | MaskRegion:
     if kind == 'box':
         return Rectangle(*to_corner_xywh(result.box).tolist())
     return mask_to_region(result.mask)
-
-
-def encode_runs(mask: np.ndarray) -> np.ndarray:
-    """Lengths of the runs of equal pixels, row by row.
-
-    Args:
-        mask: Mask of shape (h, w), 0 or 1.
-
-    Returns:
-        Run lengths of shape (R,), int64: zeros, ones, zeros and so on; the first may be 0. Their
-        sum is ``h * w``.
-    """
-    flat = np.asarray(mask).ravel()
-    if flat.size == 0:
-        return np.zeros(0, dtype=np.int64)
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    runs = np.diff(np.concatenate([[0], edges, [flat.size]]))
-    return np.concatenate([[0], runs]) if flat[0] else runs
-
-
-def decode_runs(runs: Sequence[int] | np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Mask of run lengths; see :func:`encode_runs`.
-
-    Args:
-        runs: Lengths of the runs of zeros and ones in turn, zeros first. Zeros at the end may be
-            left out.
-        size: Height and width of the mask.
-
-    Returns:
-        Mask of shape (h, w), uint8 0/1.
-
-    Raises:
-        ValueError: See :func:`check_runs`.
-    """
-    runs = check_runs(runs, size)
-    rest = size[0] * size[1] - int(runs.sum())
-    values = np.arange(len(runs) + 1, dtype=np.uint8) & 1
-    values[-1] = 0
-    return np.repeat(values, np.append(runs, rest)).reshape(size)
-
-
-def check_runs(runs: Sequence[int] | np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Run lengths that fit a mask, checked before anything of the mask's size is allocated.
-
-    Args:
-        runs: Lengths of the runs.
-        size: Height and width of the mask.
-
-    Returns:
-        Run lengths of shape (R,), int64.
-
-    Raises:
-        ValueError: If they are no whole numbers of at least 0, they are longer than the mask, or
-            the mask has too many pixels.
-    """
-    height, width = size if 0 in size else check_image_size(*size)
-    found = np.asarray(runs)
-    if found.ndim != 1 or (found.size and found.dtype.kind not in 'iuf'):
-        raise ValueError(f'run lengths must be whole numbers, got {str(runs)[:60]}')
-    total = height * width
-    # Each one first: the sum of larger ones would overflow.
-    fits = bool(((found >= 0) & (found <= total) & (found == np.floor(found))).all())
-    if not fits or found.sum() > total:
-        raise ValueError(
-            f'runs of {found.sum(dtype=np.float64):.0f} pixels do not fit a mask of {width} x '
-            f'{height} pixels'
-        )
-    return found.astype(np.int64)
 
 
 def _parse_mask(text: str) -> MaskRegion:

@@ -13,10 +13,10 @@ from mmpolar.datasets.coco_annotations import (
     decode_segmentation,
     read_coco_file,
     segmentation_area,
-    unpack_runs,
 )
 from mmpolar.datasets.left_out import LeftOut
 from mmpolar.structures.polar import rasterize_polygon
+from mmpolar.structures.rle import unpack_runs
 
 SIZE = (40, 60)
 SQUARE = [10, 5, 30, 5, 30, 25, 10, 25]

@@ -26,7 +26,8 @@ from mmpolar.datasets.converters import (
 )
 from mmpolar.datasets.converters.clip import ClipFrame, find_image, group_into_clips
 from mmpolar.datasets.left_out import LeftOut
-from mmpolar.structures.vot_region import encode_runs, mask_to_region
+from mmpolar.structures.rle import encode_runs
+from mmpolar.structures.vot_region import mask_to_region
 from mmpolar.utils.image import read_image, read_mask
 from mmpolar.utils.outputs import OutputOverInputError
 

@@ -23,7 +23,8 @@ from mmpolar.datasets.converters.clip import (
 from mmpolar.datasets.converters.cvat_tasks import Task, number_frames, read_tasks
 from mmpolar.datasets.left_out import LeftOut
 from mmpolar.structures.boxes import turned_corners
-from mmpolar.structures.vot_region import MaskRegion, decode_runs, region_mask
+from mmpolar.structures.rle import decode_runs
+from mmpolar.structures.vot_region import MaskRegion, region_mask
 from mmpolar.utils.image import list_images, read_image_size
 from mmpolar.utils.image_limits import check_coordinates
 
