@@ -4,19 +4,17 @@ See ``--help``.
 """
 
 import argparse
-import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.shared.model_report import add_model_arguments, write_report
 from mmpolar.apis import init_tracker
 from mmpolar.cli.inputs import tool_parser
 from mmpolar.datasets.synthetic import PHOTO_SCENES, photo_scene
 from mmpolar.evaluation.functional import mean_movement, mean_of_known, temporal_instability
-from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.progress import progress_bar
@@ -47,24 +45,18 @@ def main(argv: list[str] | None = None) -> int:
         print(
             f'steady_cutoff {cutoff:g}: box {100 * box:.2f} % of its side a frame, T {stability:.4f}'
         )
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
+    write_report(args.out, report)
     return 0
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = tool_parser(DESCRIPTION, EPILOG, 'python -m benchmarks.jitter')
-    parser.add_argument(
-        '--model', default=DEFAULT_MODEL, help='name or folder (default: %(default)s)'
-    )
+    add_model_arguments(parser)
     parser.add_argument('--frames', type=int, default=40, help='of each clip (default: 40)')
     parser.add_argument(
         '--noise', type=float, default=4.0, help='standard deviation of the noise (default: 4)'
     )
     parser.add_argument('--cutoff', type=float, default=0.1, help='of the filter (default: 0.1)')
-    parser.add_argument('--threads', type=int, help='threads of the network')
-    parser.add_argument('--out', type=Path, help='write what was measured to this JSON file')
     args = parser.parse_args(argv)
     if args.frames < 2:
         parser.error(f'--frames must be at least 2, got {args.frames}')

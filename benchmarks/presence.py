@@ -8,21 +8,22 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.shared.model_report import add_model_arguments, write_report
 from mmpolar.cli.inputs import tool_parser
 from mmpolar.datasets.synthetic.video_generator import make_scene
 from mmpolar.evaluation.functional import absence_scores, mean_of_known
-from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.runtime import OnnxEngine
 from mmpolar.structures.boxes import box_overlap
 from mmpolar.structures.polar import mask_to_box
+from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import Tracker, TrackParams
+from mmpolar.tracking.mask_stage import FoundMask, MaskReference
 from mmpolar.tracking.presence import presence_features
 from mmpolar.utils.progress import progress_bar
 
@@ -77,6 +78,26 @@ class RecordingTracker(Tracker):
         return self.found
 
 
+class TrackedFrame(NamedTuple):
+    """What a tracker found in a frame, and what was there.
+
+    Attributes:
+        number: Index of the frame.
+        result: What was found.
+        found: What the mask stage found.
+        first: The mask stage's reference of the first frame.
+        visible: Share of the target's area that is visible.
+        overlap: Overlap of the box with the true one; NaN where the target is absent.
+    """
+
+    number: int
+    result: TrackResult
+    found: FoundMask
+    first: MaskReference | None
+    visible: float
+    overlap: float
+
+
 def main(argv: list[str] | None = None) -> int:
     """Fit and measure as the arguments say; returns the exit status."""
     args = parse_args(argv)
@@ -99,21 +120,15 @@ def main(argv: list[str] | None = None) -> int:
             for state, one in (('off', off), ('on', settings))
         }
         print(format_table(name, report[name]), flush=True)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
+    write_report(args.out, report)
     return 0
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = tool_parser(DESCRIPTION, EPILOG, 'python -m benchmarks.presence')
-    parser.add_argument(
-        '--model', default=DEFAULT_MODEL, help='name or folder (default: %(default)s)'
-    )
+    add_model_arguments(parser)
     parser.add_argument('--videos', type=int, default=40, help='of each kind (default: 40)')
     parser.add_argument('--fit', action='store_true', help='fit weights and thresholds first')
-    parser.add_argument('--threads', type=int, help='threads of the network')
-    parser.add_argument('--out', type=Path, help='write what was measured to this JSON file')
     args = parser.parse_args(argv)
     if args.videos < 1:
         parser.error(f'--videos must be at least 1, got {args.videos}')
@@ -123,7 +138,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def sequence(seed: int, cut: bool) -> Iterator[tuple[NDArray, NDArray, int]]:
     """Frames of a hard video, with the target's mask and its full area in pixels."""
     scene = make_scene(seed, 'val', 0, FRAMES, SIZE, difficulty=0.0 if cut else 1.0)
-    matrix = cut_matrix(np.random.default_rng(seed), scene.render(CUT_AT)[1])
+    matrix = cut_matrix(np.random.default_rng(seed), scene.render(CUT_AT)[1]) if cut else None
     full = None
     for number in range(len(scene)):
         frame, mask = scene.render(number)
@@ -158,21 +173,28 @@ def cut_matrix(rng: np.random.Generator, mask: NDArray[np.uint8]) -> NDArray[np.
     return np.hstack([zoom * np.eye(2), (goal - zoom * (box[:2] + box[2:]) / 2)[:, None]])
 
 
+def follow(tracker: RecordingTracker, seed: int, cut: bool) -> Iterator[TrackedFrame]:
+    """Track a hard video from the first frame's box; every frame after it."""
+    for number, (frame, mask, full) in enumerate(sequence(seed, cut)):
+        if number == 0:
+            [state], _ = tracker.start(frame, [mask_to_box(mask)])
+            continue
+        [result] = tracker.find(frame, [state])
+        [found] = tracker.found
+        overlap = box_overlap(result.box, mask_to_box(mask)) if mask.any() else np.nan
+        visible = cv2.countNonZero(mask) / full
+        yield TrackedFrame(number, result, found, state.mask_memory.first, visible, overlap)
+
+
 def record(engine: OnnxEngine, seeds: Sequence[int]) -> tuple[NDArray, NDArray]:
     """Features (N, 5) of found masks, and whether it was the target."""
     tracker = RecordingTracker(changed(engine, Settings((), 0.0, 0.5)))
     features, is_target = [], []
     for seed in progress_bar(seeds, desc='fit'):
-        for number, (frame, mask, full) in enumerate(sequence(seed, cut=False)):
-            if number == 0:
-                [state], _ = tracker.start(frame, [mask_to_box(mask)])
-                continue
-            [result] = tracker.find(frame, [state])
-            row = presence_features(result.score, tracker.found[0], state.mask_memory.first)
-            visible = cv2.countNonZero(mask) / full
-            overlap = box_overlap(result.box, mask_to_box(mask)) if mask.any() else 0.0
-            on_target = visible >= PRESENT and overlap >= 0.4
-            if row is not None and (on_target or visible < ABSENT or overlap < 0.1):
+        for one in follow(tracker, seed, cut=False):
+            row = presence_features(one.result.score, one.found, one.first)
+            on_target = one.visible >= PRESENT and one.overlap >= 0.4
+            if row is not None and (on_target or one.visible < ABSENT or one.overlap < 0.1):
                 features.append(row)
                 is_target.append(on_target)
     return np.array(features), np.array(is_target)
@@ -215,19 +237,14 @@ def measure(
     engine: OnnxEngine, settings: Settings, seeds: Sequence[int], cut: bool, what: str
 ) -> dict[str, float]:
     """Scores of the lost state, and of the boxes, over all videos."""
-    tracker = Tracker(changed(engine, settings))
+    tracker = RecordingTracker(changed(engine, settings))
     tracks = []
     for seed in progress_bar(seeds, desc=what):
-        rows = []
-        for number, (frame, mask, full) in enumerate(sequence(seed, cut)):
-            if number == 0:
-                tracker.init(frame, [mask_to_box(mask)])
-                continue
-            [result] = tracker.step(frame)
-            visible = cv2.countNonZero(mask) / full
-            overlap = box_overlap(result.box, mask_to_box(mask)) if mask.any() else np.nan
-            if not ABSENT <= visible < PRESENT:
-                rows.append((visible >= PRESENT, result.visible, overlap, number > CUT_AT))
+        rows = [
+            (one.visible >= PRESENT, one.result.visible, one.overlap, one.number > CUT_AT)
+            for one in follow(tracker, seed, cut)
+            if not ABSENT <= one.visible < PRESENT
+        ]
         tracks.append(np.array(rows, float).T)
     return summarize(tracks, cut)
 
@@ -245,14 +262,16 @@ def summarize(tracks: Sequence[NDArray], cut: bool) -> dict[str, float]:
     used = after if cut else np.ones_like(after)
     scores = [absence_scores(one[0], one[1], one[2]) for one in tracks]
     values = dict(
-        absent_flagged=_mean(~visible[~present & used]),
-        present_flagged=_mean(~visible[present & used]),
-        box_iou=_mean(overlaps[present & used]),
+        absent_flagged=mean_of_known(~visible[~present & used]),
+        present_flagged=mean_of_known(~visible[present & used]),
+        box_iou=mean_of_known(overlaps[present & used]),
     )
     if cut:
         waits = [_wait(one) for one in tracks]
         known = [wait for wait in waits if wait < np.inf]
-        values |= dict(found_again=_mean([wait <= 10 for wait in waits]), recovery=_mean(known))
+        values |= dict(
+            found_again=mean_of_known([wait <= 10 for wait in waits]), recovery=mean_of_known(known)
+        )
         values['ever_found'] = len(known) / len(waits)
     else:
         values['found_again'] = mean_of_known([one.found_again for one in scores])
@@ -289,10 +308,6 @@ def _wait(track: NDArray) -> float:
     present, visible, overlaps, after = track
     hits = np.flatnonzero(((present * visible) > 0)[after > 0] & (overlaps[after > 0] >= 0.3))
     return hits[0] + 1 if len(hits) else np.inf
-
-
-def _mean(values: Any) -> float:
-    return float(np.mean(values)) if len(values) else float('nan')
 
 
 if __name__ == '__main__':

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmpolar.evaluation.functional.means import mean_of_known
+
 #: Box overlap from which a target counts as found again.
 FOUND_OVERLAP = 0.3
 #: Frames within which it should be.
@@ -61,12 +63,8 @@ def absence_scores(present: NDArray, visible: NDArray, overlaps: NDArray) -> Abs
     waits = np.array(waits, np.float64)
     known = waits[np.isfinite(waits)]
     return AbsenceScores(
-        absent_flagged=_mean(~visible[~present]),
-        present_flagged=_mean(~visible[present]),
-        found_again=_mean(waits <= FOUND_WITHIN),
-        recovery=_mean(known),
+        absent_flagged=mean_of_known(~visible[~present]),
+        present_flagged=mean_of_known(~visible[present]),
+        found_again=mean_of_known(waits <= FOUND_WITHIN),
+        recovery=mean_of_known(known),
     )
-
-
-def _mean(values: NDArray) -> float:
-    return float(np.mean(values)) if len(values) else float('nan')

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mmpolar.evaluation.functional.means import mean_of_known
+
 # Bins of a shape context: in the logarithm of the distance, in units of the mean distance of two
 # points of the contour, and in the angle.
 _RADIAL_EDGES = np.geomspace(1 / 8, 2, 5)
@@ -58,8 +60,7 @@ def mean_movement(boxes: NDArray) -> float:
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     sides = np.sqrt(np.prod(boxes[:-1, 2:] - boxes[:-1, :2], axis=1))
     steps = np.linalg.norm(np.diff(boxes, axis=0).reshape(-1, 2, 2), axis=2).mean(1)
-    known = (steps / np.maximum(sides, 1.0))[~np.isnan(steps)]
-    return float(known.mean()) if len(known) else float('nan')
+    return mean_of_known(steps / np.maximum(sides, 1.0))
 
 
 def longest_contour(mask: NDArray) -> NDArray[np.float64]:

@@ -1,0 +1,26 @@
+"""What benchmarks of one exported tracker have in common on the command line."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmpolar.model_zoo import DEFAULT_MODEL
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the tracker, its threads, and the file for what is measured."""
+    parser.add_argument(
+        '--model', default=DEFAULT_MODEL, help='name or folder (default: %(default)s)'
+    )
+    parser.add_argument('--threads', type=int, help='threads of the network')
+    parser.add_argument('--out', type=Path, help='write what was measured to this JSON file')
+
+
+def write_report(path: Path | None, report: Mapping[str, Any]) -> None:
+    """Write what was measured as JSON, if a file was given; its folder is made."""
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
