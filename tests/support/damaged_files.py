@@ -14,6 +14,7 @@ import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -226,36 +227,66 @@ FORMATS = {
 }
 
 
-def main(root: Path, count: int) -> None:
-    """Read ``count`` damaged files of each format below ``root``."""
+def limit_memory() -> None:
+    """Let this process have MEMORY beyond what it has taken for its libraries."""
     logging.disable(logging.CRITICAL)
     warnings.simplefilter('ignore')
-    cv2.setLogLevel(0)
     pages = int(Path('/proc/self/statm').read_text().split()[0])
     limit = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def read_damaged(
+    name: str,
+    path: Path,
+    change: Callable[[bytes, int], bytes],
+    read: Callable[[], object],
+    documented: tuple[type[Exception], ...],
+    count: int,
+) -> None:
+    """Read a file, then ``count`` damaged ones in its place; print how many were read and refused.
+
+    Args:
+        name: What is printed for the file.
+        path: The file.
+        change: The damaged content, of the whole one and a seed.
+        read: Reads it.
+        documented: What that may raise.
+        count: Number of seeds.
+    """
+    whole = path.read_bytes()
+    read()  # the whole file is read without an error
+    outcomes = Counter()
+    for seed in range(count):
+        path.write_bytes(change(whole, seed))
+        try:
+            read()
+            outcomes['read'] += 1
+        except documented:
+            outcomes['refused'] += 1
+        except BaseException:
+            print(f'{name}, seed {seed}: {path.read_bytes()!r}'[:2000], file=sys.stderr)
+            raise
+    print(json.dumps([name, outcomes['read'], outcomes['refused']]), flush=True)
+
+
+def damaged_once(number: int, is_text: bool, is_png: bool, whole: bytes, seed: int) -> bytes:
+    """Damaged content of a file of format ``number``; most of PNG's have right checksums."""
+    damaged = damage(whole, np.random.default_rng([number, seed]), is_text)
+    return with_checksums(damaged) if is_png and seed % 4 else damaged
+
+
+def main(root: Path, count: int) -> None:
+    """Read ``count`` damaged files of each format below ``root``."""
+    cv2.setLogLevel(0)
+    limit_memory()
     for number, (name, (make, is_text)) in enumerate(FORMATS.items()):
         folder = root / str(number)
         folder.mkdir()
         cv2.imwrite(str(folder / 'a.png'), np.zeros((*SIZE, 3), np.uint8))
         path, read = make(folder)
-        whole = path.read_bytes()
-        read()  # the whole file is read without an error
-        outcomes = Counter()
-        for seed in range(count):
-            damaged = damage(whole, np.random.default_rng([number, seed]), is_text)
-            if path.suffix == '.png' and seed % 4:
-                damaged = with_checksums(damaged)
-            path.write_bytes(damaged)
-            try:
-                read()
-                outcomes['read'] += 1
-            except DOCUMENTED:
-                outcomes['refused'] += 1
-            except BaseException:
-                print(f'{name}, seed {seed}: {path.read_bytes()!r}'[:2000], file=sys.stderr)
-                raise
-        print(json.dumps([name, outcomes['read'], outcomes['refused']]))
+        change = partial(damaged_once, number, is_text, path.suffix == '.png')
+        read_damaged(name, path, change, read, DOCUMENTED, count)
 
 
 if __name__ == '__main__':

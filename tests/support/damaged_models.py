@@ -5,19 +5,14 @@ whose reader raised anything but the documented errors.
 """
 
 import io
-import json
-import logging
-import resource
 import sys
-import warnings
 import zipfile
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from damaged_files import MEMORY, damage
+from damaged_files import damage, limit_memory, read_damaged
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from torch import nn
@@ -197,31 +192,18 @@ CASES = {
 
 def main(root: Path, count: int) -> None:
     """Read ``count`` damaged files of each kind below ``root``."""
-    logging.disable(logging.CRITICAL)
-    warnings.simplefilter('ignore')
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    pages = int(Path('/proc/self/statm').read_text().split()[0])
-    limit = pages * resource.getpagesize() + MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    limit_memory()
     for number, (name, make) in enumerate(CASES.items()):
         folder = root / str(number)
         folder.mkdir()
         path, change, read, documented = make(folder)
-        whole = path.read_bytes()
-        read()  # the whole file is read without an error
-        outcomes = Counter()
-        for seed in range(count):
-            path.write_bytes(change(whole, np.random.default_rng([number, seed])))
-            try:
-                read()
-                outcomes['read'] += 1
-            except documented:
-                outcomes['refused'] += 1
-            except BaseException:
-                print(f'{name}, seed {seed}: {path.read_bytes()!r}'[:1500], file=sys.stderr)
-                raise
-        print(json.dumps([name, outcomes['read'], outcomes['refused']]), flush=True)
+
+        def seeded(whole: bytes, seed: int, number=number, change=change) -> bytes:
+            return change(whole, np.random.default_rng([number, seed]))
+
+        read_damaged(name, path, seeded, read, documented, count)
 
 
 if __name__ == '__main__':
