@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmpolar.structures.crop import Border, crop_image, crop_matrix
+from mmpolar.structures.polar import mask_to_box
 from mmpolar.tracking.params import MAX_SIDE
 
 #: Pixels of a crop that an output cell covers along a side.
@@ -133,7 +135,8 @@ class MaskMaps(NamedTuple):
     keys: NDArray[np.float32]
 
 
-class FoundMask(NamedTuple):
+@dataclass(frozen=True)
+class FoundMask:
     """The mask of one target in a frame.
 
     Attributes:
@@ -145,6 +148,11 @@ class FoundMask(NamedTuple):
     mask: NDArray[np.uint8]
     quality: float
     reference: MaskReference
+
+    @cached_property
+    def box(self) -> NDArray[np.float32] | None:
+        """Smallest box (4,) around the mask; None if it is empty."""
+        return mask_to_box(self.mask)
 
 
 class MaskInputs(NamedTuple):

@@ -36,7 +36,7 @@ def presence_features(
         the mean, over these cells, of the highest cosine similarity with the target in the first
         frame; and by how much it exceeds that with the background there. None of an empty mask.
     """
-    if not found.mask.any():
+    if found.box is None:
         return None
     share = min(max(score, _MIN_SHARE), 1 - _MIN_SHARE)
     shares = found.reference.mask

@@ -7,7 +7,6 @@ import numpy as np
 
 from mmpolar.structures.boxes import box_overlap
 from mmpolar.structures.crop import Border
-from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking.mask_stage import FoundMask, MaskMemory, MaskParams
 from mmpolar.tracking.one_euro import OneEuroFilter
@@ -175,10 +174,10 @@ class TargetState(Generic[Code]):
             The result with the mask, and with a box that the mask agrees to.
         """
         result = replace(result, mask=found.mask)
-        if min(found.quality, result.score) < mask_params.memory_quality or not found.mask.any():
+        around = found.box
+        if around is None or min(found.quality, result.score) < mask_params.memory_quality:
             return result
         self.mask_memory.recent = found.reference
-        around = mask_to_box(found.mask)
         if box_overlap(result.box, around) < mask_params.box_agreement:
             return result
         share = mask_params.search_share

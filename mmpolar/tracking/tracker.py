@@ -351,7 +351,7 @@ class Tracker(Generic[Code]):
             if mask is not None:
                 cells = mask_to_cells(mask, mask_matrix(state.box, params), params)
                 reference = reference._replace(mask=cells)
-            elif own.mask.any():
+            elif own.box is not None:
                 mask = own.mask
             state.mask_memory.first = state.mask_memory.recent = reference
             known.append(mask)
