@@ -52,8 +52,8 @@ CONFIGS = dict(
 MAKE_DATA = ROOT / 'tools/dataset_converters/make_hard_negative_data.py'
 # The mined runs take longest: started first, they do not end last.
 ARMS = dict(
-    mined='the hardest K, mined anew each round',
-    random='K sampled at random, anew each round',
+    mined='the hardest K, mined again in each round',
+    random='K sampled at random, again in each round',
     all='all, mixed in blindly',
     none='no negatives',
 )
@@ -70,8 +70,8 @@ Four arms differ in one thing, the negatives in the training images:
 
   none     no negatives: composites of the same positives alone
   all      negatives sampled from the whole pool, each as often as any other
-  random   K negatives sampled at random from the pool, anew each round
-  mined    the K negatives with the highest confidence, mined anew each round
+  random   K negatives sampled at random from the pool, again in each round
+  mined    the K negatives with the highest confidence, mined again in each round
 
 Each arm is trained with stitched and with overlaid composites and with several seeds, which set the
 weights, the order of the positives and all that is random. All arms make the same number of updates
@@ -89,7 +89,7 @@ shows that the loop works, not what it is worth on real images, and needs no dat
 Files in --out: results.md (tables), results.png (plot), results.json (every metric of every run),
 runs/<composites>-<arm>-<seed>/ (log, weights, scores of all test images, and mining/round_*.jpg, the
 images with the highest confidence). Runs that are done are not repeated: start the command again after
-an interruption, or with more seeds. A run whose settings have changed is done anew."""
+an interruption, or with more seeds. A run whose settings have changed is done again."""
 
 EPILOG = """\
 examples:

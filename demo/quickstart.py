@@ -64,7 +64,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         default='work_dirs/quickstart',
         help='where checkpoints, images and results go (default: %(default)s)',
     )
-    parser.add_argument('--fresh', action='store_true', help='forget an earlier run and start anew')
+    parser.add_argument('--fresh', action='store_true', help='forget an earlier run')
     return parser.parse_args(argv)
 
 

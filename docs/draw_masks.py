@@ -1,6 +1,6 @@
 """Draw docs/images/masks.jpg: the polar contour and the mask stage on the same frames.
 
-The videos are photographs that come inside Python packages, set in motion. Run it anew when the
+The videos are photographs that come inside Python packages, set in motion. Run it again when the
 packaged tracker changes: ``python docs/draw_masks.py``.
 """
 

@@ -104,7 +104,7 @@ install() {
 install_mmcv() {
     export MAX_JOBS=${MAX_JOBS:-$(getconf _NPROCESSORS_ONLN)} CFLAGS=${CFLAGS:--O1 -g0}
     install -v --no-build-isolation mmcv && mmcv_works && return
-    echo 'This mmcv was built for another PyTorch; compiling it anew.'
+    echo 'This mmcv was built for another PyTorch; compiling it again.'
     install -v --no-build-isolation --no-deps --no-cache-dir --force-reinstall mmcv && mmcv_works
 }
 

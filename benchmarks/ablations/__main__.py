@@ -61,7 +61,7 @@ sequence), log.txt, and a folder with config, log and weights for each stage. Va
 standard deviations over the seeds; the last column is the difference to the base with the same seed.
 
 Start the command again after an interruption: a run that has a result is not repeated, one that was
-interrupted goes on from its last epoch. A run whose settings have changed is done anew."""
+interrupted goes on from its last epoch. A run whose settings have changed is done again."""
 
 EPILOG = """\
 examples:

@@ -2,7 +2,7 @@
 
 The run writes a line of JSON a frame, and now and then beside that file what the tracker has learned. A
 later run starts from the first frame and the same targets, takes the frames that have lines from there,
-and tracks on from the last such state; other outputs are written anew from the lines.
+and tracks on from the last such state; other outputs are written again from the lines.
 """
 
 import io

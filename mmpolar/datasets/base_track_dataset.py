@@ -52,7 +52,7 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
     frame counted through all tracks or a pair ``(track, frame)`` as the ``VideoSampler`` gives it.
 
     With ``index_cache`` the index is kept in a file and mapped into memory from there: the next
-    start, and every other process of the machine, reads no annotation. The file is built anew when it
+    start, and every other process of the machine, reads no annotation. The file is built again when it
     is damaged, an option changes, an annotation file is written, or an entry comes or goes in one of
     the folders of :meth:`index_sources` and :meth:`files_of`. A mask that is written over is not seen.
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from mmpolar.datasets.track import Track
 
-#: Raise it when the form of an entry or a file changes: older files are then built anew.
+#: Raise it when the form of an entry or a file changes: older files are then built again.
 FORMAT_VERSION = 2
 _MAGIC = b'mmpolar track index\n'
 _ALIGNMENT = 8

@@ -50,7 +50,7 @@ class OneEuroFilter:
         """The filtered values of the next frame.
 
         Args:
-            values: Any shape; another shape than before, or a NaN, starts the filter anew.
+            values: Any shape; another shape than before, or a NaN, resets the filter.
         """
         values = np.asarray(values, np.float64)
         before = self._value

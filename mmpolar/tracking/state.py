@@ -138,7 +138,7 @@ class TargetState(Generic[Code]):
         return candidate.result
 
     def steady(self, result: TrackResult, params: TrackParams) -> TrackResult:
-        """The result with less jitter of box and contour; a lost target starts the filter anew."""
+        """The result with less jitter of box and contour; a lost target resets the filter."""
         if params.steady_cutoff == 0 or result.lost:
             self.box_filter = self.contour_filter = None
             return result

@@ -162,7 +162,7 @@ def _identity_graph() -> bytes:
 
 
 def index(root: Path) -> Case:
-    """The index of a dataset, which is made anew if it is damaged."""
+    """The index of a dataset, which is made again if it is damaged."""
     boxes = np.arange(8, dtype=np.float32).reshape(2, 4)
     tracks = [
         Track(video_name=str(i), frames=['a/0.jpg', 'a/1.jpg'], boxes=boxes) for i in range(3)

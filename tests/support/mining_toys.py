@@ -211,7 +211,7 @@ def train(
 
 
 def make_pool(root: Path, num_negatives: int = 21, num_positives: int = 5) -> list[str]:
-    """Write both folders anew; the names of the negatives."""
+    """Write both folders again; the names of the negatives."""
     shutil.rmtree(root / 'negatives', ignore_errors=True)
     write_images(root / 'positives', num_positives, seed=1)
     return [Path(path).name for path in write_images(root / 'negatives', num_negatives, seed=2)]

@@ -15,7 +15,7 @@ BOXES = [[100.0, 80, 160, 130], [30, 40, 90, 110]]
 
 @pytest.fixture(autouse=True)
 def every_warning(monkeypatch):
-    """Warnings are given once a process; here each test begins anew."""
+    """Warnings are given once a process; here each test begins again."""
     monkeypatch.setattr(deprecation, '_warned', set())
 
 

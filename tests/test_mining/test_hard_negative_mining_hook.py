@@ -311,7 +311,7 @@ def test_scores_that_are_not_finite_name_the_image(root):
 
 
 class PoolChanger(Hook):
-    """Lists the negatives anew after the first epoch, one of them gone or another in its place."""
+    """Lists the negatives again after the first epoch, one of them gone or another in its place."""
 
     def __init__(self, folder, is_replaced):
         self.folder, self.is_replaced = folder, is_replaced

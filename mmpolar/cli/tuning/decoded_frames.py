@@ -18,7 +18,7 @@ class DecodedFrames:
 
     The file is mapped into memory: processes share its pages, and where memory is short the system
     drops pages and reads them again, which costs less than decoding. What does not fit the file is
-    decoded anew whenever it is wanted. A process gets this object by pickling.
+    decoded again whenever it is wanted. A process gets this object by pickling.
 
     Args:
         dataset: Dataset in test mode.

@@ -68,7 +68,7 @@ def generate_dataset(
     ``Annotations/480p/<sequence>/00000.png`` (palette images; 1 is the target) and lists
     in ``ImageSets/2016`` (two paths a line) and ``ImageSets/2017`` (a name a line). A
     sequence depends on the seed, its split and its number alone, so a dataset can be continued: what
-    is complete is kept, what an interrupted run left half-written is made anew. Validation
+    is complete is kept, what an interrupted run left half-written is made again. Validation
     sequences show other photographs than training sequences.
 
     Args:

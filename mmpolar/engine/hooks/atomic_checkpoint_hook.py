@@ -45,7 +45,7 @@ class AtomicCheckpointHook(CheckpointHook):
             CheckpointReadError: If there are checkpoints, and none can be resumed.
             FileNotFoundError: If the newest one is gone, and there is no other.
         """
-        # MMEngine offers no other way: it would start anew where last_checkpoint is missing.
+        # MMEngine offers no other way: it would start from the beginning where last_checkpoint is missing.
         if not runner._resume:
             return
         if runner._load_from is not None:
@@ -57,7 +57,9 @@ class AtomicCheckpointHook(CheckpointHook):
         for reason in skipped:
             runner.logger.warning(f'not resumed: {reason}')
         if found is None:
-            runner.logger.warning(f'no checkpoint in {runner.work_dir}: the training starts anew')
+            runner.logger.warning(
+                f'no checkpoint in {runner.work_dir}: the training starts from the beginning'
+            )
             runner._resume = False
             return
         runner.logger.info(f'The training is resumed from {found}')
@@ -123,7 +125,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     @contextmanager
     def _removal_afterwards(self) -> Iterator[None]:
-        """Files that the block removes go at its end, save those that it has written anew."""
+        """Files that the block removes go at its end, save those that it has written again."""
         backend = self.file_backend
         self.file_backend = postponing = _PostponedRemoval(backend)
         try:

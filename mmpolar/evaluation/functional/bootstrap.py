@@ -13,7 +13,7 @@ def bootstrap_interval(
     Args:
         values: One value a sequence; NaN is left out.
         level: Share of the resampled means that lie in the interval, in (0, 1).
-        n_samples: How often the sequences are sampled anew, with replacement.
+        n_samples: How often the sequences are sampled again, with replacement.
         seed: Seed of the sampling: the same values give the same interval.
 
     Returns:

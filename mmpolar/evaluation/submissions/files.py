@@ -64,7 +64,7 @@ def open_submission(path: str | os.PathLike) -> Iterator[SubmissionFiles]:
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
-        raise ValueError(f'{path} is no zip archive ({error}); pack it anew') from error
+        raise ValueError(f'{path} is no zip archive ({error}); pack it again') from error
     with archive:
         yield _ZipFiles(archive)
 

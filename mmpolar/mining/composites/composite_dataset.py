@@ -42,7 +42,7 @@ class CompositeDataset(Dataset):
     The training of hard-negative mining splits the composites of a round into *groups* and
     updates the weights after each: a group is one batch of the data loader, over all ranks, and
     ``num_composites`` is the number of composites of all groups of a round (of an epoch, where
-    every epoch is mined anew).
+    every epoch is mined again).
 
     Everything random about a composite depends on ``seed``, the mining round and its index alone,
     so composites are the same for any number of workers and ranks. For that, Python's, NumPy's

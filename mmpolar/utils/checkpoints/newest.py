@@ -48,12 +48,12 @@ def newest_checkpoint(
     if candidates:
         raise CheckpointReadError(
             f'none of the checkpoints in {work_dir} can be resumed: {"; ".join(skipped)}. Give '
-            'another one to --resume, or move them away to start anew'
+            'another one to --resume, or move them away to start from the beginning'
         )
     if skipped:
         raise FileNotFoundError(
             f'{skipped[0]}, nor is any other checkpoint in {work_dir}; copy it there, or remove '
-            f'{Path(work_dir) / LAST_CHECKPOINT} to start anew'
+            f'{Path(work_dir) / LAST_CHECKPOINT} to start from the beginning'
         )
     return None, []
 

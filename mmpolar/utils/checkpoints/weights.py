@@ -80,7 +80,7 @@ def check_hash(
     if WEIGHTS_HASH in meta and weights_sha256(weights) != meta[WEIGHTS_HASH]:
         raise CheckpointReadError(
             f'the weights in {path} are not those that were published in it: the file is damaged '
-            'or was changed; copy it again, or publish the changed weights anew'
+            'or was changed; copy it again, or publish the changed weights again'
         )
 
 

@@ -40,7 +40,7 @@ def newest(work_dir, *folders):
 
 def test_the_noted_checkpoint_is_the_newest(work_dir):
     assert newest(work_dir) == ('w/epoch_10.pth', 0)
-    note(work_dir, work_dir / 'epoch_9.pth')  # a training that was started anew
+    note(work_dir, work_dir / 'epoch_9.pth')  # a training that was started again
     assert newest(work_dir) == ('w/epoch_9.pth', 0)
 
 

@@ -385,7 +385,7 @@ def _transform(matrix: Tensor, values: Tensor, out: Tensor) -> None:
 
 
 def _activate(x: Tensor, activation: nn.Module | None) -> Tensor:
-    """Activate a permuted map and lay it out anew, in one pass."""
+    """Activate a permuted map and lay it out again, in one pass."""
     out = x.new_empty(x.shape)
     if activation is None:
         return out.copy_(x)
