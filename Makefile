@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 PYTHON ?=
 ARGS ?=
+JOBS ?= auto
 BIN := .venv/bin
 LIGHT := .venv.light/bin
 # OpenMP threads that wait spin this often before they sleep: long enough for a gap between two
@@ -26,8 +27,8 @@ demo: ## Track with a trained tracker, without PyTorch: under a minute, set-up i
 quickstart: env ## Train on synthetic video for a few minutes, track, and write the images
 	@GOMP_SPINCOUNT=$(SPIN) $(BIN)/python demo/quickstart.py $(ARGS)
 
-test: env ## Run the tests (ARGS="-k polar" picks some)
-	@$(BIN)/python -m pytest $(ARGS)
+test: env ## Run the tests (ARGS="-k polar" picks some), a process for each core
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: env ## Check style and formatting
 	@$(BIN)/ruff check .
