@@ -53,12 +53,12 @@ def _child(parent: root.Registry, *packages: str) -> Registry:
 
 
 MODELS = _child(root.MODELS, 'models')
-TASK_UTILS = _child(root.TASK_UTILS, 'mining')
-DATASETS = _child(root.DATASETS, 'datasets.registered', 'mining')
+TASK_UTILS = _child(root.TASK_UTILS, 'mining.registered')
+DATASETS = _child(root.DATASETS, 'datasets.registered', 'mining.registered')
 DATA_SAMPLERS = _child(root.DATA_SAMPLERS, 'datasets.registered')
-TRANSFORMS = _child(root.TRANSFORMS, 'datasets.registered', 'mining')
-HOOKS = _child(root.HOOKS, 'engine', 'mining')
-LOOPS = _child(root.LOOPS, 'mining')
+TRANSFORMS = _child(root.TRANSFORMS, 'datasets.registered', 'mining.registered')
+HOOKS = _child(root.HOOKS, 'engine', 'mining.registered')
+LOOPS = _child(root.LOOPS, 'mining.registered')
 OPTIM_WRAPPERS = _child(root.OPTIM_WRAPPERS, 'engine')
 METRICS = _child(root.METRICS, 'evaluation.metrics')
 VISUALIZERS = _child(root.VISUALIZERS, 'visualization')

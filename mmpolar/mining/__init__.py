@@ -1,33 +1,43 @@
-"""Training with mined hard negatives: pool, scoring, picks, composites, hooks and reports."""
+"""Training with mined hard negatives: pool, scoring, picks, composites, review, hooks and reports.
 
-from mmpolar.mining.composites import (
-    CompositeDataset,
-    OverlayComposite,
-    PairComposite,
-    StitchComposite,
-)
-from mmpolar.mining.convergence_hook import ConvergenceHook
-from mmpolar.mining.group_train_loop import GroupTrainLoop
-from mmpolar.mining.hard_negative_mining_hook import HardNegativeMiningHook
-from mmpolar.mining.picks import MinedNegatives, PickRule
-from mmpolar.mining.pool import MiningDataset, NegativePairDataset
-from mmpolar.mining.reports import RoundReport
-from mmpolar.mining.scoring import MaxDetectionScore, MaxTrackScore, Scorer
+The classes that a training uses need PyTorch and are imported when they are asked for, so that
+candidates, scenes and decisions of reviewers work without. :mod:`mmpolar.mining.registered` imports
+all that configs name.
+"""
 
-__all__ = [
-    'CompositeDataset',
-    'ConvergenceHook',
-    'GroupTrainLoop',
-    'HardNegativeMiningHook',
-    'MaxDetectionScore',
-    'MaxTrackScore',
-    'MinedNegatives',
-    'MiningDataset',
-    'NegativePairDataset',
-    'OverlayComposite',
-    'PairComposite',
-    'PickRule',
-    'RoundReport',
-    'Scorer',
-    'StitchComposite',
-]
+import sys
+from importlib import import_module
+from typing import Any
+
+#: Module of each class.
+MODULES = {
+    'Candidate': 'candidate',
+    'CompositeDataset': 'composites.composite_dataset',
+    'ConvergenceHook': 'convergence_hook',
+    'GroupTrainLoop': 'group_train_loop',
+    'HardNegativeMiningHook': 'hard_negative_mining_hook',
+    'MaxDetectionScore': 'scoring.max_detection_score',
+    'MaxTrackScore': 'scoring.max_track_score',
+    'MinedNegatives': 'picks.mined_negatives',
+    'MiningDataset': 'pool.negative_pool',
+    'NegativePairDataset': 'pool.negative_pair_dataset',
+    'OverlayComposite': 'composites.overlay_composite',
+    'PairComposite': 'composites.pair_composite',
+    'PickRule': 'picks.pick_rule',
+    'RoundReport': 'reports.round_report',
+    'Scorer': 'scoring.score_pool',
+    'StitchComposite': 'composites.stitch_composite',
+}
+__all__ = list(MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    """The classes."""
+    if name not in MODULES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(import_module(f'{__name__}.{MODULES[name]}'), name)
+
+
+# Configs name classes that this import has always registered.
+if 'mmengine' in sys.modules:
+    import_module(f'{__name__}.registered')

@@ -12,7 +12,10 @@ PACKAGE = ROOT / 'mmpolar'
 OPENMMLAB = ('mmengine', 'mmcv', 'mmdet', 'mmtrack', 'mmcls', 'mmpretrain', 'mmyolo')
 TORCH = ('torch', 'torchvision')
 # These, and all of mmpolar that they import in turn, work without PyTorch and OpenMMLab.
-WITHOUT_TORCH = ('structures', 'tracking', 'evaluation.functional', 'runtime', 'model_zoo')
+WITHOUT_TORCH = (
+    *('structures', 'tracking', 'evaluation.functional', 'runtime', 'model_zoo'),
+    *('mining.candidate', 'mining.review'),
+)
 # A pair (a, b): nothing in a imports b, neither directly nor through others.
 FORBIDDEN = (
     ('models', 'datasets'),

@@ -1,0 +1,19 @@
+"""Review of false alarms by people: a page for each round, and the decisions that come back.
+
+Without PyTorch and OpenMMLab.
+"""
+
+from mmpolar.mining.review.decision import FALSE_ALARM, IGNORE, TARGET, UNDECIDED, Decision
+from mmpolar.mining.review.decision_file import read_decisions, write_decisions
+from mmpolar.mining.review.reviewed_targets import write_targets
+
+__all__ = [
+    'FALSE_ALARM',
+    'IGNORE',
+    'TARGET',
+    'UNDECIDED',
+    'Decision',
+    'read_decisions',
+    'write_decisions',
+    'write_targets',
+]
