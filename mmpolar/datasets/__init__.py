@@ -29,6 +29,7 @@ MODULES = {
     'TrackPairDataset': 'track_pair_dataset',
     'TrackingNetDataset': 'trackingnet_dataset',
     'UAV123Dataset': 'uav123_dataset',
+    'VideoFolderDataset': 'video_folder_dataset',
     'VOTDataset': 'vot_dataset',
     'YouTubeVOSDataset': 'youtube_vos_dataset',
 }
