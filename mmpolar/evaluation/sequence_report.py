@@ -7,10 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box as rich_box
-from rich.console import Console
-from rich.table import Table
-
 from mmpolar.utils.atomic_write import atomic_table, atomic_write
 
 #: Name of the last row, which has the metrics of all sequences together.
@@ -41,6 +37,11 @@ def format_table(sequences: Sequence[Mapping[str, Any]], means: Mapping[str, flo
     Returns:
         The table; NaN is an empty cell.
     """
+    # Not part of the runtime, which writes reports too.
+    from rich import box as rich_box
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(box=rich_box.ASCII)
     table.add_column('sequence', no_wrap=True)
     table.add_column('frames', justify='right')

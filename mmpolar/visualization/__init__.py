@@ -33,6 +33,7 @@ __all__ = [
     'plot_pr_curves',
     'plot_results',
     'plot_training_curves',
+    'plot_video_curves',
     'read_training_curves',
 ]
 
@@ -41,6 +42,7 @@ _PLOTS = {
     'plot_pr_curves': 'pr_curves',
     'plot_results': 'result_plots',
     'plot_training_curves': 'curves',
+    'plot_video_curves': 'video_curves',
     'read_training_curves': 'curves',
 }
 

@@ -15,7 +15,8 @@ from mmpolar.utils.atomic_write import atomic_path
 
 _FIGURE_INCHES = (11.0, 4.6)
 _MAX_ALARMS = 10_000
-_MARKERS = 'osD^vP*X'
+#: Markers of points, in their order.
+MARKERS = 'osD^vP*X'
 
 
 def plot_pr_curves(
@@ -39,17 +40,17 @@ def plot_pr_curves(
     FigureCanvasAgg(figure)
     precision_axis, alarm_axis = figure.subplots(1, 2, sharex=True)
     for name, curve in curves.items():
-        _draw(precision_axis, curve.recall, curve.precision, name)
-        _draw(alarm_axis, curve.recall, curve.false_alarms_per_10k, name)
-    for marker, (name, point) in zip(cycle(_MARKERS), (marks or {}).items(), strict=False):
+        draw_steps(precision_axis, curve.recall, curve.precision, name)
+        draw_steps(alarm_axis, curve.recall, curve.false_alarms_per_10k, name)
+    for marker, (name, point) in zip(cycle(MARKERS), (marks or {}).items(), strict=False):
         style = dict(
             marker=marker, ls='', ms=7, mfc='none', mew=1.6, label=name, zorder=3, clip_on=False
         )
         precision_axis.plot(point.recall, point.precision, **style)
         alarm_axis.plot(point.recall, point.false_alarms_per_10k, **style)
-    _label(precision_axis, 'precision')
+    label_axis(precision_axis, 'precision')
     precision_axis.set_ylim(0, 1.02)
-    _label(alarm_axis, 'false alarms per 10,000 negatives')
+    label_axis(alarm_axis, 'false alarms per 10,000 negatives')
     # Logarithmic, yet with room for none at all.
     alarm_axis.set_yscale('symlog', linthresh=1)
     alarm_axis.set_ylim(0, _MAX_ALARMS * 1.2)
@@ -60,12 +61,14 @@ def plot_pr_curves(
         figure.savefig(unfinished, dpi=120)
 
 
-def _draw(axis: Axes, recall: np.ndarray, values: np.ndarray, name: str) -> None:
+def draw_steps(axis: Axes, recall: np.ndarray, values: np.ndarray, name: str) -> None:
+    """Draw values over recall, both (P,), as steps; '' is a curve without a name."""
     # A value holds over the step that leads to its recall, as average precision counts it.
     axis.step([0.0, *recall], [values[0], *values], where='pre', label=name or None)
 
 
-def _label(axis: Axes, quantity: str) -> None:
+def label_axis(axis: Axes, quantity: str) -> None:
+    """Name what a panel shows over recall."""
     axis.set_xlabel('recall')
     axis.set_ylabel(quantity)
     axis.set_xlim(0, 1.02)

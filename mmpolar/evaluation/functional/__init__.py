@@ -47,6 +47,14 @@ from mmpolar.evaluation.functional.temporal_stability import (
     mean_movement,
     temporal_instability,
 )
+from mmpolar.evaluation.functional.video_alarms import (
+    ScoredVideo,
+    VideoAlarms,
+    VideoCurve,
+    VideoPoint,
+    merge_alarms,
+    rule_of_three,
+)
 from mmpolar.evaluation.functional.video_masks import (
     RECALL_THRESHOLD,
     ScoreStatistics,
@@ -94,6 +102,10 @@ __all__ = [
     'ResetRun',
     'ResetScores',
     'ScoreStatistics',
+    'ScoredVideo',
+    'VideoAlarms',
+    'VideoCurve',
+    'VideoPoint',
     'YouTubeVOSScores',
     'absence_scores',
     'anchor_eao_curve',
@@ -119,6 +131,7 @@ __all__ = [
     'got10k_scores',
     'mean_movement',
     'mean_of_known',
+    'merge_alarms',
     'normalized_center_distance',
     'normalized_precision_auc',
     'normalized_precision_curve',
@@ -136,6 +149,7 @@ __all__ = [
     'reset_accuracy',
     'reset_eao_curve',
     'reset_scores',
+    'rule_of_three',
     'score_statistics',
     'scored_frames',
     'success_at',

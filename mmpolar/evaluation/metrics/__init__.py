@@ -9,6 +9,7 @@ from mmpolar.evaluation.metrics.ope_metric import OPEMetric
 from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric
 from mmpolar.evaluation.metrics.speed_metric import SpeedMetric
 from mmpolar.evaluation.metrics.track_seg_metric import TrackSegMetric
+from mmpolar.evaluation.metrics.video_level_metric import VideoLevelMetric
 from mmpolar.evaluation.metrics.vot_metric import VOTMetric
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     'SpeedMetric',
     'TrackSegMetric',
     'VOTMetric',
+    'VideoLevelMetric',
 ]
