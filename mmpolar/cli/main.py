@@ -25,6 +25,7 @@ COMMANDS = {
     'export': 'write a trained tracker as ONNX graphs (needs PyTorch)',
     'eval': 'what a tracker reaches on a benchmark',
     'submit': 'make a submission to a benchmark (needs PyTorch)',
+    'mine': 'pick the hardest negatives by the scores of any detector',
     'alarms': 'count the alarms of any detector in videos, and choose its threshold',
 }
 EPILOG = """\

@@ -66,7 +66,9 @@ def test_events_are_listed_and_the_curve_is_plotted(table, tmp_path):
 def test_too_few_hours_are_warned_of(table, capsys):
     assert main(['alarms', str(table), '--checks-per-day', '1']) == 0
     # 3 x 24 / 1 hours are needed to see that nothing happens.
-    assert '10 hours there may be up to 7.2 a day (95 %); test on 72 hours' in capsys.readouterr().out
+    assert (
+        '10 hours there may be up to 7.2 a day (95 %); test on 72 hours' in capsys.readouterr().out
+    )
 
 
 def test_videos_without_targets_have_alarms_alone(tmp_path, capsys):
