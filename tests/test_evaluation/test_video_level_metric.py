@@ -76,7 +76,7 @@ def test_values_by_hand():
     assert got['video/threshold_at_recall_1'] == pytest.approx(0.4)
     assert got['video/false_alarms_per_hour_at_recall_1'] == pytest.approx(2 / hours)
     # Five events a day of 24 hours are fewer than any threshold makes in these few seconds.
-    assert got['video/threshold_at_checks_5'] > 0.9
+    assert got['video/threshold_at_checks_5'] > np.float32(0.9)
     assert got['video/recall_at_checks_5'] == 0
 
 
@@ -152,7 +152,6 @@ def test_videos_of_one_kind_have_the_values_that_there_are():
     assert got['video/false_alarms_per_1k_videos'] == 500
     positives = [frame for frame in FRAMES if frame[0][:6] in ('cam1/c', 'cam1/d')]
     assert 'video/false_alarms_per_1k_videos' not in values(positives)
-    assert values([]) == dict(seen=0)
 
 
 @pytest.mark.parametrize(
