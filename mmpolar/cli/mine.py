@@ -7,12 +7,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mmpolar.datasets.group_rule import GroupRule
 from mmpolar.mining.lists import read_coco, read_picks, read_scores, write_coco, write_picks
 from mmpolar.mining.lists.mined_scores import MinedScores, mine_scores
 from mmpolar.mining.lists.yolo_list import LIST_NAME, write_yolo
 from mmpolar.mining.picks import PickRule
-from mmpolar.mining.review import TARGET, Decision, read_decisions, write_targets
-from mmpolar.mining.review.review_page import Alarm, write_review_page
+from mmpolar.mining.review import (
+    TARGET,
+    Alarm,
+    Decision,
+    read_decisions,
+    write_review_page,
+    write_targets,
+)
 from mmpolar.mining.scenes import Diversity
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.outputs import check_outputs
@@ -52,6 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', required=True, type=Path, metavar='DIR', help='folder to write')
     parser.add_argument(
         '--data-root', default='', metavar='DIR', help='folder that paths of images start from'
+    )
+    parser.add_argument(
+        '--group',
+        metavar='PATTERN',
+        help="regular expression that finds an image's group in its path, such as 'cam[0-9]+', where "
+        'the scores have none',
     )
     count = parser.add_mutually_exclusive_group()
     count.add_argument('--num-picks', type=int, metavar='N', help='how many to pick (default: 256)')
@@ -114,7 +127,8 @@ def run(args: argparse.Namespace) -> int:
     positives = _empty(args.classes) if args.positives is None else read_coco(args.positives)
     decisions = read_decisions(*args.decisions)
     kept = [image for path in args.keep for image in read_picks(path)]
-    candidates = read_scores(args.scores, args.data_root)
+    group_of = None if args.group is None else GroupRule(pattern=args.group).group_of
+    candidates = read_scores(args.scores, args.data_root, group_of)
     with _bar('looking at the hardest') as update:
         mined = mine_scores(
             candidates, _pick_rule(args), _diversity(args), decisions, kept, on_progress=update

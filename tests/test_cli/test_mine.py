@@ -50,6 +50,17 @@ def test_near_copies_and_groups_have_their_limits(pool, capsys):
     assert sorted(picked(pool / 'c')) == ['09', '10', '11']
 
 
+def test_groups_are_found_in_paths(pool, capsys):
+    text = (pool / 'scores.csv').read_text().replace(',camera0', ',').replace(',camera1', ',')
+    (pool / 'plain.csv').write_text(text)
+    words = ['--max-per-group', '2', '--max-per-scene', '0', '--diversity', '0']
+    assert main(['mine', 'plain.csv', '--out', 'a', '--group', '^[01]', *words]) == 0
+    assert '2 groups' in capsys.readouterr().out
+    assert picked(pool / 'a') == ['11', '10', '09', '08']
+    assert main(['mine', 'plain.csv', '--out', 'b', '--group', 'camera', *words]) == 2
+    assert 'does not match' in capsys.readouterr().err
+
+
 def test_images_that_cannot_be_read_are_named_and_left_out(pool, capsys):
     (pool / '11.png').write_bytes(b'no image')
     words = ['--num-picks', '2', '--diversity', '0', '--max-per-scene', '0']

@@ -68,7 +68,9 @@ def mine_scores(
         if candidate.key not in decisions or decisions[candidate.key].decision == FALSE_ALARM
     ]
     count = pick_rule.count(np.array([candidate.score for candidate in left]))
-    hardest, wanted = left[: count * diversity.candidates_per_pick], set(kept)
+    # None below a threshold is picked because it differs more.
+    per_pick = 1 if pick_rule.score_thr is not None else diversity.candidates_per_pick
+    hardest, wanted = left[: count * per_pick], set(kept)
     hard_keys = {candidate.key for candidate in hardest}
     hardest += [c for c in left if c.key in wanted and c.key not in hard_keys]
     shown, appearance, unreadable = _with_scenes(hardest, diversity, on_progress)
