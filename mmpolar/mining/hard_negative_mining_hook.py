@@ -4,14 +4,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import Dataset
 
 from mmpolar.mining.picks import Picker, PickHistory, PickRule
 from mmpolar.mining.pool import NegativePool
-from mmpolar.mining.reports import RoundReport, RoundReporter
+from mmpolar.mining.reports import RoundReport, RoundReporter, RoundReview
+from mmpolar.mining.round_chooser import RoundChooser
+from mmpolar.mining.scenes import Diversity
 from mmpolar.mining.scoring import PoolScorer, Scorer
+from mmpolar.mining.suspects import SuspectRule
 from mmpolar.registry import HOOKS
 from mmpolar.utils.checks import check_at_least
 from mmpolar.utils.deprecation import renamed_keywords
@@ -71,6 +75,12 @@ class HardNegativeMiningHook(Hook):
         keep_rounds: For how many further rounds picks are kept, after the new ones, at least 0.
         report_thr: The score from which a negative counts as a false alarm in the report.
         num_sheet_images: Negatives on the contact sheet, at least 0; 0 for no sheet.
+        diversity: Options of :class:`mmpolar.mining.scenes.Diversity`, so that picks differ: near-copies
+            are one scene, of which there are so many picks at most; None for the hardest alone.
+        suspects: Options of :class:`mmpolar.mining.suspects.SuspectRule`: negatives that may show a
+            target are not trained on until somebody has looked; None for none.
+        review: Options of :class:`mmpolar.mining.reports.RoundReview`: each round writes a page for
+            reviewers and reads their decisions; None for none.
         seed: Seed of the order of equal scores and of random picks, at least 0.
 
     Raises:
@@ -105,6 +115,9 @@ class HardNegativeMiningHook(Hook):
         keep_rounds: int = 0,
         report_thr: float = 0.3,
         num_sheet_images: int = 32,
+        diversity: dict | None = None,
+        suspects: dict | None = None,
+        review: dict | None = None,
         seed: int = 0,
     ) -> None:
         check_at_least(1, interval=interval)
@@ -122,10 +135,17 @@ class HardNegativeMiningHook(Hook):
             num_workers=num_workers,
             collate_fn=collate_fn,
             use_ema=use_ema,
-            num_detailed=num_sheet_images,
         )
         self._history = PickHistory(keep_rounds)
         self._reporter = RoundReporter(num_sheet_images)
+        self._chooser = RoundChooser(
+            self._picker,
+            self._scorer,
+            num_sheet_images,
+            None if diversity is None else Diversity(**diversity),
+            None if suspects is None else SuspectRule(**suspects),
+            None if review is None else RoundReview(**review),
+        )
         self._pool: NegativePool | None = None
         self._mined_at: int | None = None
         self._resumed: dict[str, Any] | None = None
@@ -184,7 +204,12 @@ class HardNegativeMiningHook(Hook):
             checkpoint: Gets the entry ``'hard_negative_mining'``.
         """
         rounds = [] if self._pool is None else self._history.to_state(self._pool.keys)
-        checkpoint[STATE_KEY] = dict(by_epoch=self.by_epoch, mined_at=self._mined_at, rounds=rounds)
+        checkpoint[STATE_KEY] = dict(
+            by_epoch=self.by_epoch,
+            mined_at=self._mined_at,
+            rounds=rounds,
+            suspects=self._chooser.to_state(),
+        )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Take the picks from a checkpoint that is resumed.
@@ -209,7 +234,12 @@ class HardNegativeMiningHook(Hook):
         if state is None or not state['rounds']:
             state = dict(rounds=[], by_epoch=self.by_epoch, mined_at=None)
         self._mined_at = state['mined_at'] if state['by_epoch'] == self.by_epoch else None
+        if 'suspects' in state:  # checkpoints of earlier releases have none
+            self._chooser.load_state(state['suspects'])
         num_lost = self._history.load_state(state['rounds'], self._pool.keys)
+        excluded = self._chooser.excluded(runner, self._pool)
+        self._history.leave_out(excluded)
+        self._pool.exclude(np.flatnonzero(excluded))
         self._pool.publish(self._history.indices(), self._history.last_round)
         if num_lost:
             runner.logger.warning(
@@ -231,23 +261,22 @@ class HardNegativeMiningHook(Hook):
         pool.check_unchanged()
         before = pool.published()
         number = history.last_round + 1
-        tie_ranks = self._picker.tie_ranks(len(pool), number)
-        if self._picker.selection == 'random':
-            scores = None
-            history.add(self._picker.pick_random(number, tie_ranks))
-        else:
-            scores = self._scorer.score(runner, pool, tie_ranks)
-            picked = self._picker.pick_hardest(number, tie_ranks, scores.indices, scores.scores)
-            history.add(picked)
+        choice = self._chooser.choose(runner, pool, number, before)
+        history.add(choice.picked)
+        history.leave_out(choice.excluded)
+        pool.exclude(np.flatnonzero(choice.excluded))
         pool.publish(history.indices(), number)
         report = RoundReport.of_last_round(
             history,
-            scores,
+            choice.scores,
             pool.keys,
             before,
             self.report_thr,
             epoch=runner.epoch,
             iter=runner.iter,
             seconds=time.perf_counter() - start,
+            **choice.report,
         )
-        self._reporter.write(runner, report, {} if scores is None else scores.detections)
+        detections = {} if choice.scores is None else choice.scores.detections
+        self._reporter.write(runner, report, detections)
+        self._chooser.write_review(runner, number)

@@ -1,6 +1,7 @@
 """Composite training images from a pool with targets and a pool without."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import index as as_int
@@ -36,8 +37,8 @@ class CompositeDataset(Dataset):
 
     An item is made of M positives and N negatives, by a pipeline that starts with a transform
     such as ``StitchComposite`` or ``OverlayComposite``. The negatives are the picks of the current
-    mining round, ``mined``; as long as there are none they come from the whole pool. Workers,
-    also persistent ones, see new picks at once.
+    mining round, ``mined``; as long as there are none they come from the whole pool, but for those
+    that are excluded. Workers, also persistent ones, see new picks at once.
 
     The training of hard-negative mining splits the composites of a round into *groups* and
     updates the weights after each: a group is one batch of the data loader, over all ranks, and
@@ -67,6 +68,8 @@ class CompositeDataset(Dataset):
         num_positives: Number M of positives in a composite, at least 1.
         num_negatives: Number N of negatives in a composite.
         mined_share: Probability that a negative is one of the picks; others come from the pool.
+        reviewed: Config of a dataset of further positives, whose ``ann_file`` the review of alarms
+            writes; it is read again in each mining round, and there are none while there is no file.
         seed: Seed of the composites, at least 0.
         lazy_init: Whether to put off indexing until :meth:`full_init` or the first item. Workers
             see new picks only of a dataset that was indexed before they were started, as MMEngine's
@@ -89,6 +92,7 @@ class CompositeDataset(Dataset):
         num_positives: int = 2,
         num_negatives: int = 2,
         mined_share: float = 1.0,
+        reviewed: dict | None = None,
         seed: int = 0,
         lazy_init: bool = False,
     ) -> None:
@@ -99,6 +103,9 @@ class CompositeDataset(Dataset):
         self.num_negatives = num_negatives
         self.mined_share = mined_share
         self.seed = seed
+        self._reviewed_config = reviewed
+        self._reviewed: Any = ()
+        self._reviewed_round: int | None = None
         self._check_options()
         self.pipeline = Compose(build_transforms(pipeline))
         self._fully_initialized = False
@@ -174,6 +181,7 @@ class CompositeDataset(Dataset):
         if index < 0:
             raise IndexError(f'composite index must be at least 0, got {index}')
         picks, round_number = self._mined.read()
+        self._read_reviewed(round_number)
         for attempt in range(MAX_ATTEMPTS):
             entropy = SeedSequence([self.seed, round_number, index, attempt])
             own_seed, global_seed = entropy.spawn(2)
@@ -208,23 +216,44 @@ class CompositeDataset(Dataset):
             positives=positives, negatives=negatives, rng=sampling.rng, sample_idx=sampling.index
         )
 
+    def _read_reviewed(self, round_number: int) -> None:
+        """Read the reviewed positives, once in each mining round."""
+        if self._reviewed_config is None or self._reviewed_round == round_number:
+            return
+        self._reviewed_round = round_number
+        has_file = os.path.isfile(self._reviewed_config['ann_file'])
+        self._reviewed = _built(self._reviewed_config) if has_file else ()
+
+    def _num_positives(self) -> int:
+        return len(self.positives) + len(self._reviewed)
+
+    def _positive(self, number: int) -> dict | None:
+        """A positive; the reviewed ones come after the others."""
+        if len(self._reviewed) and number >= len(self.positives):
+            return self._reviewed[number - len(self.positives)]
+        return self.positives[number]
+
+    def _positive_name(self, number: int) -> str:
+        inner = number - len(self.positives)
+        return _name(self.positives, number) if inner < 0 else _name(self._reviewed, inner)
+
     def _load_positive(self, sampling: '_Sampling', position: int) -> dict:
         """Read the positive for a position in a composite; another where its pipeline gives None."""
         number = self._scheduled_positive(sampling, position)
         for _ in range(MAX_ATTEMPTS):
             try:
-                results = self.positives[number]
+                results = self._positive(number)
             except UNREADABLE_ERRORS as error:
                 raise RuntimeError(
-                    f'positive {_name(self.positives, number)} cannot be read ({error}); '
+                    f'positive {self._positive_name(number)} cannot be read ({error}); '
                     'replace it or take it out of the annotations'
                 ) from error
             if results is not None:
                 return results
-            number = int(sampling.rng.integers(len(self.positives)))
+            number = int(sampling.rng.integers(self._num_positives()))
         raise RuntimeError(
             f'the pipeline of the positives gave None for {MAX_ATTEMPTS} images, the last of them '
-            f'{_name(self.positives, number)}; loosen its filters'
+            f'{self._positive_name(number)}; loosen its filters'
         )
 
     def _load_negative(self, sampling: '_Sampling', position: int) -> dict:
@@ -247,12 +276,12 @@ class CompositeDataset(Dataset):
         )
 
     def _scheduled_positive(self, sampling: '_Sampling', position: int) -> int:
+        length = self._num_positives()
         if sampling.attempt:
-            return int(sampling.rng.integers(len(self.positives)))
+            return int(sampling.rng.integers(length))
         slot = sampling.index * self.num_positives + position
-        length = len(self.positives)
         number = permuted_index(slot, length, (self.seed, _POSITIVES))
-        if getattr(self.positives, 'index_carries_epoch', False):
+        if getattr(self.positives, 'index_carries_epoch', False) and not len(self._reviewed):
             return slot // length * length + number
         return number
 
@@ -266,7 +295,15 @@ class CompositeDataset(Dataset):
             key = (self.seed, _PICKS, sampling.round_number)
             return picks, int(picks[permuted_index(slot, len(picks), key)])
         pool_size = self._mined.capacity
-        return pool_size, permuted_index(slot, pool_size, (self.seed, _POOL))
+        number = permuted_index(slot, pool_size, (self.seed, _POOL))
+        if not self._mined.excluded.any():
+            return pool_size, number
+        allowed = np.flatnonzero(~self._mined.excluded)
+        if not len(allowed):
+            raise RuntimeError(
+                f'all {pool_size} negatives are excluded; add some, or set num_negatives=0'
+            )
+        return allowed, int(number if number in allowed else allowed[number % len(allowed)])
 
     def _report_once(self, number: int, unreadable: str) -> None:
         if not self._is_reported[number]:

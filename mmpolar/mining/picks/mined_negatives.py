@@ -20,6 +20,9 @@ class MinedNegatives:
     readers there. A slot is read again if it was overwritten, which the version and a checksum
     tell.
 
+    Negatives may also be excluded: those that left the pool, and those that nobody has looked at yet
+    though they may show a target.
+
     A deep copy, or one from ``pickle``, is independent: it has the same picks in shared memory of
     its own. Sent to a worker by ``multiprocessing``, it stays the same memory.
 
@@ -39,6 +42,7 @@ class MinedNegatives:
         self.capacity = capacity
         self._version = torch.zeros(1, dtype=torch.int64).share_memory_()
         self._slots = torch.zeros(2, _HEADER + capacity, dtype=torch.int64).share_memory_()
+        self._excluded = torch.zeros(capacity, dtype=torch.bool).share_memory_()
         self._last_read: tuple[int, NDArray[np.int64], int] | None = None
         self.clear()
 
@@ -81,6 +85,24 @@ class MinedNegatives:
                 self._last_read = (version, picks, int(slot[_ROUND]))
             return self._last_read[1:]
 
+    def exclude(self, indices: ArrayLike) -> None:
+        """Let readers sample these negatives no more, and all others again.
+
+        Args:
+            indices: Indices in the pool, of shape (E,).
+
+        Raises:
+            ValueError: As for :meth:`publish`; what was excluded before stays so then.
+        """
+        chosen = np.zeros(self.capacity, bool)
+        chosen[self._checked(indices)] = True
+        self._excluded.numpy()[:] = chosen
+
+    @property
+    def excluded(self) -> NDArray[np.bool_]:
+        """Whether each negative of the pool is excluded, (P,); not to be written to."""
+        return self._excluded.numpy()
+
     def __getstate__(self) -> dict:
         return self.__dict__ | dict(_last_read=None)
 
@@ -89,6 +111,7 @@ class MinedNegatives:
         # Copies that did not come through multiprocessing arrive in memory of their own.
         self._version.share_memory_()
         self._slots.share_memory_()
+        self._excluded.share_memory_()
 
     def _checked(self, indices: ArrayLike) -> NDArray[np.int64]:
         picks = np.asarray(indices)

@@ -57,6 +57,10 @@ class PickHistory:
         """Add a round; the oldest one is dropped."""
         self.rounds = [picked, *self.rounds[: self._keep_rounds]]
 
+    def leave_out(self, left_out: NDArray[np.bool_]) -> None:
+        """Take negatives of the pool, (P,), out of all rounds."""
+        self.rounds = [picked.without(left_out) for picked in self.rounds]
+
     def indices(self) -> NDArray[np.int64]:
         """The picks as indices in the pool, each once, those of the newest round first."""
         return np.array(list(self._newest()), dtype=np.int64)

@@ -34,6 +34,18 @@ class PickRule:
         if self.share is not None and not 0 < self.share <= 1:
             raise ValueError(f'share must lie in (0, 1], got {self.share}')
 
+    def candidates(self, pool_size: int, per_pick: int) -> int:
+        """How many of the hardest negatives picks are chosen from.
+
+        Args:
+            pool_size: Number of negatives.
+            per_pick: So many for each pick, at least 1. Those that score ``score_thr`` or more are all
+                candidates.
+        """
+        if self.score_thr is not None:
+            return pool_size
+        return min(pool_size, per_pick * self.count(np.zeros(pool_size)))
+
     def count(self, scores: NDArray[np.float64]) -> int:
         """How many negatives to pick out of those with these scores, shape (S,)."""
         if self.num_picks is not None:

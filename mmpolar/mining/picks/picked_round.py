@@ -22,6 +22,12 @@ class PickedRound:
     indices: NDArray[np.int64]
     scores: NDArray[np.float64] | None
 
+    def without(self, left_out: NDArray[np.bool_]) -> 'PickedRound':
+        """The same, without the negatives of the pool, (P,), that are left out."""
+        kept = ~left_out[self.indices]
+        scores = None if self.scores is None else self.scores[kept]
+        return PickedRound(self.number, self.indices[kept], scores)
+
     def to_state(self, keys: Sequence[str]) -> dict[str, Any]:
         """Plain values for a checkpoint, given the name of each negative of the pool."""
         return dict(

@@ -56,12 +56,16 @@ class Picker:
         order = hardest_first(scores, tie_ranks[indices])[: self.rule.count(scores)]
         return PickedRound(round_number, indices[order], scores[order])
 
-    def pick_random(self, round_number: int, tie_ranks: NDArray[np.int64]) -> PickedRound:
+    def pick_random(
+        self, round_number: int, tie_ranks: NDArray[np.int64], left_out: NDArray[np.bool_]
+    ) -> PickedRound:
         """Pick negatives at random.
 
         Args:
             round_number: The round, from 1.
             tie_ranks: From :meth:`tie_ranks`, shape (P,).
+            left_out: Whether a negative is none of the picks, shape (P,).
         """
         order = np.argsort(tie_ranks)
+        order = order[~left_out[order]]
         return PickedRound(round_number, order[: self.rule.count(np.zeros(len(order)))], None)

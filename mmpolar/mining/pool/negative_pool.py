@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from mmpolar.mining.all_ranks import on_all_ranks
+from mmpolar.mining.candidate import Candidate
 from mmpolar.mining.picks.mined_negatives import MinedNegatives
 from mmpolar.registry import DATASETS
 
@@ -67,6 +68,30 @@ class NegativePool:
         """Indices of the picks that training samples from, shape (K,)."""
         return self._dataset.mined.read()[0]
 
+    def exclude(self, indices: NDArray[np.int64]) -> None:
+        """Let training sample these negatives no more, and all others again."""
+        self._dataset.mined.exclude(indices)
+
+    def candidate(self, index: int, score: float) -> Candidate:
+        """What is known of a negative: its name, image, group and video."""
+        negatives = self._dataset.negatives
+        info = negatives.get_data_info(index) if hasattr(negatives, 'get_data_info') else {}
+        known = {name: info[name] for name in ('group', 'video', 'frame') if name in info}
+        image = info.get('img_path') or self.keys[index]
+        return Candidate(self.keys[index], score, str(image), **known)
+
+    @property
+    def group_kind(self) -> str:
+        """What a group of negatives is, such as ``'camera'``."""
+        rules = (getattr(part, 'group_rule', None) for part in _parts(self._dataset.negatives))
+        return next((rule.kind for rule in rules if rule is not None), 'group')
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes of the positives; one that is called 'target' if they have none."""
+        metainfo = getattr(self._dataset, 'metainfo', {})
+        return tuple(metainfo.get('classes') or ('target',))
+
     def publish(self, indices: NDArray[np.int64], round_number: int) -> None:
         """Let training sample these picks of a round from now on; none for round 0."""
         if round_number:
@@ -116,6 +141,14 @@ class NegativePool:
                 f'{len(self)} negatives; make item i the test sample of negative i'
             )
         return samples
+
+    def positive_samples(self, config: Mapping) -> Any:
+        """The positives of the training dataset, read through the test pipeline of the config."""
+        return with_pipeline(self._dataset.positives, default_test_pipeline(config))
+
+    def positive_info(self, index: int) -> Mapping[str, Any]:
+        """What the training dataset knows of a positive: its ``instances``, with ``bbox``."""
+        return self._dataset.positives.get_data_info(index)
 
     def _check_own(self) -> None:
         size = len(self._dataset.negatives)

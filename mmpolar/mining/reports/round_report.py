@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,11 @@ class RoundReport:
         num_new: How many of them were not picked before this round.
         picks: The picks, hardest first, those kept from earlier rounds last.
         unreadable: Why a negative could not be read, by key; only those that could not.
+        num_scenes: How many scenes the picks of this round show; None if scenes were not looked for.
+        num_groups: How many groups they come from; None likewise.
+        group_kind: What a group is, such as ``'camera'``.
+        suspects: Why each of the suspects is one, by key; they are none of the picks.
+        num_rejected: How many negatives have left the pool by decisions of reviewers.
     """
 
     round: int
@@ -53,6 +58,11 @@ class RoundReport:
     num_new: int
     picks: tuple[Pick, ...]
     unreadable: dict[str, str]
+    num_scenes: int | None = None
+    num_groups: int | None = None
+    group_kind: str = 'group'
+    suspects: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    num_rejected: int = 0
 
     @classmethod
     def of_last_round(
@@ -72,7 +82,7 @@ class RoundReport:
             keys: Name of each negative of the pool.
             before: Indices of the picks before this round.
             report_thr: The threshold of ``share_above``.
-            **progress: ``epoch``, ``iter`` and ``seconds``.
+            **progress: ``epoch``, ``iter`` and ``seconds``, and what has a default.
         """
         picks = history.picks(keys, before)
         unreadable = {} if scores is None else scores.unreadable
@@ -112,7 +122,14 @@ class RoundReport:
         if self.unreadable:
             parts.append(f'{len(self.unreadable)} unreadable')
         kind = 'random picks' if self.selection == 'random' else 'picks'
-        parts.append(f'{self.num_picks} {kind}, {self.num_new} of them new')
+        scenes = ''
+        if self.num_scenes is not None:
+            scenes = f'{self.num_scenes} scenes, {self.num_groups} {self.group_kind}s, '
+        parts.append(f'{self.num_picks} {kind}, {scenes}{self.num_new} of them new')
+        if self.suspects:
+            parts.append(f'{len(self.suspects)} suspects wait for a review')
+        if self.num_rejected:
+            parts.append(f'{self.num_rejected} left the pool')
         return '; '.join(parts)
 
     def to_json(self) -> str:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmpolar.mining.all_ranks import on_all_ranks
 from mmpolar.mining.pool.negative_pool import NegativePool
+from mmpolar.mining.scoring.detection_features import DetectionFeatures
 from mmpolar.mining.scoring.hardest_samples import HardestSamples
 from mmpolar.mining.scoring.model_state import (
     common_buffers,
@@ -44,7 +45,6 @@ class PoolScorer:
         num_workers: Processes that load negatives; they stay until :meth:`close`.
         collate_fn: Config of the function that makes a batch of samples.
         use_ema: Whether to score with the averaged weights of ``EMAHook``.
-        num_detailed: For how many of the hardest negatives the detections are kept.
 
     Raises:
         ValueError: If an option is out of its range, or both ``pipeline`` and ``samples`` are given.
@@ -59,7 +59,6 @@ class PoolScorer:
         num_workers: int,
         collate_fn: dict,
         use_ema: bool,
-        num_detailed: int,
     ) -> None:
         check_at_least(1, batch_size=batch_size)
         check_at_least(0, num_workers=num_workers)
@@ -72,7 +71,6 @@ class PoolScorer:
         self._num_workers = num_workers
         self._collate_fn = collate_fn
         self._use_ema = use_ema
-        self._num_detailed = num_detailed
         self._loader: DataLoader | None = None
 
     def check_runner(self, runner: Runner) -> None:
@@ -84,13 +82,22 @@ class PoolScorer:
         if self._use_ema:
             find_ema_hook(runner)
 
-    def score(self, runner: Runner, pool: NegativePool, tie_ranks: NDArray[np.int64]) -> PoolScores:
+    def score(
+        self,
+        runner: Runner,
+        pool: NegativePool,
+        tie_ranks: NDArray[np.int64],
+        num_detailed: int,
+        with_features: bool = False,
+    ) -> PoolScores:
         """Score the pool; those that cannot be read are left out and named in the log.
 
         Args:
             runner: The runner, whose model scores.
             pool: The negatives, the same at each call until :meth:`close`.
             tie_ranks: Rank of each negative among those of equal score, shape (P,).
+            num_detailed: For how many of the hardest negatives the detections are kept.
+            with_features: Whether to keep the detector's features of these too.
 
         Raises:
             ValueError: If nothing can be read, or a score is not finite.
@@ -98,7 +105,8 @@ class PoolScorer:
         model = runner.model
         weights = ema_weights(runner) if self._use_ema else nullcontext()
         with kept_random_state(), prediction_mode(model), weights, common_buffers(model):
-            shares = on_all_ranks(partial(self._score_share, runner, pool, tie_ranks))
+            own = partial(self._score_share, runner, pool, tie_ranks, num_detailed, with_features)
+            shares = on_all_ranks(own)
         scores = PoolScores.merged(shares)
         names = [f'{pool.keys[index]} ({why})' for index, why in scores.unreadable.items()]
         if not len(scores.scores):
@@ -114,18 +122,27 @@ class PoolScorer:
         self._loader = None
 
     def _score_share(
-        self, runner: Runner, pool: NegativePool, tie_ranks: NDArray[np.int64]
+        self,
+        runner: Runner,
+        pool: NegativePool,
+        tie_ranks: NDArray[np.int64],
+        num_detailed: int,
+        with_features: bool,
     ) -> PoolScores:
         """Score the negatives of this rank."""
         if self._loader is None:
             self._loader = self._build_loader(runner, pool)
-        hardest = HardestSamples(self._num_detailed, tie_ranks)
-        with progress_bar(
-            total=len(self._loader.sampler),
-            desc='mining',
-            leave=False,
-            shown=is_main_process(),
-        ) as bar:
+        features = DetectionFeatures(runner.model) if with_features else None
+        hardest = HardestSamples(num_detailed, tie_ranks, features)
+        with (
+            features or nullcontext(),
+            progress_bar(
+                total=len(self._loader.sampler),
+                desc='mining',
+                leave=False,
+                shown=is_main_process(),
+            ) as bar,
+        ):
             return score_pool(
                 runner.model, self._loader, self._scorer, pool.keys, hardest, bar.update
             )
