@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from mmengine.dataset import Compose
 from mmengine.logging import print_log
+from mmengine.registry import DefaultScope
 from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
@@ -105,6 +106,9 @@ class CompositeDataset(Dataset):
         self.seed = seed
         self._reviewed_config = reviewed
         self._reviewed: Any = ()
+        # A data loader worker, which reads them, may know of no scope.
+        scope = DefaultScope.get_current_instance()
+        self._scope = None if scope is None else scope.scope_name
         self._reviewed_round: int | None = None
         self._check_options()
         self.pipeline = Compose(build_transforms(pipeline))
@@ -222,7 +226,10 @@ class CompositeDataset(Dataset):
             return
         self._reviewed_round = round_number
         has_file = os.path.isfile(self._reviewed_config['ann_file'])
-        self._reviewed = _built(self._reviewed_config) if has_file else ()
+        # MMEngine cannot serialize a dataset that has no image yet.
+        config = dict(self._reviewed_config, serialize_data=False)
+        with DefaultScope.overwrite_default_scope(self._scope):
+            self._reviewed = _built(config) if has_file else ()
 
     def _num_positives(self) -> int:
         return len(self.positives) + len(self._reviewed)

@@ -7,9 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmpolar.mining.suspects.camera_motion import camera_motion, moved_box
 from mmpolar.mining.suspects.video_window import VideoWindow, read_window
-from mmpolar.structures.boxes import box_center, box_overlap
+from mmpolar.structures.boxes import box_overlap
 from mmpolar.tracking.tracker import Tracker
 from mmpolar.utils.checks import check_at_least
 from mmpolar.utils.video import VideoReadError
@@ -24,14 +23,11 @@ class TrackEvidence:
         score: Mean score of the tracker in them.
         overlap: Of the alarm and where tracking there and back again ends, the smaller one of the
             two ways; 0 if the target was lost.
-        own_motion: How far it moved in what the camera's motion does not explain, in square roots
-            of its area; the larger one of the two ways.
     """
 
     num_frames: int
     score: float
     overlap: float
-    own_motion: float
 
 
 @dataclass(frozen=True)
@@ -39,8 +35,8 @@ class TrackCheck:
     """Follows an alarm through its video with the tracker, forwards and backwards.
 
     An alarm is steady if the tracker finds it in all frames on both sides, and gets back to it from
-    the last one. What stands still in the background can be followed as well; ``min_motion`` asks
-    for motion of its own beside that of the camera.
+    the last ones. Most of the background cannot be followed in this way. Objects can, those of
+    other classes too: a steady alarm is an object, and a person says of which class.
 
     Attributes:
         model: Model folder of the tracker, or name of a packaged one.
@@ -49,7 +45,6 @@ class TrackCheck:
         min_score: Least mean score of the tracker.
         min_overlap: Least intersection over union of the alarm and where tracking there and back
             again ends.
-        min_motion: Least motion of its own, in square roots of the box's area, at least 0.
 
     Raises:
         ValueError: If an option is out of its range.
@@ -60,12 +55,10 @@ class TrackCheck:
     stride: int = 3
     min_score: float = 0.5
     min_overlap: float = 0.5
-    min_motion: float = 0.0
 
     def __post_init__(self) -> None:
         check_at_least(2, num_frames=self.num_frames)
         check_at_least(1, stride=self.stride)
-        check_at_least(0, min_motion=self.min_motion)
 
     def is_steady(self, video: str, frame: int, box: ArrayLike, image: NDArray[np.uint8]) -> bool:
         """Whether an alarm is steady.
@@ -91,7 +84,6 @@ class TrackCheck:
             evidence.num_frames >= self.num_frames
             and evidence.score >= self.min_score
             and evidence.overlap >= self.min_overlap
-            and evidence.own_motion >= self.min_motion
         )
 
     def evidence(self, window: VideoWindow, box: ArrayLike) -> TrackEvidence:
@@ -104,13 +96,12 @@ class TrackCheck:
         box = np.asarray(box, np.float64)
         ways = [frames for frames in (window.after, window.before) if len(frames) >= 2]
         if not ways:
-            return TrackEvidence(0, 0.0, 0.0, 0.0)
+            return TrackEvidence(0, 0.0, 0.0)
         found = [self._one_way(window.frame, frames, box) for frames in ways]
         return TrackEvidence(
             num_frames=sum(map(len, ways)),
             score=float(np.mean([one.score for one in found])),
             overlap=min(one.overlap for one in found),
-            own_motion=max(one.own_motion for one in found),
         )
 
     @cached_property
@@ -130,13 +121,10 @@ class TrackCheck:
             [result] = tracker.step(frame)
             scores.append(result.score)
             if result.lost:
-                return TrackEvidence(len(frames), float(np.mean(scores)), 0.0, 0.0)
+                return TrackEvidence(len(frames), float(np.mean(scores)), 0.0)
         end = np.asarray(result.box, np.float64)
         back = tracker.init(frames[-1], [end])
         for frame in [*frames[-2::-1], start]:
             back = tracker.step(frame)
         overlap = 0.0 if back[0].lost else box_overlap(box, np.asarray(back[0].box, np.float64))
-        still = moved_box(box, camera_motion(start, frames[-1], box))
-        side = float(np.sqrt(np.prod(box[2:] - box[:2])))
-        motion = float(np.linalg.norm(box_center(end) - box_center(still))) / side
-        return TrackEvidence(len(frames), float(np.mean(scores)), overlap, motion)
+        return TrackEvidence(len(frames), float(np.mean(scores)), overlap)
