@@ -586,3 +586,20 @@ def test_positives_without_a_single_box_are_refused(folder):
     config['positives'] |= dict(metainfo=dict(classes=('spoon',)), filter_cfg=None)
     with pytest.raises(ValueError, match=r'none of the \d+ positives has a box.*metainfo\.classes'):
         DATASETS.build(config)
+
+
+def test_excluded_negatives_are_shown_no_more(numbered):
+    dataset = numbered(num_composites=40, mined_share=0.5)
+    dataset.mined.exclude([0, 3, 10])
+    dataset.mined.publish([5, 6], 1)
+    shown = {negative for index in range(40) for negative in dataset[index][1]}
+    assert shown == set(range(11)) - {0, 3, 10}
+    again = pickle.loads(pickle.dumps(dataset.mined))
+    assert np.flatnonzero(again.excluded).tolist() == [0, 3, 10]
+    dataset.mined.exclude(range(11))
+    with pytest.raises(RuntimeError, match='all 11 negatives are excluded'):
+        [dataset[index] for index in range(10)]
+    dataset.mined.exclude([])
+    assert not dataset.mined.excluded.any()
+    with pytest.raises(ValueError, match='is not in the pool'):
+        dataset.mined.exclude([11])

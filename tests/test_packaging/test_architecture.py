@@ -14,7 +14,7 @@ TORCH = ('torch', 'torchvision')
 # These, and all of mmpolar that they import in turn, work without PyTorch and OpenMMLab.
 WITHOUT_TORCH = (
     *('structures', 'tracking', 'evaluation.functional', 'runtime', 'model_zoo'),
-    *('mining.candidate', 'mining.review', 'mining.scenes'),
+    *('mining.candidate', 'mining.review', 'mining.scenes', 'mining.suspects'),
 )
 # A pair (a, b): nothing in a imports b, neither directly nor through others.
 FORBIDDEN = (

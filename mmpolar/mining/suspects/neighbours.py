@@ -20,7 +20,7 @@ def among_positives(
         neighbours: How many of the nearest count, at least 1 and less than P.
 
     Returns:
-        (A,) in [0, 1]; 0 for an alarm that is stranger than all positives.
+        (A,) in [0, 1]; 0 for an alarm less typical than all positives.
 
     Raises:
         ValueError: If there are not more positives than neighbours.
