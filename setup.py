@@ -87,12 +87,13 @@ setup(
     install_requires=['numpy'],
     extras_require={
         'runtime': requirements('runtime'),
+        'studio': requirements('runtime') + requirements('studio'),
         'train': requirements('train'),
         'export': requirements('export'),
         'vot': requirements('vot'),
         'all': [
             requirement
-            for name in ('train', 'export', 'optional', 'tests')
+            for name in ('train', 'export', 'studio', 'optional', 'tests')
             for requirement in requirements(name)
         ],
         'tests': requirements('tests'),

@@ -19,6 +19,7 @@ from mmpolar.version import __version__
 #: Module of each subcommand is ``mmpolar.cli.<name>``; what it does, in a line.
 COMMANDS = {
     'track': 'follow targets through a video: boxes, contours, masks',
+    'studio': 'label your own videos in the browser, and train on them',
     'models': 'list the trained trackers that are at hand',
     'check': 'list everything that is wrong with a dataset or a submission (needs PyTorch)',
     'convert': 'bring annotations of CVAT, COCO, LabelMe or masks into one form (needs PyTorch)',

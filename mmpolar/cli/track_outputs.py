@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmpolar.structures import result_formats
+from mmpolar.structures.coco_file import CocoFile
 from mmpolar.structures.combine_objects import combine_results
-from mmpolar.structures.rle import decode_rle
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.video import Source
@@ -200,29 +200,17 @@ class CocoOutput:
 
     def __init__(self, path: Path, source: Source) -> None:
         self.path = path
-        self._images: list[dict] = []
-        self._entries: list[dict] = []
+        self._file = CocoFile()
 
     def write(self, tracked: TrackedFrame) -> None:
         """Keep the entries of a frame."""
-        height, width = tracked.image.shape[:2]
         name = f'{tracked.number:05d}.jpg'
-        self._images.append(dict(id=tracked.number, file_name=name, width=width, height=height))
-        for entry in result_formats.to_coco(tracked.results, tracked.number):
-            entry |= dict(id=len(self._entries) + 1, iscrowd=0)
-            box_area = entry['bbox'][2] * entry['bbox'][3]
-            mask = entry.get('segmentation')
-            entry['area'] = box_area if mask is None else int(decode_rle(mask).sum())
-            self._entries.append(entry)
+        image_id = self._file.add_image(name, tracked.image.shape[:2])
+        self._file.add_results(tracked.results, image_id)
 
     def close(self) -> None:
         """Write the file."""
-        content = dict(
-            images=self._images,
-            categories=[dict(id=1, name='target')],
-            annotations=self._entries,
-        )
-        atomic_write(self.path, json.dumps(content))
+        atomic_write(self.path, json.dumps(self._file.content({1: 'target'})))
 
 
 class OldResultsOutput:

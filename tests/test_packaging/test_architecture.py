@@ -15,6 +15,7 @@ TORCH = ('torch', 'torchvision')
 WITHOUT_TORCH = (
     *('structures', 'tracking', 'evaluation.functional', 'runtime', 'model_zoo'),
     *('mining.candidate', 'mining.review', 'mining.scenes', 'mining.suspects'),
+    'studio',
 )
 # A pair (a, b): nothing in a imports b, neither directly nor through others.
 FORBIDDEN = (

@@ -53,6 +53,9 @@ def test_wheel_holds_package_and_mim_folder(source):
         assert wheel.read(f'mmpolar/.mim/{CONFIG}') == (ROOT / CONFIG).read_bytes()
         [metadata] = (wheel.read(name).decode() for name in names if name.endswith('/METADATA'))
         [top_level] = (wheel.read(name) for name in names if name.endswith('/top_level.txt'))
+    pages = {str(path.relative_to(ROOT)) for path in (ROOT / 'mmpolar/studio/static').iterdir()}
+    assert len(pages) > 5
+    assert pages <= names
     expected = {
         str(path.relative_to(ROOT))
         for path in (ROOT / 'mmpolar').rglob('*.py')
@@ -74,7 +77,17 @@ def test_wheel_holds_package_and_mim_folder(source):
     }
     assert runtime == {'av', 'numpy', 'onnxruntime', 'opencv-python-headless', 'pillow'}
     extras = re.findall(r'^Provides-Extra: (.+)$', metadata, re.MULTILINE)
-    assert {'all', 'export', 'mim', 'optional', 'runtime', 'tests', 'train', 'vot'} == set(extras)
+    assert {
+        'all',
+        'export',
+        'mim',
+        'optional',
+        'runtime',
+        'studio',
+        'tests',
+        'train',
+        'vot',
+    } == set(extras)
 
 
 def test_wheel_and_source_archive_hold_the_trained_trackers(source):

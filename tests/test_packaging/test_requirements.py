@@ -29,6 +29,7 @@ def lock():
         'train',
         'export',
         'runtime',
+        'studio',
         'demo',
         'optional',
         'tests',

@@ -1,0 +1,299 @@
+"""Labels of a project as datasets: DAVIS's folders, COCO, YOLO-seg and MOTChallenge."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mmpolar.datasets.converters.clip import Clip as DavisClip
+from mmpolar.datasets.converters.clip import ClipFrame, write_clips
+from mmpolar.structures.boxes import to_corner_xywh
+from mmpolar.structures.coco_file import CocoFile
+from mmpolar.structures.polar import mask_to_box
+from mmpolar.structures.track_result import TrackResult
+from mmpolar.studio.jobs import JobState
+from mmpolar.studio.project import Project
+from mmpolar.studio.store import ABSENT, MASK, Clip, TargetEntry
+from mmpolar.utils.atomic_write import atomic_path, atomic_write, scratch_folder
+from mmpolar.utils.image import write_image
+from mmpolar.utils.outputs import check_outputs
+
+#: Quality of the images that frames of videos become.
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95)
+#: Parts of a mask below this share of it are left out of YOLO's polygons.
+_SMALLEST_PART = 0.01
+
+
+@dataclass(frozen=True)
+class LabelledFrame:
+    """A frame in which everything is known of each target.
+
+    Attributes:
+        number: Its index in the clip.
+        image: Its file; that of a video is there until the next frame is asked for.
+        masks: Mask (H, W) of 0 and 1 of each target that is visible.
+    """
+
+    number: int
+    image: Path
+    masks: dict[TargetEntry, NDArray[np.uint8]]
+
+
+@dataclass
+class ExportSummary:
+    """What was written.
+
+    Attributes:
+        out: The folder.
+        clips: Names of the clips, as they are called there.
+        frames: Frames that were written.
+        left_out: Frames with some labels that were left out, as not every target of theirs is known.
+    """
+
+    out: str
+    clips: list[str] = field(default_factory=list)
+    frames: int = 0
+    left_out: int = 0
+
+
+Frames = Iterator[tuple[Clip, str, Iterator[LabelledFrame]]]
+
+
+def export(
+    project: Project,
+    kind: str,
+    out: Path,
+    clips: Sequence[str] = (),
+    state: JobState | None = None,
+) -> ExportSummary:
+    """Write the labelled frames of a project.
+
+    A frame is written if each target of its clip is labelled in it: with a mask, or as absent. Where
+    targets overlap, the one that was added last is seen in DAVIS's masks.
+
+    Args:
+        project: The project.
+        kind: A key of :data:`WRITERS`.
+        out: Folder to write to. DAVIS's is added to, any other must be new, empty or of an earlier export.
+        clips: Names of the clips; by default all with labels.
+        state: Takes the progress.
+
+    Returns:
+        What was written.
+
+    Raises:
+        FileExistsError: If the folder holds something else.
+        ValueError: If nothing is labelled, or the kind is unknown.
+    """
+    if kind not in WRITERS:
+        raise ValueError(f'there is no export {kind}; there are {", ".join(WRITERS)}')
+    known = {clip.name: clip for clip in project.store.clips()}
+    unknown = [name for name in clips if name not in known]
+    if unknown:
+        raise ValueError(f'clip {unknown[0]} has no labels; those with are {", ".join(known)}')
+    chosen = [clip for name, clip in known.items() if not clips or name in clips]
+    numbers = {clip: complete_frames(project, clip) for clip in chosen}
+    summary = ExportSummary(str(out))
+    summary.frames = sum(map(len, numbers.values()))
+    if not summary.frames:
+        raise ValueError('no frame is labelled completely yet: mark a target, and track it')
+    summary.left_out = sum(
+        len(_begun_frames(project, clip)) - len(found) for clip, found in numbers.items()
+    )
+    names = _export_names([clip.name for clip in chosen if numbers[clip]])
+    summary.clips = list(names.values())
+    state = state or JobState('export')
+    state.total = summary.frames
+    _check_out(project, kind, out)
+    with scratch_folder(project.own / 'exports') as scratch:
+        frames = (
+            (clip, names[clip.name], _read_frames(project, clip, numbers[clip], scratch, state))
+            for clip in chosen
+            if numbers[clip]
+        )
+        if kind == 'davis':
+            _write_davis(frames, out)
+        else:
+            with atomic_path(out, flush=False) as unfinished:
+                WRITERS[kind](frames, unfinished)
+                (unfinished / _MARK).touch()
+    return summary
+
+
+def complete_frames(project: Project, clip: Clip) -> list[int]:
+    """Frames of a clip in which every target is labelled, ascending."""
+    targets = {target.id for target in project.store.targets(clip.id)}
+    known: dict[int, set[int]] = {}
+    for label in project.store.labels(clip.id):
+        if label.kind in (MASK, ABSENT) and label.target in targets:
+            known.setdefault(label.frame, set()).add(label.target)
+    return sorted(frame for frame, found in known.items() if found == targets)
+
+
+def _begun_frames(project: Project, clip: Clip) -> set[int]:
+    targets = {target.id for target in project.store.targets(clip.id)}
+    labels = project.store.labels(clip.id)
+    return {one.frame for one in labels if one.kind in (MASK, ABSENT) and one.target in targets}
+
+
+def _read_frames(
+    project: Project, clip: Clip, numbers: Sequence[int], scratch: Path, state: JobState
+) -> Iterator[LabelledFrame]:
+    source, targets = project.frames(clip.id), project.store.targets(clip.id)
+    labels = {(label.target, label.frame): label for label in project.store.labels(clip.id)}
+    for number in numbers:
+        image = source.image_path(number)
+        if image is None:
+            image = scratch / f'{number:05d}.jpg'
+            write_image(image, source.read(number), _JPEG)
+        masks = {one: project.mask(clip, labels.get((one.id, number))) for one in targets}
+        yield LabelledFrame(number, image, {t: mask for t, mask in masks.items() if mask.any()})
+        if source.image_path(number) is None:
+            image.unlink()
+        state.step(number)
+
+
+def _export_names(names: Sequence[str]) -> dict[str, str]:
+    """Names of clips without their endings, unless two would be one."""
+    stems = [Path(name).stem for name in names]
+    return {
+        name: name if stems.count(stem) > 1 else stem
+        for name, stem in zip(names, stems, strict=True)
+    }
+
+
+def _check_out(project: Project, kind: str, out: Path) -> None:
+    """Refuse a folder in which something else would be lost."""
+    check_outputs({'--out': out}, {'the project': project.folder} | {
+        f'the clip {name}': project.folder / name for name in project.clip_names()
+    })  # fmt: skip
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f'{out} is a file, and an export is a folder')
+    is_ours = kind == 'davis' or (out / _MARK).exists()
+    if out.exists() and any(out.iterdir()) and not is_ours:
+        raise FileExistsError(f'{out} holds other files, which would be lost: give a new folder')
+
+
+def _write_davis(frames: Frames, out: Path) -> None:
+    clips = (
+        DavisClip(
+            name,
+            (
+                ClipFrame(one.image, [(t.id, mask) for t, mask in one.masks.items()])
+                for one in found
+            ),
+        )
+        for _, name, found in frames
+    )
+    write_clips(clips, out)
+
+
+def _write_coco(frames: Frames, out: Path) -> None:
+    """``images/<clip>/*`` and ``annotations.json``; a category for each name of targets."""
+    file, categories = CocoFile(), _Classes()
+    for clip, name, found in frames:
+        for frame in found:
+            path = f'{name}/{frame.image.name}'
+            _copy(frame.image, out / 'images' / path)
+            image_id = file.add_image(path, (clip.height, clip.width))
+            for target, mask in frame.masks.items():
+                result = TrackResult(mask_to_box(mask), 1.0, mask=mask)
+                file.add_results([result], image_id, [target.id], categories.number(target) + 1)
+    content = file.content({index + 1: name for index, name in enumerate(categories.names)})
+    for entry in content['annotations']:
+        del entry['score']  # of detections
+    atomic_write(out / 'annotations.json', json.dumps(content), flush=False)
+
+
+def _write_yolo(frames: Frames, out: Path) -> None:
+    """``images/train``, ``labels/train`` with a polygon a line, and ``data.yaml``."""
+    classes = _Classes()
+    for clip, name, found in frames:
+        for frame in found:
+            stem = f'{name}_{frame.image.stem}'
+            _copy(frame.image, out / 'images' / 'train' / f'{stem}{frame.image.suffix}')
+            lines = []
+            for target, mask in frame.masks.items():
+                points = (mask_to_polygon(mask) + 0.5) / (clip.width, clip.height)
+                numbers = ' '.join(f'{value:.6f}' for value in points.ravel())
+                lines.append(f'{classes.number(target)} {numbers}\n')
+            atomic_write(out / 'labels' / 'train' / f'{stem}.txt', ''.join(lines), flush=False)
+    names = ''.join(f'  {i}: {json.dumps(name)}\n' for i, name in enumerate(classes.names))
+    text = f'path: .\ntrain: images/train\nval: images/train\nnames:\n{names}'
+    atomic_write(out / 'data.yaml', text, flush=False)
+
+
+def _write_mot(frames: Frames, out: Path) -> None:
+    """``<clip>/img1``, ``gt/gt.txt`` and ``seqinfo.ini``; the frames are counted anew from 1."""
+    for clip, name, found in frames:
+        lines, count, suffix = [], 0, ''
+        for count, frame in enumerate(found, 1):
+            suffix = frame.image.suffix
+            _copy(frame.image, out / name / 'img1' / f'{count:06d}{suffix}')
+            for target, mask in frame.masks.items():
+                box = ','.join(f'{side:.2f}' for side in to_corner_xywh(mask_to_box(mask)))
+                lines.append(f'{count},{target.id},{box},1,1,1\n')
+        atomic_write(out / name / 'gt' / 'gt.txt', ''.join(lines), flush=False)
+        info = dict(name=name, imDir='img1', frameRate=25, seqLength=count, imWidth=clip.width,
+                    imHeight=clip.height, imExt=suffix)  # fmt: skip
+        text = '[Sequence]\n' + ''.join(f'{key}={value}\n' for key, value in info.items())
+        atomic_write(out / name / 'seqinfo.ini', text, flush=False)
+
+
+#: Kinds of datasets, and what writes them.
+WRITERS: dict[str, Callable[[Frames, Path], None]] = {
+    'davis': _write_davis,
+    'coco': _write_coco,
+    'yolo': _write_yolo,
+    'mot': _write_mot,
+}
+#: File that says that a folder was written by an export, which may write it anew.
+_MARK = '.mmpolar-export'
+
+
+class _Classes:
+    """Names of targets as classes, numbered from 0 in the order in which they appear."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def number(self, target: TargetEntry) -> int:
+        """The class of a target."""
+        if target.name not in self.names:
+            self.names.append(target.name)
+        return self.names.index(target.name)
+
+
+def mask_to_polygon(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """One closed polygon around all larger parts of a mask, which thin bridges join; holes are filled.
+
+    Args:
+        mask: (H, W), not empty.
+
+    Returns:
+        (V, 2) x, y in pixels, centres of pixels at integers.
+    """
+    found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    parts = sorted((part[:, 0].astype(np.float64) for part in found), key=_area, reverse=True)
+    large = [part for part in parts[1:] if _area(part) >= _SMALLEST_PART * mask.sum()]
+    polygon = parts[0]
+    for part in large:
+        distances = np.linalg.norm(polygon[:, None] - part[None], axis=-1)
+        here, there = np.unravel_index(distances.argmin(), distances.shape)
+        bridge = np.concatenate([part[there:], part[: there + 1]])
+        polygon = np.concatenate([polygon[: here + 1], bridge, polygon[here:]])
+    # A polygon has three points.
+    return polygon if len(polygon) > 2 else np.resize(polygon, (3, 2))
+
+
+def _area(part: NDArray) -> float:
+    return cv2.contourArea(part.astype(np.float32))
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(source.read_bytes())

@@ -1,0 +1,188 @@
+"""A labelling project: a folder of videos, and in it what the studio adds."""
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mmpolar.model_zoo import available_model_folders
+from mmpolar.studio.frame_source import FrameSource
+from mmpolar.studio.store import MASK, Clip, Label, Store
+from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.file_names import check_file_name
+from mmpolar.utils.image import list_images, read_mask
+
+#: Folder in the project that holds everything the studio writes.
+OWN_FOLDER = 'mmpolar-studio'
+VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
+#: Clips whose frames are kept open at once.
+_OPEN_CLIPS = 2
+#: A mask may be that long on the disk before another process has named it in the database.
+_UNUSED_SECONDS = 3600
+
+
+class Project:
+    """The videos and folders of images in a folder, and their labels.
+
+    ``<folder>/mmpolar-studio`` holds the database ``project.db``, ``masks/``, ``exports/``, ``training/``
+    and ``models/``. Nothing outside the folder is read or written.
+
+    Args:
+        folder: The folder of the videos.
+
+    Attributes:
+        folder: Its full path.
+        own: The studio's own folder in it.
+        store: The database.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If the database cannot be used.
+    """
+
+    def __init__(self, folder: str | os.PathLike) -> None:
+        self.folder = Path(folder).resolve()
+        if not self.folder.is_dir():
+            raise FileNotFoundError(
+                f'there is no folder {folder}; make it and put your videos there'
+            )
+        self.own = self.folder / OWN_FOLDER
+        if self.own.is_symlink():
+            raise ValueError(f'{self.own} leads elsewhere; a project is a real folder')
+        self.own.mkdir(exist_ok=True)
+        self.store = Store(self.own / 'project.db')
+        self._lock = threading.Lock()
+        self._open: OrderedDict[int, FrameSource] = OrderedDict()
+
+    def close(self) -> None:
+        """Close the database and the videos."""
+        for source in self._open.values():
+            source.close()
+        self.store.close()
+
+    def inside(self, *parts: str) -> Path:
+        """A path in the project's folder.
+
+        Raises:
+            ValueError: If it leads out, by its name or by a link.
+        """
+        path = self.folder.joinpath(*(check_file_name(part, 'a file') for part in parts))
+        if self.folder not in path.resolve().parents:
+            raise ValueError(
+                f'{"/".join(parts)} leads out of the project; copy it into {self.folder}'
+            )
+        return path
+
+    def clip_names(self) -> list[str]:
+        """Names of the videos and folders of images in the folder, sorted."""
+        names = []
+        for entry in os.scandir(self.folder):
+            is_video = entry.name.lower().endswith(VIDEO_SUFFIXES) and entry.is_file()
+            is_folder = (
+                entry.name != OWN_FOLDER and entry.is_dir() and bool(list_images(entry.path))
+            )
+            if entry.name[0] != '.' and (is_video or is_folder):
+                names.append(entry.name)
+        return sorted(names)
+
+    def open_clip(self, name: str) -> Clip:
+        """Open a video or folder of images, by its name in the project.
+
+        Raises:
+            FileNotFoundError: If there is none.
+            ValueError: If it leads out of the project, cannot be decoded, or is not what was labelled.
+        """
+        path = self.inside(name)
+        if name not in self.clip_names():
+            raise FileNotFoundError(
+                f'there is no video or folder of images {name} in {self.folder}'
+            )
+        source = FrameSource(path)
+        clip = self.store.add_clip(name, len(source), source.size)
+        self._keep_open(clip.id, source)
+        return clip
+
+    def frames(self, clip: int) -> FrameSource:
+        """The frames of a clip that was opened before, by its number.
+
+        Raises:
+            KeyError: If there is no such clip.
+        """
+        with self._lock:
+            if clip in self._open:
+                self._open.move_to_end(clip)
+                return self._open[clip]
+        self.open_clip(self.store.clip(clip).name)
+        return self._open[clip]
+
+    def save_mask(self, clip: Clip, label: Label, mask: NDArray, flush: bool) -> str:
+        """Write the mask of a label that is to come; gives its file, for the label.
+
+        An earlier file stays, so that the database never names one that is half written.
+
+        Args:
+            clip: The clip.
+            label: The label: its target and frame name the file.
+            mask: (H, W), not zero inside.
+            flush: Whether it survives a power failure at once.
+        """
+        _, encoded = cv2.imencode('.png', (mask != 0).astype(np.uint8) * 255)
+        name = f'{label.frame:06d}-{os.urandom(4).hex()}.png'
+        path = Path('masks', f'{clip.id}-{clip.name}', str(label.target), name)
+        atomic_write(self.own / path, encoded.tobytes(), flush=flush)
+        return path.as_posix()
+
+    def mask(self, clip: Clip, label: Label | None) -> NDArray[np.uint8]:
+        """The mask of a label, (H, W) of 0 and 1, empty without one."""
+        if label is None or label.kind != MASK:
+            return np.zeros((clip.height, clip.width), np.uint8)
+        return (read_mask(self.own / label.mask) != 0).astype(np.uint8)
+
+    def remove_unused_masks(self) -> int:
+        """Remove masks that no label names, as a killed process leaves them; gives their number."""
+        used, old = self.store.mask_files(), time.time() - _UNUSED_SECONDS
+        unused = [
+            path
+            for path in self.own.glob('masks/*/*/*.png')
+            if path.relative_to(self.own).as_posix() not in used and path.stat().st_mtime < old
+        ]
+        for path in unused:
+            path.unlink(missing_ok=True)
+        return len(unused)
+
+    def models(self) -> list[str]:
+        """Names of the trackers that can be chosen: those of the package, and those trained here."""
+        own = sorted(path.parent.name for path in (self.own / 'models').glob('*/model.json'))
+        return [*available_model_folders(), *own]
+
+    def model_folder(self, name: str) -> Path | str:
+        """What the engine takes for the name of a tracker.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        if name not in self.models():
+            raise KeyError(f'there is no tracker {name}; there are {", ".join(self.models())}')
+        own = self.own / 'models' / name
+        return own if own.is_dir() else name
+
+    def _keep_open(self, clip: int, source: FrameSource) -> None:
+        with self._lock:
+            if clip in self._open:
+                source.close()  # another thread was faster
+            else:
+                self._open[clip] = source
+            while len(self._open) > _OPEN_CLIPS:
+                self._open.popitem(last=False)[1].close()
+
+
+def anchors(labels: Sequence[Label]) -> list[Label]:
+    """Labels with a mask by a person, in the order of their frames: where tracking can begin."""
+    found = [label for label in labels if label.hand and label.kind == MASK]
+    return sorted(found, key=lambda label: label.frame)

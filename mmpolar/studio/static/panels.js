@@ -1,0 +1,143 @@
+// Export, training and comparison.
+
+import { get, post } from './api.js';
+
+const $ = (id) => document.getElementById(id);
+
+function element(tag, content, className = '') {
+  const made = document.createElement(tag);
+  made.append(content);
+  made.className = className;
+  return made;
+}
+
+// Checkboxes that keep what was chosen while the list grows.
+function choices(container, names, isChosen) {
+  const before = new Map([...container.querySelectorAll('input')].map((one) => [one.value, one.checked]));
+  if ([...before.keys()].join('\n') === names.join('\n')) return;
+  container.replaceChildren(...names.map((name) => {
+    const box = document.createElement('input');
+    Object.assign(box, { type: 'checkbox', value: name, checked: before.get(name) ?? isChosen(name) });
+    const label = element('label', box);
+    label.append(` ${name}`);
+    return label;
+  }));
+}
+
+const chosenIn = (id) => [...$(id).querySelectorAll('input:checked')].map((one) => one.value);
+const shownNumber = (value) => (value === null ? '–' : value.toFixed(3));
+
+export class Panels {
+  constructor(state, page) {
+    this.state = state;
+    this.page = page;
+    $('export').onclick = () => this.begin('export', { kind: $('kind').value });
+    $('prepare').onclick = () => page.act(() => this.prepare());
+    $('compare').onclick = () => this.begin(
+      'compare', { models: chosenIn('compared-models'), clips: chosenIn('compared-clips') });
+    $('training').ontoggle = () => this.poll();
+  }
+
+  begin(job, options) {
+    this.page.act(async () => {
+      await post(job, options);
+      this.page.poll();
+    });
+  }
+
+  show() {
+    const { project } = this.state;
+    const labelled = project.clips.filter((clip) => clip.complete).map((clip) => clip.name);
+    choices($('training-clips'), labelled, () => true);
+    choices($('compared-clips'), labelled, () => true);
+    choices($('compared-models'), project.models, (name) => name === project.model);
+  }
+
+  // What a job gave that has ended.
+  take(job) {
+    if (job.kind === 'export' && job.result) {
+      const { out, frames, clips, left_out: leftOut } = job.result;
+      $('exported').replaceChildren(`${frames} frames of ${clips.length} clips are in`, element('code', out));
+      if (leftOut) $('exported').append(element('small', `left out: ${leftOut} frames in which a target is lost or has no label`));
+      if (out.endsWith('davis')) {
+        $('exported').append(element('small', 'to look for mistakes (needs PyTorch):'),
+          element('code', `mmpolar check dataset DavisDataset ${out} --options multi_object=True`));
+      }
+    }
+    if (job.kind === 'compare' && job.result) this.showComparison(job.result);
+  }
+
+  async prepare() {
+    const numbers = Object.fromEntries([['epochs', 'epochs'], ['pairs', 'pairs'], ['batch_size', 'batch']]
+      .map(([key, id]) => [key, Number($(id).value)]));
+    await post('trainings/prepare', { name: $('training-name').value, clips: chosenIn('training-clips'), ...numbers });
+    this.page.say('prepared: start the training here, or run the command');
+    await this.poll();
+  }
+
+  async poll() {
+    if (!$('training').open) return;
+    const trainings = await this.page.act(() => get('trainings'));
+    if (!trainings) return;
+    const trackers = trainings.filter((one) => one.tracker).length;
+    if (trackers > (this.trackers ?? trackers)) await this.page.act(this.page.refreshProject);
+    this.trackers = trackers;
+    const key = JSON.stringify(trainings);
+    if (key === this.key) return;
+    this.key = key;
+    $('trainings').replaceChildren(...trainings.reverse().map((one) => this.training(one)));
+  }
+
+  training(one) {
+    const box = element('div', element('h2', one.name), 'training');
+    const reason = this.state.project.cannot_train;
+    const status = one.running ? 'running' : one.tracker ? 'done: choose the tracker above, or compare it below'
+      : one.status ? `failed with status ${one.status}, see the log` : one.log ? 'stopped' : 'prepared';
+    const button = element('button', one.running ? 'Stop' : one.log ? 'Resume' : 'Start');
+    button.disabled = one.tracker || (Boolean(reason) && !one.running);
+    button.title = reason ?? '';
+    button.onclick = () => this.page.act(async () => {
+      await post(`trainings/${one.running ? 'stop' : 'start'}`, { name: one.name });
+      await this.poll();
+    });
+    box.append(button, ` ${status}`, element('code', one.command));
+    if (reason) box.append(element('small', reason));
+    if (one.loss.length > 1) box.append(lossCurve(one.loss));
+    if (one.log) box.append(element('pre', one.log.split('\n').slice(-12).join('\n')));
+    return box;
+  }
+
+  showComparison(rows) {
+    const table = document.createElement('table');
+    const head = table.insertRow();
+    for (const title of ['clip, tracker', 'J', 'F', 'J by hand', 'frames']) head.append(element('th', title));
+    for (const row of rows) {
+      const cells = [`${row.clip}, ${row.model}`, shownNumber(row.J), shownNumber(row.F),
+        shownNumber(row.J_hand), `${row.frames} (${row.hand_frames})`];
+      const line = table.insertRow();
+      for (const cell of cells) line.insertCell().textContent = cell;
+    }
+    $('compared').replaceChildren(table);
+  }
+}
+
+function lossCurve(points) {
+  const canvas = document.createElement('canvas');
+  Object.assign(canvas, { width: 264, height: 110, className: 'loss' });
+  const context = canvas.getContext('2d');
+  const values = points.map(([, value]) => value);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const [first, last] = [points[0][0], points.at(-1)[0]];
+  const x = (iteration) => 34 + ((iteration - first) / (last - first || 1)) * 224;
+  const y = (value) => 96 - ((value - low) / (high - low || 1)) * 86;
+  context.fillStyle = '#8d98a9';
+  context.font = '10px sans-serif';
+  context.fillText(high.toPrecision(3), 0, 14);
+  context.fillText(low.toPrecision(3), 0, 98);
+  context.fillText(`loss, iteration ${first} to ${last}`, 34, 109);
+  context.strokeStyle = '#ff8c00';
+  context.beginPath();
+  points.forEach(([iteration, value]) => context.lineTo(x(iteration), y(value)));
+  context.stroke();
+  return canvas;
+}

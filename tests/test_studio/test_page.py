@@ -1,0 +1,148 @@
+"""A new user's way in a real browser: from a video without labels to a dataset."""
+
+import numpy as np
+import pytest
+from browser import open_page
+from studio_server import SCENE, write_video
+
+from mmpolar.evaluation.functional import region_similarity
+from mmpolar.structures.polar import mask_to_box
+from mmpolar.utils.image import read_mask
+
+#: A job may wait for the processors of a busy machine.
+PATIENCE = 60_000
+
+
+@pytest.fixture
+def page():
+    with open_page(viewport=dict(width=1300, height=800)) as opened:
+        opened.set_default_timeout(PATIENCE)
+        yield opened
+
+
+def expect_text(page, place, text):
+    page.locator(f'#{place}', has_text=text).wait_for(timeout=PATIENCE)
+
+
+def go_to(page, key, frame):
+    page.keyboard.press(key)
+    page.locator(f'#canvas[data-frame="{frame}"]').wait_for(timeout=PATIENCE)
+
+
+def on_screen(page, x, y):
+    """Where a position of a frame is on the page."""
+    box = page.locator('#canvas').bounding_box()
+    width, height = SCENE.size
+    scale = min(box['width'] / width, box['height'] / height)
+    return (
+        box['x'] + (box['width'] - scale * width) / 2 + scale * (x + 0.5),
+        box['y'] + (box['height'] - scale * height) / 2 + scale * (y + 0.5),
+    )
+
+
+def drag(page, start, end):
+    page.mouse.move(*on_screen(page, *start))
+    page.mouse.down()
+    page.mouse.move(*on_screen(page, *end), steps=4)
+    page.mouse.up()
+
+
+def open_server(page, server):
+    page.goto(server.address)
+    expect_text(page, 'number', 'frame 0 of 12')
+    expect_text(page, 'hint', 'Mark target 1')
+
+
+def test_from_a_video_without_labels_to_a_dataset(page, tmp_path, serve):
+    (tmp_path / 'videos').mkdir()
+    write_video(tmp_path / 'car.mp4')
+    page.goto(serve(tmp_path / 'videos').address)
+    expect_text(page, 'message', 'There is no video yet')
+    page.set_input_files('#upload', tmp_path / 'car.mp4')
+    expect_text(page, 'hint', 'Mark target 1: draw a box around it')
+
+    gt = [SCENE.render(number)[1] for number in range(len(SCENE))]
+    x1, y1, x2, y2 = mask_to_box(gt[0])
+    drag(page, (x1, y1), (x2, y2))
+    expect_text(page, 'message', 'frame 0 is labelled')
+    page.keyboard.press('t')
+    expect_text(page, 'message', 'track has ended')
+    expect_text(page, 'complete', '12 frames')
+
+    # Correct the last frame: paint a part of the mask, and erase it again.
+    go_to(page, 'End', 11)
+    for key in 'de':  # one stroke after the other, without waiting
+        page.keyboard.press(key)
+        drag(page, (4, 4), (30, 4))
+    expect_text(page, 'message', 'frame 11 is labelled')
+    page.keyboard.press('t')
+    expect_text(page, 'message', 'track has ended')
+
+    # Another target, which is absent but for one frame, where the brush marks it.
+    page.click('#new-target')
+    expect_text(page, 'hint', 'Mark target 2')
+    go_to(page, 'End', 11)
+    page.keyboard.press('d')
+    drag(page, (140, 10), (150, 10))
+    expect_text(page, 'message', 'frame 11 is labelled')
+    go_to(page, 'Home', 0)
+    page.keyboard.press('Shift+A')
+    expect_text(page, 'hint', 'target 2 is marked as absent')
+
+    page.click('#export')
+    expect_text(page, 'exported', '12 frames of 1 clips are in')
+    folder = tmp_path / 'videos/mmpolar-studio/exports/davis/Annotations/480p/car'
+    ids = [read_mask(path) for path in sorted(folder.iterdir())]
+    assert np.mean([region_similarity(i == 1, m) for i, m in zip(ids, gt, strict=True)]) > 0.8
+    assert [bool((i == 2).any()) for i in ids] == [False] * 11 + [True]
+
+
+def test_undo_and_marks_by_keys(page, folder, serve):
+    open_server(page, serve(folder))
+    page.keyboard.press('a')
+    expect_text(page, 'hint', 'marked as absent')
+    go_to(page, 'ArrowRight', 1)
+    page.keyboard.press('l')
+    expect_text(page, 'hint', 'not known here')
+    for text in ('no label here', 'Mark target 1'):
+        page.keyboard.press('Control+z')
+        expect_text(page, 'hint', text)
+    expect_text(page, 'undo', 'Undo')
+    assert page.locator('#undo').is_disabled()
+
+
+def test_a_click_finds_the_object(page, folder, serve):
+    server = serve(folder)
+    open_server(page, server)
+    page.keyboard.press('c')
+    gt = SCENE.render(0)[1]
+    y, x = np.argwhere(gt).mean(0)
+    page.mouse.click(*on_screen(page, x, y))
+    expect_text(page, 'message', 'frame 0 is labelled')
+    [label] = server.ask('api/clips/1')[1]['labels']
+    runs = server.ask(f'api/labels/{label[0]}')[1]['runs']
+    mask = np.repeat(np.arange(len(runs)) % 2, runs).reshape(gt.shape)
+    assert mask[round(y), round(x)]
+
+
+def test_two_pages_see_each_other_and_conflicts_are_said(page, folder, serve):
+    server = serve(folder)
+    open_server(page, server)
+    other = page.context.browser.new_page()
+    other.set_default_timeout(PATIENCE)
+    open_server(other, server)
+    page.keyboard.press('a')
+    expect_text(page, 'hint', 'marked as absent')
+    expect_text(other, 'hint', 'marked as absent')  # it looks for news now and then
+
+    # The other page acts on what it saw before the news.
+    other.route('**/api/clips/1?since=*', lambda route: route.abort())
+    page.keyboard.press('Delete')
+    expect_text(page, 'hint', 'Mark target 1')
+    page.keyboard.press('l')
+    expect_text(page, 'hint', 'not known here')
+    other.keyboard.press('a')
+    other.unroute('**/api/clips/1?since=*')
+    expect_text(other, 'hint', 'not known here')
+    [label] = server.ask('api/clips/1')[1]['labels']
+    assert label[3] == 'lost'
