@@ -35,6 +35,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / 'configs/hard_negative/yolox_effnet-lite0_experiment.py'
 ARMS = dict(trusting='mined, every negative trusted', suspects='mined, suspects set aside')
 PLANTED = 'planted'
+#: So much of the pool is taken out of the positives in every run.
+LARGEST_SHARE = 0.1
 DESCRIPTION = """\
 Measure what setting suspects aside is worth when targets hide among the negatives.
 
@@ -98,11 +100,17 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--shares', type=float, nargs='+', default=[0.01, 0.05, 0.1])
     parser.add_argument('--seeds', type=int, nargs='+', default=[0])
     parser.add_argument('--pool', type=int, default=600, help='images of the pool (default: 600)')
+    parser.add_argument('--updates', type=int, default=40, help='in a round (default: 40)')
+    parser.add_argument(
+        '--test-negatives', type=int, default=600, help='images to test with (default: 600)'
+    )
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time (default: 1)')
     parser.add_argument('--worker', type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.worker is None and args.data_root is None:
         parser.error('give --data-root, the folder that make_hard_negative_data.py wrote')
+    if not all(0 < share <= LARGEST_SHARE for share in args.shares):
+        parser.error(f'--shares must be above 0 and at most {LARGEST_SHARE}, got {args.shares}')
     return args
 
 
@@ -113,6 +121,7 @@ def write_config(run: Run, args: argparse.Namespace) -> Path | None:
     if has_mark(folder / 'done.json', fingerprint(cfg.to_dict())):
         return None
     (folder / 'done.json').unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     cfg.dump(folder / 'config.py')
     return folder / 'config.py'
 
@@ -123,13 +132,14 @@ def plant(run: Run, args: argparse.Namespace) -> tuple[Path, Path]:
     rng = np.random.default_rng(run.seed)
     content = json.loads((args.data_root / 'train.json').read_text())
     images = [content['images'][i] for i in rng.permutation(len(content['images']))]
-    largest = round(max(args.shares) * args.pool)
+    largest = round(LARGEST_SHARE * args.pool)
     taken, left = images[:largest], images[largest:]
     ids = {image['id'] for image in left}
     content.update(
         images=left, annotations=[a for a in content['annotations'] if a['image_id'] in ids]
     )
     atomic_write(folder / 'train.json', json.dumps(content))
+    write_test(folder / 'test.json', args)
     planted = taken[: round(run.share * args.pool)]
     negatives = sorted((args.data_root / 'train/negatives').rglob('*.jpg'))
     chosen = [negatives[i] for i in rng.permutation(len(negatives))[: args.pool - len(planted)]]
@@ -143,6 +153,17 @@ def plant(run: Run, args: argparse.Namespace) -> tuple[Path, Path]:
     return folder / 'pool', folder / 'train.json'
 
 
+def write_test(path: Path, args: argparse.Namespace) -> None:
+    """The annotations of all test images with a target, and of some of the others."""
+    content = json.loads((args.data_root / 'test.json').read_text())
+    with_target = {annotation['image_id'] for annotation in content['annotations']}
+    others = [image for image in content['images'] if image['id'] not in with_target]
+    some = np.random.default_rng(0).permutation(len(others))[: args.test_negatives]
+    content['images'] = [one for one in content['images'] if one['id'] in with_target]
+    content['images'] += [others[index] for index in some]
+    atomic_write(path, json.dumps(content))
+
+
 def config_of(run: Run, args: argparse.Namespace, pool: Path, annotations: Path) -> Config:
     """The config of a run: that of the experiment, in more and shorter rounds on a smaller pool."""
     cfg = Config.fromfile(CONFIG)
@@ -150,7 +171,7 @@ def config_of(run: Run, args: argparse.Namespace, pool: Path, annotations: Path)
     data, hook = cfg.train_dataloader.dataset, cfg.custom_hooks[0]
     data.negatives.update(data_root=str(pool), data_prefix=dict(img=''))
     data.positives.update(data_root=str(args.data_root), ann_file=str(annotations.resolve()))
-    data.num_composites = 64 * cfg.batch_size
+    data.num_composites = args.updates * cfg.batch_size
     data.seed = cfg.train_dataloader.sampler.seed = hook.seed = run.seed
     hook.update(num_picks=picks, num_workers=0)
     if run.arm == 'suspects':
@@ -158,7 +179,9 @@ def config_of(run: Run, args: argparse.Namespace, pool: Path, annotations: Path)
     cfg.randomness = dict(seed=run.seed)
     cfg.train_cfg.max_epochs = cfg.default_hooks.checkpoint.interval = rounds
     cfg.param_scheduler[1].update(T_max=rounds, end=rounds)
-    cfg.test_dataloader.dataset.data_root = str(args.data_root)
+    cfg.test_dataloader.dataset.update(
+        data_root=str(args.data_root), ann_file=str((annotations.parent / 'test.json').resolve())
+    )
     cfg.work_dir = str(folder_of(run, args))
     cfg.test_evaluator.out_file = str(folder_of(run, args) / 'test.json')
     return cfg
