@@ -18,6 +18,8 @@ from mmpolar.tracking.params import MAX_SIDE
 MASK_STRIDE = 2
 #: Pixels of a crop that a key stands for along a side.
 KEY_STRIDE = 8
+#: What a given box may be too small by, as a share of its sides.
+BOX_ERROR = 0.02
 # Targets are at least this many pixels long, so that a crop is no part of a pixel.
 _MIN_SIDE = 2.0
 # Subpixel bits of OpenCV's polygons.
@@ -248,6 +250,25 @@ def read_masks(
         )
         for logits, quality, keys, box in zip(*maps, boxes, strict=True)
     ]
+
+
+def keep_inside(found: FoundMask, box: NDArray, params: MaskParams) -> FoundMask:
+    """A found mask without what lies outside a box that is known to hold all of the target.
+
+    Args:
+        found: The mask, found around this box.
+        box: The box, (4,) xyxy in pixels; it may be too small by :data:`BOX_ERROR` of its sides.
+        params: How the stage is used.
+    """
+    margin = BOX_ERROR * (box[2:] - box[:2])
+    x1, y1 = np.maximum(np.ceil(box[:2] - margin), 0).astype(int)
+    x2, y2 = np.maximum(np.floor(box[2:] + margin) + 1, 0).astype(int)
+    inside = np.zeros_like(found.mask)
+    inside[y1:y2, x1:x2] = found.mask[y1:y2, x1:x2]
+    sides = box[2:] - box[:2] + 2 * margin
+    coverage = box_coverage(sides * (params.crop_size / _crop_side(box, params)), params.cells)
+    cells = found.reference.mask * (coverage / np.float32(255))
+    return FoundMask(inside, found.quality, found.reference._replace(mask=cells))
 
 
 def mask_to_frame(

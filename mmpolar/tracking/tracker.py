@@ -19,6 +19,7 @@ from mmpolar.tracking.mask_stage import (
     MaskParams,
     MaskReference,
     cut_mask_inputs,
+    keep_inside,
     mask_matrix,
     mask_to_cells,
     read_masks,
@@ -347,6 +348,7 @@ class Tracker(Generic[Code]):
         found = self._find_masks(frame, boxes, [one.polygon for one in results], states)
         known = []
         for state, mask, own in zip(states, masks, found, strict=True):
+            own = keep_inside(own, state.box, params)
             reference = own.reference
             if mask is not None:
                 cells = mask_to_cells(mask, mask_matrix(state.box, params), params)

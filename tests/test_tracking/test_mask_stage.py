@@ -3,11 +3,14 @@ import pytest
 
 from mmpolar.structures.crop import transform_points
 from mmpolar.tracking.mask_stage import (
+    BOX_ERROR,
+    FoundMask,
     MaskMemory,
     MaskParams,
     MaskReference,
     box_coverage,
     cut_mask_inputs,
+    keep_inside,
     mask_matrix,
     mask_to_cells,
     mask_to_frame,
@@ -127,3 +130,22 @@ def test_sigmoid_does_not_overflow():
 def test_params_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         MaskParams(**options)
+
+
+@pytest.mark.parametrize('box', [[20, 10, 60, 40], [-15, -10, 30, 70], [30.4, 30.2, 34.6, 33.1]])
+def test_a_mask_is_kept_inside_its_box_pixel_by_pixel(box):
+    box, shape = np.array(box, float), (72, 96)
+    reference = MaskReference(np.zeros((48, 400), np.float32), np.ones((80, 80), np.float32))
+    found = FoundMask(np.ones(shape, np.uint8), 0.7, reference)
+
+    kept = keep_inside(found, box, PARAMS)
+
+    margin = BOX_ERROR * (box[2:] - box[:2])
+    for row in range(shape[0]):
+        for column in range(shape[1]):
+            inside = (box[:2] - margin <= (column, row)) & ((column, row) <= box[2:] + margin)
+            assert kept.mask[row, column] == inside.all()
+    scale = mask_matrix(box, PARAMS)[0, 0]
+    area = np.prod((box[2:] - box[:2] + 2 * margin) * scale) / 4
+    assert kept.reference.mask.sum() == pytest.approx(area, rel=0.02)
+    assert kept.quality == 0.7
