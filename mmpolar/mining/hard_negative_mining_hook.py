@@ -34,6 +34,8 @@ class HardNegativeMiningHook(Hook):
     at once, persistent ones too. Equal scores are put in an order that depends on ``seed`` and the
     round alone. A negative that cannot be read is skipped and named.
 
+    A round that is cut off goes on where it was, once the run is resumed.
+
     A round changes nothing in the training but the picks: the mode of each module, the random
     state and the weights are restored. The picks are kept in checkpoints; a resumed run continues
     with the picks it had, and mines when the next round is due.
@@ -72,6 +74,8 @@ class HardNegativeMiningHook(Hook):
         num_workers: Processes that load negatives; they stay between rounds.
         collate_fn: Config of the function that makes a batch of samples, as in MMEngine's loaders.
         use_ema: Whether to score with the averaged weights of ``EMAHook``.
+        rescore_share: Share of the negatives that a round after the first scores, in (0, 1]: the earlier
+            picks, the likely ones, and the rest in turn, see :class:`mmpolar.mining.scoring.LazyScores`.
         keep_rounds: For how many further rounds picks are kept, after the new ones, at least 0.
         report_thr: The score from which a negative counts as a false alarm in the report.
         num_sheet_images: Negatives on the contact sheet, at least 0; 0 for no sheet.
@@ -112,6 +116,7 @@ class HardNegativeMiningHook(Hook):
         num_workers: int = 2,
         collate_fn: dict = dict(type='pseudo_collate'),  # noqa: B006 (never changed)
         use_ema: bool = False,
+        rescore_share: float = 1.0,
         keep_rounds: int = 0,
         report_thr: float = 0.3,
         num_sheet_images: int = 32,
@@ -135,6 +140,7 @@ class HardNegativeMiningHook(Hook):
             num_workers=num_workers,
             collate_fn=collate_fn,
             use_ema=use_ema,
+            rescore_share=rescore_share,
         )
         self._history = PickHistory(keep_rounds)
         self._reporter = RoundReporter(num_sheet_images)
@@ -204,11 +210,13 @@ class HardNegativeMiningHook(Hook):
             checkpoint: Gets the entry ``'hard_negative_mining'``.
         """
         rounds = [] if self._pool is None else self._history.to_state(self._pool.keys)
+        scores = None if self._pool is None else self._scorer.rounds.to_state(self._pool)
         checkpoint[STATE_KEY] = dict(
             by_epoch=self.by_epoch,
             mined_at=self._mined_at,
             rounds=rounds,
             suspects=self._chooser.to_state(),
+            scores=scores,
         )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -236,6 +244,7 @@ class HardNegativeMiningHook(Hook):
         self._mined_at = state['mined_at'] if state['by_epoch'] == self.by_epoch else None
         if 'suspects' in state:  # checkpoints of earlier releases have none
             self._chooser.load_state(state['suspects'])
+        self._scorer.rounds.load_state(state.get('scores'))
         num_lost = self._history.load_state(state['rounds'], self._pool.keys)
         excluded = self._chooser.excluded(runner, self._pool)
         self._history.leave_out(excluded)
@@ -263,6 +272,7 @@ class HardNegativeMiningHook(Hook):
         number = history.last_round + 1
         choice = self._chooser.choose(runner, pool, number, before)
         history.add(choice.picked)
+        self._scorer.rounds.mark_picks(choice.picked.indices)
         history.leave_out(choice.excluded)
         pool.exclude(np.flatnonzero(choice.excluded))
         pool.publish(history.indices(), number)

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -46,6 +45,7 @@ class NegativePool:
 
     Attributes:
         keys: Name of each negative, the same from run to run.
+        digest: Name of the pool: pools of the same keys have the same.
 
     Raises:
         ValueError: If the training dataset has not one pool of negatives, or ranks see different
@@ -55,7 +55,8 @@ class NegativePool:
     def __init__(self, training_data: Any) -> None:
         self._dataset = find_mining_dataset(training_data)
         self.keys = list(self._dataset.negative_keys())
-        if len(set(on_all_ranks(partial(_digest, self.keys)))) > 1:
+        self.digest = _digest(self.keys)
+        if len(set(on_all_ranks(lambda: self.digest))) > 1:
             raise ValueError(
                 'ranks see different pools of negatives; give all machines the same files'
             )

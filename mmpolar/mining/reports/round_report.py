@@ -27,7 +27,8 @@ class RoundReport:
         iter: Iterations done before it.
         selection: ``'hardest'`` or ``'random'``.
         pool_size: Number of negatives.
-        num_scored: Number of negatives that were scored.
+        num_scored: Number of negatives that were scored in this round; the share and the quantiles below
+            are of the last known scores of all.
         seconds: How long scoring and picking took.
         report_thr: The threshold of ``share_above``.
         share_above: Share of the scored negatives with a score of at least ``report_thr``; None
@@ -90,7 +91,7 @@ class RoundReport:
             round=history.last_round,
             selection='random' if scores is None else 'hardest',
             pool_size=len(keys),
-            num_scored=0 if scores is None else len(scores.scores),
+            num_scored=0 if scores is None else _num_fresh(scores),
             report_thr=report_thr,
             share_above=None if scores is None else float(np.mean(scores.scores >= report_thr)),
             quantiles={} if scores is None else score_quantiles(scores.scores),
@@ -135,6 +136,10 @@ class RoundReport:
     def to_json(self) -> str:
         """All of it, the picks included."""
         return json.dumps(asdict(self), indent=1)
+
+
+def _num_fresh(scores: PoolScores) -> int:
+    return len(scores.scores) if scores.num_fresh is None else scores.num_fresh
 
 
 def score_quantiles(scores: NDArray[np.float64]) -> dict[str, float]:

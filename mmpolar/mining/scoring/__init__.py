@@ -1,6 +1,7 @@
 """Scores of the negatives of a pool, by the model in test mode."""
 
 from mmpolar.mining.scoring.hardest_samples import HardestSamples, SampleDetections
+from mmpolar.mining.scoring.lazy_scores import LazyScores
 from mmpolar.mining.scoring.max_detection_score import MaxDetectionScore
 from mmpolar.mining.scoring.max_track_score import MaxTrackScore
 from mmpolar.mining.scoring.model_state import (
@@ -14,6 +15,7 @@ from mmpolar.mining.scoring.score_pool import PoolScores, Scorer, build_pool_loa
 
 __all__ = [
     'HardestSamples',
+    'LazyScores',
     'MaxDetectionScore',
     'MaxTrackScore',
     'PoolScorer',

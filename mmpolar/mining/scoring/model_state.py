@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 
+import torch
 from mmengine.dist import all_reduce_params, get_world_size
 from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
@@ -75,3 +77,14 @@ def common_buffers(model: nn.Module) -> Iterator[None]:
     finally:
         for buffer, value in zip(buffers, own, strict=True):
             buffer.copy_(value)
+
+
+def weights_digest(model: nn.Module) -> str:
+    """A name of the weights and buffers of a model: equal weights have equal names."""
+    digest = blake2b(digest_size=16)
+    for name, value in model.state_dict().items():
+        digest.update(name.encode())
+        if isinstance(value, torch.Tensor):
+            flat = value.detach().cpu().contiguous().reshape(-1)
+            digest.update(flat.view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -22,7 +22,14 @@ from mmpolar.mining.scoring.model_state import (
     find_ema_hook,
     prediction_mode,
 )
-from mmpolar.mining.scoring.score_pool import PoolScores, Scorer, build_pool_loader, score_pool
+from mmpolar.mining.scoring.score_pool import (
+    PoolScores,
+    Scorer,
+    Shard,
+    build_pool_loader,
+    score_pool,
+)
+from mmpolar.mining.scoring.scoring_rounds import ScoringRounds
 from mmpolar.registry import TASK_UTILS
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.checks import check_at_least
@@ -31,7 +38,7 @@ from mmpolar.utils.random_state import kept_random_state
 
 
 class PoolScorer:
-    """Scores every negative of a pool with the model in test mode, each rank its share.
+    """Scores the negatives of a pool with the model in test mode, each rank its share.
 
     The mode of each module, the random state and the weights are afterwards as before.
 
@@ -45,6 +52,8 @@ class PoolScorer:
         num_workers: Processes that load negatives; they stay until :meth:`close`.
         collate_fn: Config of the function that makes a batch of samples.
         use_ema: Whether to score with the averaged weights of ``EMAHook``.
+        rescore_share: Share of the pool that a round after the first scores, see
+            :class:`ScoringRounds`.
 
     Raises:
         ValueError: If an option is out of its range, or both ``pipeline`` and ``samples`` are given.
@@ -59,6 +68,7 @@ class PoolScorer:
         num_workers: int,
         collate_fn: dict,
         use_ema: bool,
+        rescore_share: float = 1.0,
     ) -> None:
         check_at_least(1, batch_size=batch_size)
         check_at_least(0, num_workers=num_workers)
@@ -72,6 +82,9 @@ class PoolScorer:
         self._collate_fn = collate_fn
         self._use_ema = use_ema
         self._loader: DataLoader | None = None
+        self._shard = Shard()
+        settings = (scorer, pipeline, samples, batch_size, collate_fn, use_ema)
+        self.rounds = ScoringRounds(rescore_share, str(settings))
 
     def check_runner(self, runner: Runner) -> None:
         """Make sure that the runner averages weights, where they are to score.
@@ -105,9 +118,12 @@ class PoolScorer:
         model = runner.model
         weights = ema_weights(runner) if self._use_ema else nullcontext()
         with kept_random_state(), prediction_mode(model), weights, common_buffers(model):
-            own = partial(self._score_share, runner, pool, tie_ranks, num_detailed, with_features)
+            todo = self.rounds.begin(runner, pool, tie_ranks, num_detailed)
+            own = partial(
+                self._score_share, runner, pool, tie_ranks, todo, num_detailed, with_features
+            )
             shares = on_all_ranks(own)
-        scores = PoolScores.merged(shares)
+        scores = self.rounds.finish(PoolScores.merged(shares))
         names = [f'{pool.keys[index]} ({why})' for index, why in scores.unreadable.items()]
         if not len(scores.scores):
             raise ValueError(f'none of {len(names)} negatives can be read: {abridged(names, 5)}')
@@ -126,33 +142,40 @@ class PoolScorer:
         runner: Runner,
         pool: NegativePool,
         tie_ranks: NDArray[np.int64],
+        todo: NDArray[np.int64],
         num_detailed: int,
         with_features: bool,
     ) -> PoolScores:
-        """Score the negatives of this rank."""
+        """Score this rank's share of what is to do."""
         if self._loader is None:
             self._loader = self._build_loader(runner, pool)
+        rank, world_size = get_dist_info()
+        self._shard.indices = todo[rank::world_size]
         features = DetectionFeatures(runner.model) if with_features else None
         hardest = HardestSamples(num_detailed, tie_ranks, features)
         with (
             features or nullcontext(),
             progress_bar(
-                total=len(self._loader.sampler),
+                total=len(self._shard),
                 desc='mining',
                 leave=False,
                 shown=is_main_process(),
             ) as bar,
         ):
             return score_pool(
-                runner.model, self._loader, self._scorer, pool.keys, hardest, bar.update
+                runner.model,
+                self._loader,
+                self._scorer,
+                pool.keys,
+                hardest,
+                on_progress=bar.update,
+                on_scored=self.rounds.write,
             )
 
     def _build_loader(self, runner: Runner, pool: NegativePool) -> DataLoader:
         samples = pool.test_samples(runner.cfg, self._pipeline, self._samples)
-        rank, world_size = get_dist_info()
-        shard = range(rank, len(samples), world_size)
         collate = _build_collate(self._collate_fn)
-        return build_pool_loader(samples, shard, self._batch_size, self._num_workers, collate)
+        return build_pool_loader(samples, self._shard, self._batch_size, self._num_workers, collate)
 
 
 def _build_collate(config: dict) -> Callable[[list], Any]:

@@ -1,6 +1,7 @@
 """Scoring every negative of a pool, each rank its share."""
 
-from collections.abc import Callable, Iterable, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,16 +24,18 @@ class PoolScores:
     """The scores of a pool, or of one rank's share of it.
 
     Attributes:
-        indices: Negatives that were scored, as indices in the pool, rising, shape (S,).
+        indices: Negatives with a score, as indices in the pool, rising, shape (S,).
         scores: Their scores, finite, shape (S,).
         unreadable: Why each of the other negatives could not be read, by index.
         detections: What the model detected in the hardest negatives, by index.
+        num_fresh: How many of the scores are of this round; None for all.
     """
 
     indices: NDArray[np.int64]
     scores: NDArray[np.float64]
     unreadable: dict[int, str] = field(default_factory=dict)
     detections: dict[int, SampleDetections] = field(default_factory=dict)
+    num_fresh: int | None = None
 
     @classmethod
     def merged(cls, shares: Sequence['PoolScores']) -> 'PoolScores':
@@ -62,9 +65,28 @@ class PoolBatch:
     unreadable: dict[int, str]
 
 
+class Shard:
+    """Negatives that a data loader goes through next; other ones may be set before each use.
+
+    Attributes:
+        indices: Indices in the pool, shape (S,).
+    """
+
+    def __init__(self) -> None:
+        self.indices = np.zeros(0, np.int64)
+
+    def __len__(self) -> int:
+        """Number of negatives."""
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[int]:
+        """The indices, in order."""
+        return map(int, self.indices)
+
+
 def build_pool_loader(
     pool: Dataset,
-    shard: Sequence[int],
+    shard: Sequence[int] | Shard,
     batch_size: int,
     num_workers: int,
     collate: Callable[[list], Any],
@@ -99,6 +121,7 @@ def score_pool(
     keys: Sequence[str],
     hardest: HardestSamples,
     on_progress: Callable[[int], Any],
+    on_scored: Callable[[list[int], list[float]], Any] = lambda indices, scores: None,
 ) -> PoolScores:
     """Run a model on negatives and score them.
 
@@ -109,6 +132,7 @@ def score_pool(
         keys: Name of each negative of the pool.
         hardest: Gets the samples of each batch.
         on_progress: Called with the number of negatives in each batch that is done.
+        on_scored: Called with the indices and the scores of each batch.
 
     Returns:
         The scores.
@@ -117,8 +141,8 @@ def score_pool(
         ValueError: If a score is not a finite number, or the model or the scorer does not answer
             with one sample or score for each image.
     """
-    indices: list[int] = []
-    scores: list[float] = []
+    # A pool may be large, and lists take four times as much.
+    indices, scores = array('q'), array('d')
     unreadable: dict[int, str] = {}
     for batch in batches:
         unreadable.update(batch.unreadable)
@@ -126,8 +150,9 @@ def score_pool(
             samples = model.test_step(batch.data)
             batch_scores = _checked_scores(scorer(samples), samples, batch.indices, keys)
             hardest.add(batch.indices, batch_scores, samples)
-            indices += batch.indices
-            scores += batch_scores
+            indices.extend(batch.indices)
+            scores.extend(batch_scores)
+            on_scored(batch.indices, batch_scores)
         on_progress(len(batch.indices) + len(batch.unreadable))
     return PoolScores(
         np.array(indices, dtype=np.int64),
