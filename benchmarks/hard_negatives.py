@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,16 +50,82 @@ CONFIGS = dict(
     stitch=ROOT / 'configs/hard_negative/yolox_effnet-lite0_experiment.py',
     overlay=ROOT / 'configs/hard_negative/yolox_effnet-lite0_experiment-overlay.py',
 )
+#: Where the training dataset and the mining hook stand in the configs.
+DATA, HOOK = 'train_dataloader.dataset', 'custom_hooks.0'
 MAKE_DATA = ROOT / 'tools/dataset_converters/make_hard_negative_data.py'
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Where the negatives of a run come from, and what else it changes.
+
+    Attributes:
+        meaning: What it is, in words.
+        source: ``'mined'``, ``'random'``, ``'all'`` or ``'none'``.
+        color: Of its bars and curves.
+        changes: Further entries of the config, by their dotted names.
+        separate: Whether the images are not stitched but trained on one by one.
+    """
+
+    meaning: str
+    source: str
+    color: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    separate: bool = False
+
+
 # The mined runs take longest: started first, they do not end last.
 ARMS = dict(
-    mined='the hardest K, mined again in each round',
-    random='K sampled at random, again in each round',
-    all='all, mixed in blindly',
-    none='no negatives',
+    mined=Arm('the hardest K, mined again in each round', 'mined', '#c23b5a'),
+    random=Arm('K sampled at random, again in each round', 'random', '#f2a541'),
+    all=Arm('all, mixed in blindly', 'all', '#4c78a8'),
+    none=Arm('no negatives', 'none', '#888888'),
+    sampled=Arm(
+        'K sampled by their score, again in each round',
+        'mined',
+        '#e07b91',
+        {f'{HOOK}.selection': 'sampled'},
+    ),
+    mixed=Arm('half the hardest K, half of all', 'mined', '#8c2d4a', {f'{DATA}.mined_share': 0.5}),
+    kept=Arm('the hardest K of all rounds so far', 'mined', '#a05195', {f'{HOOK}.keep_rounds': 99}),
+    weighted=Arm(
+        'the hardest K, half the weight on the confidence term',
+        'mined',
+        '#d45087',
+        {'model.bbox_head.loss_obj.loss_weight': 0.5},
+    ),
+    plain=Arm('the hardest K as images of their own', 'mined', '#665191', separate=True),
+    background=Arm(
+        'a random one beside each eight positives, as images of their own',
+        'all',
+        '#2f7f7f',
+        {
+            f'{DATA}.num_positives': 8,
+            f'{DATA}.num_negatives': 1,
+            f'{DATA}.num_composites': 160,
+            'train_dataloader.batch_size': 2,
+        },
+        separate=True,
+    ),
+    focal=Arm(
+        'all, with the focal loss on confidence',
+        'all',
+        '#59a14f',
+        {
+            'model.bbox_head.loss_obj': dict(
+                type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, reduction='sum'
+            )
+        },
+    ),
+    ohem=Arm(
+        'all, with the three hardest locations for each positive one',
+        'all',
+        '#9c755f',
+        {'model.bbox_head.loss_obj': dict(type='mmpolar.OHEMBCELoss')},
+    ),
 )
+DEFAULT_ARMS = ('mined', 'random', 'all', 'none')
 MINING_HOOK = 'HardNegativeMiningHook'
-COLORS = dict(none='#888888', all='#4c78a8', random='#f2a541', mined='#c23b5a')
 LINE_STYLES = dict(stitch='-', overlay='--')
 
 DESCRIPTION = """\
@@ -72,6 +139,11 @@ Four arms differ in one thing, the negatives in the training images:
   all      negatives sampled from the whole pool, each as often as any other
   random   K negatives sampled at random from the pool, again in each round
   mined    the K negatives with the highest confidence, mined again in each round
+
+--arms has further ones. Of the mined ones: sampled (by score instead of the highest), mixed (half of all),
+kept (no pick is dropped), weighted (half the weight on the confidence term), plain (images of their own
+instead of composites). Of the others: background (one random negative beside eight positives, as images of
+their own), focal (the focal loss on confidence), ohem (the hardest locations of a batch).
 
 Each arm is trained with stitched and with overlaid composites and with several seeds, which set the
 weights, the order of the positives and all that is random. All arms make the same number of updates
@@ -144,6 +216,7 @@ def main(argv: list[str] | None = None) -> None:
         for arm in ARMS
         if arm in args.arms
         for composites in args.composites
+        if not (ARMS[arm].separate and composites != 'stitch')  # they have no composites
     ]
     failed = do_missing(runs, args)
     done = [run for run in runs if run not in failed]
@@ -176,7 +249,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='folder of runs and results (default: work_dirs/hard_negative)',
     )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='default: 0 1 2')
-    parser.add_argument('--arms', nargs='+', choices=ARMS, default=list(ARMS), help='default: all')
+    parser.add_argument(
+        '--arms',
+        nargs='+',
+        choices=ARMS,
+        default=DEFAULT_ARMS,
+        help=f'default: {" ".join(DEFAULT_ARMS)}',
+    )
     parser.add_argument(
         '--composites', nargs='+', choices=CONFIGS, default=list(CONFIGS), help='default: both'
     )
@@ -263,23 +342,48 @@ def config_of(run: Run, args: argparse.Namespace) -> Config:
     cfg = Config.fromfile(CONFIGS[run.composites])
     hooks = [hook for hook in cfg.custom_hooks if hook.type.endswith(MINING_HOOK)]
     others = [hook for hook in cfg.custom_hooks if hook not in hooks]
+    arm = ARMS[run.arm]
+    for name, value in arm.changes.items():
+        if isinstance(value, Mapping):  # replaces what is there
+            cfg.merge_from_dict({name: dict(value, _delete_=True)})
+        else:
+            cfg.merge_from_dict({name: value})
     cfg.merge_from_dict(args.cfg_options)
     data = cfg.train_dataloader.dataset
-    if run.arm == 'none':
+    if arm.separate:
+        separate_images(cfg)
+    if arm.source == 'none':
         data.update(num_negatives=0, negatives=None)
     else:
         data.negatives.data_root = str(args.data_root)
-    if run.arm in ('none', 'all'):
+    if arm.source in ('none', 'all'):
         cfg.custom_hooks = others
     for hook in cfg.custom_hooks:
         if hook.type.endswith(MINING_HOOK):
-            hook.update(selection='random' if run.arm == 'random' else 'hardest', seed=run.seed)
+            hook.seed = run.seed
+            if arm.source == 'random':
+                hook.selection = 'random'
     data.seed = cfg.train_dataloader.sampler.seed = run.seed
     cfg.randomness = dict(seed=run.seed)
     data.positives.data_root = cfg.test_dataloader.dataset.data_root = str(args.data_root)
     cfg.work_dir = str(folder_of(run, args))
     cfg.test_evaluator.out_file = str(folder_of(run, args) / 'test.json')
     return cfg
+
+
+def separate_images(cfg: Config) -> None:
+    """Train on images one by one, each as large as a cell of the stitched composite."""
+    stitch, *after = cfg.train_dataloader.dataset.pipeline
+    width, height = stitch.img_scale
+    cfg.train_dataloader.dataset.pipeline = [
+        dict(
+            type='mmpolar.SeparateImages',
+            img_scale=(width // 2, height // 2),
+            scale_range=stitch.scale_range,
+            transforms=after,
+        )
+    ]
+    cfg.train_dataloader.collate_fn = dict(type='flat_collate')
 
 
 def folder_of(run: Run, args: argparse.Namespace) -> Path:
@@ -413,7 +517,7 @@ def tables(verdicts: dict[Run, Verdict], manifest: dict, args: argparse.Namespac
     for (composites, arm), group in groups.items():
         summary = summary_of(group)
         lines.append(
-            f'| {composites} | {ARMS[arm]} | {cell(summary["recall_at_precision"], 3)} '
+            f'| {composites} | {ARMS[arm].meaning} | {cell(summary["recall_at_precision"], 3)} '
             f'| {cell(summary["false_alarms_at_recall"], 0)} '
             f'| {cell(summary["average_precision"], 3)} | {len(group)} |'
         )
@@ -472,8 +576,8 @@ def draw_bars(axis: Axes, verdicts: dict[Run, Verdict], name: str) -> None:
     for (composites, arm), group in groups.items():
         values = [getattr(verdict, name) for verdict in group]
         x = kinds.index(composites) + (arms.index(arm) - (len(arms) - 1) / 2) * width
-        label = ARMS[arm] if composites == kinds[0] else None
-        axis.bar(x, np.mean(values), 0.9 * width, color=COLORS[arm], label=label)
+        label = ARMS[arm].meaning if composites == kinds[0] else None
+        axis.bar(x, np.mean(values), 0.9 * width, color=ARMS[arm].color, label=label)
         axis.plot([x] * len(values), values, 'o', ms=4, mfc='white', mec='black')
     axis.set_xticks(range(len(kinds)), kinds)
     axis.grid(axis='y', alpha=0.3)
@@ -493,7 +597,7 @@ def draw_curves(axis: Axes, verdicts: dict[Run, Verdict], args: argparse.Namespa
             recalls,
             np.mean(alarms, axis=0),
             LINE_STYLES[composites],
-            color=COLORS[arm],
+            color=ARMS[arm].color,
             lw=1.6,
         )
     axis.set_yscale('symlog', linthresh=10)

@@ -31,7 +31,8 @@ Rounds of mining over a large pool, without images and without a network: what t
 
 rounds  HardNegativeMiningHook mines a pool of --size negatives in --processes processes. Scoring is
         simulated: the score of a negative is computed from its number, the batch holds its number alone.
-        Given are the time of each round and the memory of each process before and after it.
+        Given are the time of each round, on the clock and of the process on the CPU, and its memory
+        before and after it and at most. The second and later rounds score the first of --shares.
 lazy    rounds that score --shares of the pool instead of all of it: which share of the --num-picks
         hardest they still pick, the mean and the worst of --rounds rounds, for several correlations of a
         score with that of the round before. The model of drift: normal log odds, of which each round
@@ -133,7 +134,7 @@ class RoundTimes(Hook):
     priority = 'VERY_HIGH'
 
     def before_train_epoch(self, runner: Runner) -> None:
-        self.start = time.perf_counter()
+        self.start = time.perf_counter(), time.process_time()
         self.memory = resident_megabytes()
 
 
@@ -147,7 +148,8 @@ class RoundEnd(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         row = dict(
-            seconds=time.perf_counter() - self.times.start,
+            seconds=time.perf_counter() - self.times.start[0],
+            cpu=time.process_time() - self.times.start[1],
             before=self.times.memory,
             after=resident_megabytes(),
             peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
@@ -174,12 +176,12 @@ def print_rounds(args: argparse.Namespace) -> None:
     if any(rank.returncode for rank in ranks):
         raise SystemExit('error: a process failed')
     print(f'{args.size} negatives, {args.processes} processes, {args.num_picks} picks')
-    print(f'{"process":>8}{"round":>7}{"seconds":>10}{"MB before":>11}{"after":>8}{"peak":>8}')
+    print(f'{"process":>8}{"round":>7}{"seconds":>10}{"CPU":>8}{"MB before":>11}{"after":>8}{"peak":>8}')
     for rank, output in enumerate(outputs):
         lines = [line[6:] for line in output.splitlines() if line.startswith('ROUND ')]
         for number, row in enumerate(map(json.loads, lines), start=1):
             memory = f'{row["before"]:>11.0f}{row["after"]:>8.0f}{row["peak"]:>8.0f}'
-            print(f'{rank:>8}{number:>7}{row["seconds"]:>10.1f}{memory}')
+            print(f'{rank:>8}{number:>7}{row["seconds"]:>10.1f}{row["cpu"]:>8.1f}{memory}')
 
 
 def run_rank(args: argparse.Namespace) -> None:

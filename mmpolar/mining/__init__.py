@@ -26,6 +26,7 @@ MODULES = {
     'PickRule': 'picks.pick_rule',
     'RoundReport': 'reports.round_report',
     'Scorer': 'scoring.score_pool',
+    'SeparateImages': 'composites.separate_images',
     'StitchComposite': 'composites.stitch_composite',
 }
 __all__ = list(MODULES)

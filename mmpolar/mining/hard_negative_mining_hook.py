@@ -59,7 +59,10 @@ class HardNegativeMiningHook(Hook):
         by_epoch: Whether ``interval`` and ``begin`` count epochs or iterations.
         begin: Epochs or iterations before the first round, at least 0. Until then training samples
             from the whole pool.
-        selection: ``'hardest'``, or ``'random'`` to pick without scoring, for comparison.
+        selection: ``'hardest'``; ``'sampled'`` for a sample of the pool that prefers high scores, see
+            ``temperature``; or ``'random'`` to pick without scoring, for comparison.
+        temperature: Sampled picks are taken with a probability in proportion to their score to the power
+            ``1 / temperature``, above 0.
         scorer: Config in TASK_UTILS of what makes a score of a data sample, or a function. Scores
             of a detector are 0 below its own ``score_thr`` in ``test_cfg``.
         pipeline: The transforms that make a test sample of a negative. By default pairs are scored
@@ -109,6 +112,7 @@ class HardNegativeMiningHook(Hook):
         by_epoch: bool = True,
         begin: int = 0,
         selection: str = 'hardest',
+        temperature: float = 1.0,
         scorer: dict | Scorer = dict(type='mmpolar.MaxDetectionScore'),  # noqa: B006 (never changed)
         pipeline: Sequence[dict | Callable] | None = None,
         pool: dict | Dataset | None = None,
@@ -131,7 +135,11 @@ class HardNegativeMiningHook(Hook):
         self.by_epoch = by_epoch
         self.begin = begin
         self.report_thr = report_thr
-        self._picker = Picker(PickRule(num_picks, share, score_thr), selection, seed)
+        if selection == 'sampled' and diversity is not None:
+            raise ValueError(
+                'sampled picks differ by chance; give selection or diversity, not both'
+            )
+        self._picker = Picker(PickRule(num_picks, share, score_thr), selection, seed, temperature)
         self._scorer = PoolScorer(
             scorer,
             pipeline,

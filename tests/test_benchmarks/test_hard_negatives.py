@@ -73,7 +73,7 @@ def test_values_are_those_of_the_scores(out):
 def test_results_are_told_in_a_table_and_a_plot(tool, out):
     text = (out / 'results.md').read_text()
     for arm in ('none', 'mined'):
-        assert f'| stitch | {tool.ARMS[arm]} |' in text
+        assert f'| stitch | {tool.ARMS[arm].meaning} |' in text
     assert 'generated (16)' in text
     plot = cv2.imread(str(out / 'results.png'))
     assert plot.shape[1] > plot.shape[0] > 300
@@ -96,11 +96,12 @@ def test_arms_differ_in_the_negatives_alone(tool, tmp_path):
     args = tool.parse_args(['--out', str(tmp_path)])
     for composites in tool.CONFIGS:
         configs = {
-            arm: tool.config_of(tool.Run(composites, arm, 1), args).to_dict() for arm in tool.ARMS
+            arm: tool.config_of(tool.Run(composites, arm, 1), args).to_dict()
+            for arm in tool.DEFAULT_ARMS
         }
         hooks = {arm: config.pop('custom_hooks') for arm, config in configs.items()}
         assert hooks['none'] == hooks['all'] == []
-        assert [hook['selection'] for hook in hooks['mined']] == ['hardest']
+        assert 'selection' not in hooks['mined'][0]
         assert hooks['random'] == [dict(hooks['mined'][0], selection='random')]
         for config in configs.values():
             assert config.pop('work_dir')
@@ -109,6 +110,46 @@ def test_arms_differ_in_the_negatives_alone(tool, tmp_path):
         assert (data['num_negatives'], data['negatives']) == (0, None)
         data.update({k: configs['all']['train_dataloader']['dataset'][k] for k in data})
         assert configs['none'] == configs['all'] == configs['random'] == configs['mined']
+
+
+def test_further_arms_change_what_they_say(tool, tmp_path):
+    args = tool.parse_args(['--out', str(tmp_path)])
+    configs = {arm: tool.config_of(tool.Run('stitch', arm, 1), args) for arm in tool.ARMS}
+    mined = configs['mined']
+    assert configs['sampled'].custom_hooks[0].selection == 'sampled'
+    assert configs['kept'].custom_hooks[0].keep_rounds > mined.train_cfg.max_epochs
+    assert configs['mixed'].train_dataloader.dataset.mined_share == 0.5
+    assert configs['weighted'].model.bbox_head.loss_obj == dict(
+        mined.model.bbox_head.loss_obj, loss_weight=0.5
+    )
+    for arm, loss in (('focal', 'FocalLoss'), ('ohem', 'mmpolar.OHEMBCELoss')):
+        assert configs[arm].model.bbox_head.loss_obj.type == loss
+        assert 'reduction' not in configs['ohem'].model.bbox_head.loss_obj
+        assert configs[arm].custom_hooks == []
+    shown = {arm: images_of(config) for arm, config in configs.items()}
+    assert shown['plain'] == shown['mined'] == (16, 16)
+    assert shown['background'] == (16, 2)
+
+
+def images_of(config):
+    """Positives and negatives that an update shows."""
+    loader = config.train_dataloader
+    data = loader.dataset
+    assert data.num_composites == loader.batch_size * 80
+    return loader.batch_size * data.num_positives, loader.batch_size * data.num_negatives
+
+
+@pytest.mark.slow
+def test_every_further_arm_trains_and_is_judged(tool, out, tmp_path):
+    arms = [arm for arm in tool.ARMS if arm not in tool.DEFAULT_ARMS]
+    chosen = ['--seeds', '3', '--composites', 'stitch', '--arms', *arms]
+    tool.main(['--out', str(tmp_path), '--data-root', str(out / 'data'), *chosen, *TINY])
+    runs = {run['arm']: run for run in json.loads((tmp_path / 'results.json').read_text())['runs']}
+    assert set(runs) == set(arms)
+    assert {arm for arm in arms if runs[arm]['mining']} == {
+        *('sampled', 'mixed', 'kept', 'weighted', 'plain')
+    }
+    assert all(run['average_precision'] > 0 for run in runs.values())
 
 
 def test_composites_of_both_kinds_show_equally_many_images(tool):
@@ -158,6 +199,8 @@ def test_help_teaches(tool, capsys):
         tool.main(['--help'])
     assert error.value.code == 0
     text = capsys.readouterr().out
-    for arm in tool.ARMS:
+    for arm in tool.DEFAULT_ARMS:
         assert f'  {arm} ' in text
+    for arm in tool.ARMS:
+        assert arm in text
     assert '--data data/natural' in text

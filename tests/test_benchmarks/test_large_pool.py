@@ -13,7 +13,7 @@ def test_rounds_of_two_processes_report_time_and_memory(monkeypatch, capsys):
     assert header == '700 negatives, 2 processes, 5 picks'
     values = [[float(cell) for cell in row.split()] for row in rows]
     assert [row[:2] for row in values] == [[0, 1], [0, 2], [1, 1], [1, 2]]
-    assert all(row[2] >= 0 and 0 < row[3] <= row[5] for row in values)
+    assert all(row[2] >= 0 and row[3] >= 0 and 0 < row[4] <= row[6] for row in values)
 
 
 def test_lazy_rounds_keep_more_of_what_changes_less(capsys):

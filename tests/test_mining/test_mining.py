@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmpolar.mining.all_ranks import on_all_ranks
-from mmpolar.mining.picks import PickedRound, PickRule, hardest_first, ranks_in, shuffled
+from mmpolar.mining.picks import PickedRound, Picker, PickRule, hardest_first, ranks_in, shuffled
 from mmpolar.mining.pool import default_test_pipeline, with_pipeline
 from mmpolar.mining.reports import draw_alarm_sheet
 from mmpolar.mining.scoring import (
@@ -270,3 +270,19 @@ def test_boxes_are_drawn_where_they_are_in_the_image(tmp_path):
     on_right = columns > 160
     assert columns[on_right].max() == pytest.approx(200, abs=2)
     assert rows.max() == pytest.approx(150, abs=2)
+
+
+def test_sampled_picks_prefer_high_scores():
+    scores = np.array([0.8, 0.4, 0.2, 0.1, 0.0])
+    ranks, indices = np.arange(5), np.arange(5)
+    picker = Picker(PickRule(num_picks=1), 'sampled')
+    first = [picker.pick_hardest(n, ranks, indices, scores).indices[0] for n in range(1, 2001)]
+    # The first of a sample without replacement is taken in proportion to the scores.
+    np.testing.assert_allclose(np.bincount(first, minlength=5) / 2000, scores / 1.5, atol=0.03)
+    cold = Picker(PickRule(num_picks=3), 'sampled', temperature=1e-3)
+    assert cold.pick_hardest(1, ranks, indices, scores).indices.tolist() == [0, 1, 2]
+    assert picker.pick_hardest(7, ranks, indices, scores).indices == first[6]
+    with pytest.raises(ValueError, match='temperature must be above 0'):
+        Picker(PickRule(num_picks=1), 'sampled', temperature=0)
+    with pytest.raises(ValueError, match='sampled picks have no least score'):
+        Picker(PickRule(score_thr=0.5), 'sampled')

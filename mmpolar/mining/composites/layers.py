@@ -124,7 +124,7 @@ def composite_results(
     Args:
         results: What the composite was made from; all but its images is kept.
         canvas: Pixels of the composite, (H, W, 3) uint8.
-        layers: Its images, the first of them a positive.
+        layers: Its images, the first of them a positive if there is one.
         min_visible: Boxes of which a smaller share is left than this are to be ignored.
 
     Returns:
@@ -202,8 +202,9 @@ def _nearest(pixels: NDArray[np.int64], scaled: int, original: int) -> NDArray[n
 
 def _annotations(layers: Sequence[Layer], shape: tuple[int, int], min_visible: float) -> dict:
     positives = [layer for layer in layers if not layer.source.is_negative]
-    has_masks = positives[0].source.masks is not None
-    boxes, labels, ignored, masks = [], [], [], []
+    has_masks = layers[0].source.masks is not None
+    boxes, labels = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.int64)]
+    ignored, masks = [np.zeros(0, bool)], [np.zeros((0, *shape), np.uint8)]
     for layer in positives:
         whole = _on_canvas(layer)
         seen = clip_boxes(whole, layer.region)

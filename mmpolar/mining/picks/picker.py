@@ -1,4 +1,4 @@
-"""The picks of a round: the hardest negatives, or random ones for comparison."""
+"""The picks of a round: the hardest negatives, a sample that prefers them, or random ones."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,9 @@ from mmpolar.mining.picks.pick_rule import PickRule, hardest_first, ranks_in, sh
 from mmpolar.mining.picks.picked_round import PickedRound
 from mmpolar.utils.checks import check_at_least
 
-SELECTIONS = ('hardest', 'random')
+SELECTIONS = ('hardest', 'sampled', 'random')
+#: Scores are told apart down to here where picks are sampled.
+_LEAST_SCORE = 1e-6
 
 
 class Picker:
@@ -17,22 +19,37 @@ class Picker:
 
     Args:
         rule: How many negatives to pick.
-        selection: ``'hardest'``, or ``'random'`` to pick without scores.
+        selection: ``'hardest'``; ``'sampled'`` for a sample without replacement, each with a probability
+            in proportion to its score to the power ``1 / temperature``; or ``'random'`` to pick without
+            scores.
         seed: At least 0.
+        temperature: Above 0; the lower, the nearer are sampled picks to the hardest ones.
 
     Raises:
-        ValueError: If an option is out of its range, or random picks are asked for by score.
+        ValueError: If an option is out of its range, or picks that are not the hardest are asked for by
+            score.
     """
 
-    def __init__(self, rule: PickRule, selection: str = 'hardest', seed: int = 0) -> None:
+    def __init__(
+        self,
+        rule: PickRule,
+        selection: str = 'hardest',
+        seed: int = 0,
+        temperature: float = 1.0,
+    ) -> None:
         check_at_least(0, seed=seed)
+        if not temperature > 0:
+            raise ValueError(f'temperature must be above 0, got {temperature}')
         if selection not in SELECTIONS:
             raise ValueError(f'selection must be one of {SELECTIONS}, got {selection!r}')
-        if selection == 'random' and rule.score_thr is not None:
-            raise ValueError('random picks have no score; give num_picks or share, not score_thr')
+        if selection != 'hardest' and rule.score_thr is not None:
+            raise ValueError(
+                f'{selection} picks have no least score; give num_picks or share, not score_thr'
+            )
         self.rule = rule
         self.selection = selection
         self.seed = seed
+        self.temperature = temperature
 
     def tie_ranks(self, pool_size: int, round_number: int) -> NDArray[np.int64]:
         """Rank of each negative among those of equal score, shape (P,); lower ranks come first."""
@@ -45,7 +62,7 @@ class Picker:
         indices: NDArray[np.int64],
         scores: NDArray[np.float64],
     ) -> PickedRound:
-        """Pick the negatives with the highest scores.
+        """Pick the negatives with the highest scores, or a sample that prefers them.
 
         Args:
             round_number: The round, from 1.
@@ -53,8 +70,22 @@ class Picker:
             indices: Negatives that were scored, as indices in the pool, shape (S,).
             scores: Their scores, shape (S,).
         """
-        order = hardest_first(scores, tie_ranks[indices])[: self.rule.count(scores)]
+        order = hardest_first(scores, tie_ranks[indices])
+        if self.selection == 'sampled':
+            order = order[self._sample(scores[order], round_number)]
+        order = order[: self.rule.count(scores)]
         return PickedRound(round_number, indices[order], scores[order])
+
+    def _sample(self, scores: NDArray[np.float64], round_number: int) -> NDArray[np.int64]:
+        """Positions of sampled picks among falling scores, rising.
+
+        The largest sums of log probability and Gumbel noise are a sample without replacement (Vieira,
+        2014; Kool et al., ICML 2019).
+        """
+        rng = np.random.default_rng([self.seed, round_number, 1])
+        weights = np.log(np.maximum(scores, _LEAST_SCORE)) / self.temperature
+        keys = weights + rng.gumbel(size=len(scores))
+        return np.sort(np.argsort(-keys)[: self.rule.count(scores)])
 
     def pick_random(
         self, round_number: int, tie_ranks: NDArray[np.int64], left_out: NDArray[np.bool_]
