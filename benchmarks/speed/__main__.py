@@ -12,10 +12,12 @@ import cv2
 import torch
 
 from benchmarks.speed.accelerator import measure_accelerator
+from benchmarks.speed.busy import measure_busy
 from benchmarks.speed.data_path import measure_data_path
 from benchmarks.speed.geometry import measure_geometry
 from benchmarks.speed.growth import measure_growth, plot_growth
 from benchmarks.speed.machine import Peaks, measure_machine
+from benchmarks.speed.peers import NANOTRACK, opencv_trackers
 from benchmarks.speed.results import Part, format_part, write_json
 from benchmarks.speed.tracking import CONFIGS, PAIRS_CONFIG, measure_tracking
 from benchmarks.speed.videos import FRAME_SIZES, make_video
@@ -24,7 +26,7 @@ from mmpolar.cli.inputs import tool_parser
 from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.utils.progress import shows_progress
 
-PARTS = ('tracking', 'data', 'geometry', 'growth', 'gpu')
+PARTS = ('tracking', 'busy', 'data', 'geometry', 'growth', 'gpu')
 #: Generated training videos, and frames of each.
 _DATA_VIDEOS, _DATA_FRAMES = 12, 12
 _CLEAR_LINE = '\r\033[K'
@@ -40,6 +42,8 @@ tracking  a tracking step, video decoding excluded, on generated videos: our con
           OpenCV's trackers that are installed (CSRT and KCF come with opencv-contrib-python, NanoTrack
           needs its two files). Beside each network its operations and the time that these take at the
           peak, and where the time goes.
+busy      a tracking step of the packaged trackers beside programs that keep 0, 1, 2 and 4 cores busy, with
+          the threads that the engines take by themselves, and of NanoTrack: median, 95 and 99 of a hundred.
 data      training pairs a second and core, masks and polar targets included, beside MMTracking's
           pipeline of SiamRPN++ on the same images, and the time of every transform.
 geometry  polar targets, drawing of masks, J and F beside straightforward implementations.
@@ -63,6 +67,8 @@ examples:
   your own weights and NanoTrack's:
     python -m benchmarks.speed --only tracking --checkpoint tiny=tiny.pth \\
         --nanotrack-backbone backbone.onnx --nanotrack-head head.onnx
+  on a machine that does other work:
+    python -m benchmarks.speed --only busy --repeats 20
   on a GPU:
     python -m benchmarks.speed --only gpu --device cuda"""
 
@@ -206,6 +212,18 @@ def track(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Callable) 
     )
 
 
+def be_busy(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Callable) -> Part:
+    """The part ``busy``."""
+    cv2.setNumThreads(1)
+    peers, missing = opencv_trackers(Path(scratch), args.nanotrack)
+    peers = {name: tracker for name, tracker in peers.items() if name == NANOTRACK}
+    video = make_video(FRAME_SIZES['480p'], args.frames, args.seed)
+    part = measure_busy(peers, video, args.repeats, tick=tick)
+    cv2.setNumThreads(args.threads)
+    part.remarks += [remark for remark in missing if NANOTRACK in remark]
+    return part
+
+
 def read_pairs(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Callable) -> Part:
     """The part ``data``."""
     data = {path: path for path in args.data} or {
@@ -243,7 +261,9 @@ def accelerate(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Calla
     )
 
 
-MEASURES = dict(tracking=track, data=read_pairs, geometry=shapes, growth=grow, gpu=accelerate)
+MEASURES = dict(
+    tracking=track, busy=be_busy, data=read_pairs, geometry=shapes, growth=grow, gpu=accelerate
+)
 
 
 def training_videos(

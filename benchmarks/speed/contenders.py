@@ -126,7 +126,7 @@ def build_family(
         name: Short name of the config.
         config: The config.
         folder: Where the exported graphs are put.
-        threads: Threads of the runtime.
+        threads: Threads of both engines.
         calibration: Sequences to calibrate int8 with; None leaves int8 out.
         checkpoint: Weights; without them the backbone has those of its ``init_cfg`` where they are
             installed, and the rest is random, which costs the same time.
@@ -155,7 +155,7 @@ def build_original_family(
         name: Short name of the config.
         config: The config.
         folder: Where the exported graphs are put.
-        threads: Threads of the runtime.
+        threads: Threads of both engines.
         calibration: As for :func:`build_family`.
         video: Its crops settle the random weights.
 
@@ -202,7 +202,7 @@ def _add_forms(
     # Of the convolutions as they are defined: the layers of a loaded tracker multiply less.
     flops = network_flops(init_tracker(family.config, family.checkpoint, optimize='none').model)
     for numbers, dtype in (('fp32', torch.float32), ('bf16', torch.bfloat16)):
-        tracker = init_tracker(family.config, family.checkpoint, dtype=dtype)
+        tracker = init_tracker(family.config, family.checkpoint, dtype=dtype, threads=threads)
         label = 'PyTorch' if numbers == 'fp32' else f'PyTorch {numbers}'
         clock = partial(_clock, _groups(tracker.model), tracker.step)
         family.contenders.append(

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.speed.timing import Spread, ratios, spread
 
 
@@ -23,6 +25,7 @@ class Row:
         ratios: How many times faster this is than others, by their names; below 1 if it is slower.
         gflop: Billions of floating-point operations of one unit of work.
         bound: What the machine's measured peak would allow for ``gflop``, in ``unit``.
+        percentiles: Those of single steps, in ``unit``, see :func:`percentiles`.
         split: Where the time goes: median by part, in ``unit``.
         remark: What a reader must know.
     """
@@ -34,12 +37,18 @@ class Row:
     ratios: dict[str, Spread] = field(default_factory=dict)
     gflop: float | None = None
     bound: float | None = None
+    percentiles: dict[str, float] = field(default_factory=dict)
     split: dict[str, float] = field(default_factory=dict)
     remark: str = ''
 
     @property
     def spread(self) -> Spread:
         return spread(self.values)
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """Half, 95 and 99 of a hundred values are at most these."""
+    return dict(zip(('p50', 'p95', 'p99'), np.percentile(values, [50, 95, 99]), strict=True))
 
 
 @dataclass
@@ -148,13 +157,17 @@ def write_json(parts: Iterable[Part], options: Mapping[str, Any], path: str | os
 
 def _format_task(task: str, rows: Sequence[Row]) -> list[str]:
     has_bound = any(row.bound is not None for row in rows)
+    has_tail = any(row.percentiles for row in rows)
     width = max(len(row.way) for row in rows) + 2
     head = f'{"":<{width}}{"median":>9}  {"min .. max":<19} {"unit":<9}'
+    head += f'{"p95":>8}{"p99":>8}' if has_tail else ''
     head += f'{"GFLOP":>7}{"bound":>8}' if has_bound else ''
     lines = [task, f'{head}  times faster than']
     for row in rows:
         low, middle, high = (_number(value) for value in row.spread)
         line = f'{row.way:<{width}}{middle:>9}  {f"{low} .. {high}":<19} {row.unit:<9}'
+        if has_tail:
+            line += ''.join(f'{_number(row.percentiles.get(name)):>8}' for name in ('p95', 'p99'))
         if has_bound:
             line += f'{_number(row.gflop):>7}{_number(row.bound):>8}'
         versus = ', '.join(

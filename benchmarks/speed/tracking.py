@@ -11,7 +11,7 @@ from benchmarks.speed.clocks import synchronize
 from benchmarks.speed.contenders import Contender, build_family, build_original_family
 from benchmarks.speed.machine import Peaks
 from benchmarks.speed.peers import ROOT, opencv_trackers
-from benchmarks.speed.results import Part, Row, compare, in_unit
+from benchmarks.speed.results import Part, Row, compare, in_unit, percentiles
 from benchmarks.speed.timing import Way, calls, interleave, spread
 from benchmarks.speed.videos import FRAME_SIZES, Video, make_video
 from mmpolar.datasets import DavisDataset
@@ -105,11 +105,17 @@ def step_rows(
     tick: Callable[[str], None] = lambda name: None,
 ) -> list[Row]:
     """Milliseconds of a step of each tracker, its bound, and where its time goes."""
-    ways = {one.name: _follow(one, video) for one in contenders}
-    seconds = interleave(ways, repeats, tick=lambda name: tick(f'{size}, {name}'))
+    steps: dict[str, list[float]] = {one.name: [] for one in contenders}
+    ways = {one.name: _follow(one, video, steps[one.name]) for one in contenders}
+    for name, way in ways.items():
+        tick(f'{size}, {name}, for the first time')
+        way()
+        steps[name].clear()
+    seconds = interleave(ways, repeats, warm_up=False, tick=lambda name: tick(f'{size}, {name}'))
     rows = compare(f'tracking step at {size}', seconds, {one.name: one.peers for one in contenders})
     for row, contender in zip(rows, contenders, strict=True):
         row.remark = f'{1e3 / row.spread.median:.1f} frames/s'
+        row.percentiles = percentiles([in_unit(one, 'ms') for one in steps[contender.name]])
         if contender.flops:
             row.gflop = contender.flops / 1e9
             bound = peaks.bound(contender.flops, contender.numbers)
@@ -158,8 +164,13 @@ def _calibration_data(folder: str) -> DavisDataset:
     return dataset
 
 
-def _follow(contender: Contender, video: Video, least_seconds: float = _ROUND_SECONDS) -> Way:
-    """A way whose unit of work is one step, the middle one by its time.
+def _follow(
+    contender: Contender,
+    video: Video,
+    taken: list[float],
+    least_seconds: float = _ROUND_SECONDS,
+) -> Way:
+    """A way whose unit of work is one step, the middle one by its time; ``taken`` gets those of all.
 
     Taking on the target is not counted. The video is played forwards and backwards until the time
     is over, one time at least. Steps in which the system puts all threads on one core take twice as
@@ -177,6 +188,7 @@ def _follow(contender: Contender, video: Video, least_seconds: float = _ROUND_SE
             contender.tracker.step(laps[len(steps) % len(laps)])
             synchronize()
             steps.append(time.perf_counter() - begin)
+        taken.extend(steps)
         return spread(steps).median
 
     return run

@@ -25,7 +25,11 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         default='mask',
         help='what the tracker answers with (default: %(default)s)',
     )
-    parser.add_argument('--threads', type=int, help='threads of the engine (default: one a core)')
+    parser.add_argument(
+        '--threads',
+        type=int,
+        help='threads of the engine (default: 2 with ONNX Runtime, 1 with PyTorch)',
+    )
 
 
 def check_engine_arguments(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:

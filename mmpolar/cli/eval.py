@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='what the target is given by in the first frame (default: %(default)s)',
     )
     parser.add_argument('--model', metavar='NAME', help='see "mmpolar models"; or a model folder')
-    parser.add_argument('--threads', type=int, help='threads of the network (default: one a core)')
+    parser.add_argument('--threads', type=int, help='threads of the network (default: 2)')
     parser.add_argument('--out', metavar='FILE', help='JSON file of the values to write')
 
 

@@ -106,7 +106,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f'name of a trained tracker, or folder of an exported one (default: {DEFAULT_MODEL})',
     )
     model.add_argument(
-        '--threads', type=int, help='threads that the network uses (default: one a core)'
+        '--threads',
+        type=int,
+        help='threads that the network uses (default: 2 with ONNX Runtime, 1 with PyTorch)',
     )
     model.add_argument('--config', metavar='FILE', help='with PyTorch: config of your own tracker')
     model.add_argument('--checkpoint', metavar='FILE', help='with PyTorch: its weights')

@@ -304,6 +304,15 @@ def test_old_keywords_of_speed_still_count(project, lively):
     assert torch.nn.BatchNorm2d in {type(layer) for layer in tracker.model.modules()}
 
 
+def test_threads_of_pytorch_are_one_unless_said_otherwise(project, lively):
+    before = torch.get_num_threads()
+    assert init_engine(project / 'config.py', lively).threads == 1
+    assert init_engine(project / 'config.py', lively, threads=3).threads == 3
+    assert torch.get_num_threads() == before
+    with pytest.raises(ValueError, match='threads must be at least 1, got 0'):
+        init_engine(project / 'config.py', lively, threads=0)
+
+
 def test_onnx_engine_takes_the_packaged_model_where_none_is_named():
     assert init_engine(engine='onnx').manifest == OnnxEngine().manifest
     assert init_tracker(engine='onnx', threads=1).engine.n_rays == 72

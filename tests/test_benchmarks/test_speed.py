@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 import torch
 from mmengine.config import Config
@@ -239,6 +240,36 @@ class TestDataPath:
         assert len(split) == len(before) + 1
 
 
+class TestBusy:
+    def test_share_that_is_left(self):
+        from benchmarks.speed.busy import share_left
+
+        assert share_left(threads=1, load=0, cores=2) == 1
+        assert share_left(threads=1, load=1, cores=2) == 1
+        assert share_left(threads=1, load=4, cores=2) == pytest.approx(0.4)
+        assert share_left(threads=2, load=1, cores=2) == pytest.approx(2 / 3)
+        assert share_left(threads=4, load=4, cores=2) == pytest.approx(0.5)
+
+    def test_programs_end_with_the_block(self):
+        from benchmarks.speed.busy import busy_programs
+
+        own = psutil.Process()
+        before = own.children()
+        with busy_programs(2):
+            assert len(own.children()) == len(before) + 2
+        assert len(own.children()) == len(before)
+
+    def test_rows_of_both_engines_and_a_peer(self, video):
+        from benchmarks.speed.busy import measure_busy
+        from benchmarks.speed.peers import OpenCVTracker
+
+        peer = {'a peer': OpenCVTracker(cv2.TrackerMIL.create)}
+        part = measure_busy(peer, video, 1, loads=(0, 1), steps=2)
+        assert len(part.rows) == 2 * (1 + 2 * 2)
+        assert all(len(row.values) == 2 and len(row.percentiles) == 3 for row in part.rows)
+        assert all('1.00 times the time beside 0' in row.remark for row in part.rows[:5])
+
+
 class TestTracking:
     def test_step_rows_of_all_forms(self, family, video, peaks):
         from benchmarks.speed.contenders import Contender
@@ -259,6 +290,8 @@ class TestTracking:
             assert set(row.ratios) == {'a peer'}
             assert {'backbone', 'neck + correlation', 'head', 'contour head'} <= set(row.split)
             assert 'outside the network' in row.split
+            p50, p95, p99 = row.percentiles.values()
+            assert p50 <= p95 <= p99
         assert rows[0].bound == pytest.approx(rows[0].gflop * 1e3)
         assert rows[1].bound == pytest.approx(rows[0].bound / 2)
         assert rows[3].gflop is None

@@ -1,4 +1,5 @@
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -106,6 +107,23 @@ def test_layers_that_share_an_input_notice_when_it_changes():
         for x in (first * 1, second * 1):
             torch.testing.assert_close(layers[1](x), convs[1](x))
     torch.testing.assert_close(layers[0](first), convs[0](first))
+
+
+def test_layers_run_in_several_threads_at_once():
+    workspace = Workspace()
+    convs = [nn.Conv2d(16, 16, 3, padding=1).double() for _ in range(2)]
+    layers = [WinogradConv2d(conv, 3, workspace=workspace) for conv in convs]
+    layers[0].share_input(layers[1])
+    inputs = torch.randn(4, 1, 16, 40, 41, dtype=torch.float64)
+
+    def run(x):
+        return [[layer(x) for layer in layers] for _ in range(20)]
+
+    with ThreadPoolExecutor(len(inputs)) as pool:
+        for x, outputs in zip(inputs, pool.map(run, inputs), strict=True):
+            for pair in outputs:
+                for got, conv in zip(pair, convs, strict=True):
+                    torch.testing.assert_close(got, conv(x))
 
 
 def test_layers_of_different_tiles_share_nothing():

@@ -126,3 +126,21 @@ def test_unusable_targets_leave_the_old_ones(single):
     with pytest.raises(ValueError, match='mask of the target is empty'):
         tracker.add(video()[0], np.zeros((240, 320)))
     assert len(tracker.step(video()[1])) == 3
+
+
+def test_threads_of_an_engine_count_while_it_computes(single, monkeypatch):
+    before, seen = torch.get_num_threads(), []
+    search = single.model.search
+    monkeypatch.setattr(
+        single.model, 'search', lambda *args: seen.append(torch.get_num_threads()) or search(*args)
+    )
+    for threads in (1, 3, None):
+        tracker = Tracker(TorchEngine(single.model, threads=threads))
+        tracker.init(video()[0], BOXES[:1])
+        assert torch.get_num_threads() == before
+    assert seen == [1, 3, before]
+
+
+def test_threads_below_one_are_refused(single):
+    with pytest.raises(ValueError, match='threads must be at least 1, got 0'):
+        Tracker(TorchEngine(single.model, threads=0)).init(video()[0], BOXES[:1])

@@ -1,5 +1,7 @@
 """ONNX Runtime against the PyTorch model that was exported, alone and with several targets."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +11,7 @@ from small_export import REFINED, small_model_folder, small_tracker, state_of, v
 from mmpolar.evaluation.functional import box_iou
 from mmpolar.runtime import OnnxEngine
 from mmpolar.tracking import SingleTargetTracker, Tracker
+from mmpolar.utils.available_cores import available_cores
 
 #: Two usual targets, and one that is small enough for the larger search crop.
 BOXES = [[100.0, 80, 160, 130], [200, 40, 250, 120], [60, 60, 74, 75]]
@@ -199,3 +202,35 @@ def test_tracking_needs_a_target(tracker):
 def test_threads_are_checked():
     with pytest.raises(ValueError, match='threads must be at least 1, got 0'):
         OnnxEngine(small_model_folder(), threads=0)
+
+
+def test_threads_follow_the_cores_that_are_available(monkeypatch):
+    assert OnnxEngine(small_model_folder()).threads == min(2, available_cores())
+    for cores, expected in ((1, 1), (2, 2), (64, 2)):
+        monkeypatch.setattr('mmpolar.runtime.onnx_engine.available_cores', lambda n=cores: n)
+        assert OnnxEngine(small_model_folder()).threads == expected
+        assert OnnxEngine(small_model_folder(), threads=5).threads == 5
+
+
+def test_threads_that_wait_sleep():
+    """In a step, and after it: those that spin take as much time of the processor as there are."""
+    tracker = SingleTargetTracker(OnnxEngine(small_model_folder(), threads=4))
+    tracker.init(video()[0], BOXES[0])
+    for session in tracker.engine._sessions.values():
+        options = session.get_session_options()
+        assert options.get_session_config_entry('session.intra_op.allow_spinning') == '0'
+    tracker.step(video()[1])
+    begin = time.process_time()
+    time.sleep(0.2)
+    assert time.process_time() - begin < 0.1
+
+
+def test_trackers_in_several_threads_share_an_engine():
+    engine, frames = OnnxEngine(small_model_folder(refined=True), threads=1), video()
+    expected = [track(SingleTargetTracker(engine), box, frames) for box in BOXES]
+    engine = OnnxEngine(small_model_folder(refined=True), threads=1)
+    with ThreadPoolExecutor(len(BOXES)) as pool:
+        jobs = [pool.submit(track, SingleTargetTracker(engine), box, frames) for box in BOXES]
+    for job, alone in zip(jobs, expected, strict=True):
+        assert_same(job.result(), alone)
+    assert len(engine._sessions) == len(engine.manifest.file_sha256)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+import torch
 from mmengine.config import Config
 
 from mmpolar.apis import init_tracker
@@ -47,7 +48,8 @@ class Objective:
     @cached_property
     def tracker(self) -> SingleTargetTracker:
         """The tracker, whose parameters the trials change."""
-        return init_tracker(self.cfg, self.checkpoint, self.device)
+        threads = torch.get_num_threads()
+        return init_tracker(self.cfg, self.checkpoint, self.device, threads=threads)
 
     @cached_property
     def params(self) -> TrackParams:

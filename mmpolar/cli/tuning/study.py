@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mmpolar.cli.tuning.objective import Objective
 from mmpolar.cli.tuning.search_space import rounded
+from mmpolar.utils.available_cores import available_cores
 from mmpolar.utils.processes import begin_worker
 
 #: Attribute of the trial that has the config's own values.
@@ -135,7 +136,7 @@ def run_trials(
         RuntimeError: If another process failed, which has printed why.
     """
     workers = min(workers, count)
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, available_cores() // workers)
     devices = [objective.device] * workers
     if objective.device == 'cuda' and torch.cuda.device_count() > 1:
         devices = [f'cuda:{number % torch.cuda.device_count()}' for number in range(workers)]

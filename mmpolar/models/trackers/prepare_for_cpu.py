@@ -26,7 +26,7 @@ def prepare_for_inference(model: Ocean) -> Ocean:
 
     Convolutions are replaced, in place, by :class:`PackedConv2d`, and where it pays by
     :class:`WinogradConv2d`. Results change by rounding. The model can neither be trained nor saved
-    nor moved any more, and must not run in two threads at once.
+    nor moved any more.
 
     Args:
         model: A tracker in test mode, float32, on the CPU, whose batch norm has been folded.

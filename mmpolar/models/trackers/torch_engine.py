@@ -1,7 +1,7 @@
 """PyTorch as a tracker's inference engine."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from mmpolar.models.segmentors import StageReference
 from mmpolar.tracking.engine import CPU_BATCH, SearchMaps
 from mmpolar.tracking.mask_stage import MaskInputs, MaskMaps, MaskParams
 from mmpolar.tracking.params import TrackParams
+from mmpolar.utils.torch_threads import torch_threads
 
 if TYPE_CHECKING:
     from mmpolar.models.trackers.ocean import Ocean
@@ -41,11 +42,19 @@ class TorchEngine:
         dtype: Type in which convolutions are computed: ``torch.float32``, or for half the work on
             processors that have it ``torch.bfloat16`` (a GPU: ``torch.float16`` too). None leaves
             the autocast that is in force as it is.
+        threads: Threads of its computations on a CPU, set for the time of a call; None for what is set
+            for the process.
     """
 
-    def __init__(self, model: 'Ocean', dtype: torch.dtype | None = torch.float32) -> None:
+    def __init__(
+        self,
+        model: 'Ocean',
+        dtype: torch.dtype | None = torch.float32,
+        threads: int | None = None,
+    ) -> None:
         self.model = model
         self.dtype = dtype
+        self.threads = threads
 
     @property
     def params(self) -> TrackParams:
@@ -70,7 +79,7 @@ class TorchEngine:
     @torch.no_grad()
     def encode(self, crops: NDArray[np.uint8], target_maps: NDArray[np.uint8]) -> list[Kernels]:
         """Encode templates, see :meth:`mmpolar.tracking.TrackEngine.encode`."""
-        with self._precision():
+        with self._computing():
             template = self.model.data_preprocessor.normalize_crops(crops)
             return self.model.encode_template(template, torch.from_numpy(target_maps)).split()
 
@@ -78,7 +87,7 @@ class TorchEngine:
     def search(self, codes: Sequence[Kernels], crops: NDArray[np.uint8]) -> SearchMaps:
         """Look for targets, see :meth:`mmpolar.tracking.TrackEngine.search`."""
         kernels = Kernels.stack(codes)
-        with self._precision():
+        with self._computing():
             maps = self.model.search(kernels, self.model.data_preprocessor.normalize_crops(crops))
             scores = maps.scores(self.params.score_ratio)
         # One transfer to the host.
@@ -90,7 +99,7 @@ class TorchEngine:
         """Measure contours, see :meth:`mmpolar.tracking.TrackEngine.contours`."""
         found = maps.features
         chosen = torch.from_numpy(locations)[:, None].to(found.maps.ltrb.device)
-        with self._precision():
+        with self._computing():
             radii = self.model.radii_at(found.maps, found.prototypes, chosen)
         return radii[:, 0].float().cpu().numpy()
 
@@ -101,15 +110,20 @@ class TorchEngine:
         device = stage.data_preprocessor.device
         priors, keys, known = (torch.from_numpy(part).to(device) for part in inputs[1:])
         references = [StageReference(keys[:, slot], known[:, slot, None]) for slot in range(2)]
-        with self._precision():
+        with self._computing():
             features = stage.encode(stage.data_preprocessor.normalize_crops(inputs.crops))
             logits, quality = stage.decode(features, priors, references)
         found = (logits.float(), quality.float().sigmoid(), features.keys)
         return MaskMaps(*(value.cpu().numpy() for value in found))
 
-    def _precision(self) -> AbstractContextManager:
-        """Context in which the model computes in the engine's type."""
-        if self.dtype is None:
-            return nullcontext()
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """Context in which the model computes in the engine's type, with its threads."""
         device = self.model.data_preprocessor.device.type
-        return torch.autocast(device, self.dtype, enabled=self.dtype != torch.float32)
+        autocast = (
+            nullcontext()
+            if self.dtype is None
+            else torch.autocast(device, self.dtype, enabled=self.dtype != torch.float32)
+        )
+        with torch_threads(self.threads), autocast:
+            yield

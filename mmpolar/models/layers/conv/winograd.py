@@ -1,6 +1,7 @@
 """3x3 convolutions with fewer multiplications: Winograd's minimal filtering."""
 
 import math
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -46,11 +47,11 @@ class WinogradMatrices(NamedTuple):
     input: NDArray[np.float64]
 
 
-class Workspace:
+class Workspace(threading.local):
     """Memory for intermediate values that layers, one after the other, use again and again.
 
-    New memory for every value would push what is needed next out of the caches. The layers that
-    share a workspace must not run at the same time.
+    New memory for every value would push what is needed next out of the caches. Each thread that
+    runs the layers has memory of its own.
     """
 
     def __init__(self) -> None:
@@ -72,8 +73,10 @@ class Workspace:
         return block[:size].view(shape)
 
 
-class SharedTiles:
+class SharedTiles(threading.local):
     """The transformed tiles of an input, for layers that are given it one after another.
+
+    Each thread that runs the layers has its own.
 
     Attributes:
         workspace: Memory of the tiles.
