@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import numpy as np
+
 from benchmarks.speed.peers import FrameTracker
 from benchmarks.speed.results import Part, Row, percentiles
 from benchmarks.speed.videos import Video
@@ -16,8 +18,21 @@ from mmpolar.utils.available_cores import available_cores
 LOADS = (0, 1, 2, 4)
 #: A step may take this much longer than the share of the cores that is left explains.
 WANTED = 1.5
+COUNTER = 'counting, for comparison'
 _STEPS = 10
+_COUNT = 1_000_000
 _LOOP = 'while True: pass'
+
+
+class Counter:
+    """Takes steps of the same work on one thread, and so shows what a thread gets of the cores."""
+
+    def init(self, frame: np.ndarray, box: np.ndarray) -> None:
+        """Nothing to do."""
+
+    def step(self, frame: np.ndarray) -> int:
+        """Add numbers, for some ten milliseconds."""
+        return sum(range(_COUNT))
 
 
 def measure_busy(
@@ -42,7 +57,8 @@ def measure_busy(
     Returns:
         A table a load.
     """
-    part, trackers, threads = Part('busy'), dict(peers), dict.fromkeys(peers, 1)
+    part, trackers = Part('busy'), {COUNTER: Counter(), **peers}
+    threads = dict.fromkeys(trackers, 1)
     for model in available_models():
         for engine, label in (('torch', 'PyTorch'), ('onnx', 'ONNX Runtime')):
             tick(f'loading {model}')
@@ -60,11 +76,16 @@ def measure_busy(
         task = f'step beside {load} busy programs, {available_cores()} cores'
         way, milliseconds = f'{name}, threads: {threads[name]}', [1e3 * one for one in values]
         row = Row(task, way, 'ms', milliseconds, percentiles=percentiles(milliseconds))
-        slower = percentiles(values)['p50'] / percentiles(seconds[loads[0], name])['p50']
-        expected = 1 / share_left(threads[name], load, available_cores())
+        slower, counter = (
+            percentiles(seconds[load, one])['p50'] / percentiles(seconds[loads[0], one])['p50']
+            for one in (name, COUNTER)
+        )
+        # Programs that others have started meet the counter as well.
+        cores = available_cores()
+        expected = counter * share_left(1, load, cores) / share_left(threads[name], load, cores)
         row.remark = (
-            f'{slower:.2f} times the time beside {loads[0]}, {slower / expected:.2f} times what the '
-            f'share of the cores explains ({expected:.2f}); wanted: at most {WANTED}'
+            f'{slower:.2f} times the time beside {loads[0]}; the share of the cores explains '
+            f'{expected:.2f}: {slower / expected:.2f} times that, at most {WANTED} wanted'
         )
         part.rows.append(row)
     return part

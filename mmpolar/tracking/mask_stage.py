@@ -192,7 +192,7 @@ def mask_matrix(box: NDArray, params: MaskParams) -> NDArray[np.float64]:
 
 
 def cut_mask_inputs(
-    frame: NDArray[np.uint8],
+    frames: Sequence[NDArray[np.uint8]],
     boxes: Sequence[NDArray],
     polygons: Sequence[NDArray | None],
     memories: Sequence[MaskMemory],
@@ -202,7 +202,7 @@ def cut_mask_inputs(
     """Cut out the crops of targets, and render what is known of them.
 
     Args:
-        frame: Image, (H, W, 3) uint8 BGR.
+        frames: The image that each target is in, (H, W, 3) uint8 BGR.
         boxes: The targets' boxes, (4,) xyxy in pixels each.
         polygons: Their contours in pixels of the frame, (n, 2), or None.
         memories: Their references.
@@ -210,7 +210,7 @@ def cut_mask_inputs(
         params: How the stage is used.
     """
     crops, priors = [], []
-    for box, polygon, border in zip(boxes, polygons, borders, strict=True):
+    for frame, box, polygon, border in zip(frames, boxes, polygons, borders, strict=True):
         side, center = _crop_side(box, params), (box[:2] + box[2:]) / 2
         crops.append(crop_image(frame, center, side, params.crop_size, border))
         if polygon is not None:
@@ -232,23 +232,26 @@ def cut_mask_inputs(
 
 
 def read_masks(
-    maps: MaskMaps, boxes: Sequence[NDArray], frame_size: tuple[int, int], params: MaskParams
+    maps: MaskMaps,
+    boxes: Sequence[NDArray],
+    frame_sizes: Sequence[tuple[int, int]],
+    params: MaskParams,
 ) -> list[FoundMask]:
     """Bring what a mask stage says to the frame.
 
     Args:
         maps: Output of the network for T targets.
         boxes: The boxes that their crops lie around, (4,) xyxy in pixels each.
-        frame_size: Height and width of the frame in pixels.
+        frame_sizes: Height and width of each target's frame in pixels.
         params: How the stage is used.
     """
     return [
         FoundMask(
-            mask_to_frame(logits, mask_matrix(box, params), frame_size),
+            mask_to_frame(logits, mask_matrix(box, params), size),
             float(quality),
             MaskReference(keys, sigmoid(logits)),
         )
-        for logits, quality, keys, box in zip(*maps, boxes, strict=True)
+        for logits, quality, keys, box, size in zip(*maps, boxes, frame_sizes, strict=True)
     ]
 
 

@@ -140,9 +140,9 @@ def _find_masks(
         part = boxes[first : first + at_most]
         count = len(part)
         inputs = cut_mask_inputs(
-            frame, part, [None] * count, [MaskMemory()] * count, [border] * count, params
+            [frame] * count, part, [None] * count, [MaskMemory()] * count, [border] * count, params
         )
-        found += read_masks(engine.masks(inputs), part, frame.shape[:2], params)
+        found += read_masks(engine.masks(inputs), part, [frame.shape[:2]] * count, params)
     return found
 
 

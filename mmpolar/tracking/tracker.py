@@ -233,20 +233,29 @@ class Tracker(Generic[Code]):
         Returns:
             Box, score, contour and mask of each target.
         """
-        frame = to_bgr_uint8(frame)
-        size, params = frame.shape[:2], self.params
-        found = self._search(frame, states)
+        return self.find_in([to_bgr_uint8(frame)] * len(states), states)
+
+    def find_in(
+        self, frames: Sequence[NDArray[np.uint8]], states: Sequence[TargetState[Code]]
+    ) -> list[TrackResult]:
+        """As :meth:`find`, for targets that are each in a frame of their own, as of several videos.
+
+        Args:
+            frames: The frame of each target, (H, W, 3) uint8 BGR.
+            states: States of the targets; they are updated once all have been found.
+        """
+        params, found = self.params, self._search(frames, states)
         candidates = [
-            state.propose(selection, polygon, size, params)
-            for state, (selection, polygon) in zip(states, found, strict=True)
+            state.propose(selection, polygon, frame.shape[:2], params)
+            for frame, state, (selection, polygon) in zip(frames, states, found, strict=True)
         ]
         if self.mask_params is None:
             results = [
                 state.steady(state.settle(candidate, params), params)
                 for state, candidate in zip(states, candidates, strict=True)
             ]
-            return self._fill_contours(frame, results)
-        return self._segment(frame, states, candidates)
+            return self._fill_contours(frames, results)
+        return self._segment(frames, states, candidates)
 
     def _start(
         self,
@@ -264,15 +273,16 @@ class Tracker(Generic[Code]):
             TargetState.start(code, box, border, size, params)
             for code, box in zip(codes, boxes, strict=True)
         ]
-        found = self._search(frame, states)
+        frames = [frame] * len(states)
+        found = self._search(frames, states)
         results = [
             TrackResult(np.asarray(box, np.float32), 1.0, polygon)
             for box, (_, polygon) in zip(boxes, found, strict=True)
         ]
-        filled = self._fill_contours(frame, results)
+        filled = self._fill_contours(frames, results)
         if self.mask_params is None:
             return states, filled
-        given, masks = masks, self._segment_first(frame, states, results, masks)
+        given, masks = masks, self._segment_first(frames, states, results, masks)
         if any(mask is None for mask in given):
             for state, code in zip(states, self._encode(crops, boxes, masks), strict=True):
                 state.code = code
@@ -294,24 +304,29 @@ class Tracker(Generic[Code]):
         return self.engine.encode(crops, np.stack(maps))
 
     def _search(
-        self, frame: NDArray[np.uint8], states: Sequence[TargetState[Code]]
+        self, frames: Sequence[NDArray[np.uint8]], states: Sequence[TargetState[Code]]
     ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
         """Look around each target's last box: the selected location, and the contour there."""
         found = {}
         for indices in batches([s.search_size for s in states], self.engine.batch_size):
-            batch = self._search_batch(frame, [states[index] for index in indices])
+            batch = self._search_batch(
+                [frames[index] for index in indices], [states[index] for index in indices]
+            )
             found.update(zip(indices, batch, strict=True))
         return [found[index] for index in range(len(states))]
 
     def _search_batch(
-        self, frame: NDArray[np.uint8], states: Sequence[TargetState[Code]]
+        self, frames: Sequence[NDArray[np.uint8]], states: Sequence[TargetState[Code]]
     ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
         """As :meth:`_search`, for targets whose search crops have one size."""
         params, search_size = self.params, states[0].search_size
-        boxes = [state.search_box(frame.shape[:2], params) for state in states]
+        boxes = [
+            state.search_box(frame.shape[:2], params)
+            for frame, state in zip(frames, states, strict=True)
+        ]
         cut = [
             cut_search(frame, box, search_size, state.border, params)
-            for state, box in zip(states, boxes, strict=True)
+            for frame, state, box in zip(frames, states, boxes, strict=True)
         ]
         crops, scales = zip(*cut, strict=True)
         maps = self.engine.search([state.code for state in states], np.stack(crops))
@@ -333,7 +348,7 @@ class Tracker(Generic[Code]):
 
     def _segment_first(
         self,
-        frame: NDArray[np.uint8],
+        frames: Sequence[NDArray[np.uint8]],
         states: Sequence[TargetState[Code]],
         results: Sequence[TrackResult],
         masks: Sequence[NDArray | None],
@@ -345,7 +360,7 @@ class Tracker(Generic[Code]):
             no target.
         """
         params, boxes = self.mask_params, [state.box for state in states]
-        found = self._find_masks(frame, boxes, [one.polygon for one in results], states)
+        found = self._find_masks(frames, boxes, [one.polygon for one in results], states)
         known = []
         for state, mask, own in zip(states, masks, found, strict=True):
             own = keep_inside(own, state.box, params)
@@ -361,17 +376,18 @@ class Tracker(Generic[Code]):
 
     def _segment(
         self,
-        frame: NDArray[np.uint8],
+        frames: Sequence[NDArray[np.uint8]],
         states: Sequence[TargetState[Code]],
         candidates: Sequence[Candidate],
     ) -> list[TrackResult]:
         """The results with masks, and with boxes that the masks agree to."""
-        params, mask_params, size = self.params, self.mask_params, frame.shape[:2]
+        params, mask_params = self.params, self.mask_params
         proposed = [candidate.result for candidate in candidates]
         boxes = [np.asarray(result.box, np.float64) for result in proposed]
-        masks = self._find_masks(frame, boxes, [one.polygon for one in proposed], states)
+        masks = self._find_masks(frames, boxes, [one.polygon for one in proposed], states)
         answers = []
-        for state, candidate, found in zip(states, candidates, masks, strict=True):
+        for frame, state, candidate, found in zip(frames, states, candidates, masks, strict=True):
+            size = frame.shape[:2]
             score = target_presence(
                 candidate.result.score, found, state.mask_memory.first, mask_params.presence
             )
@@ -386,7 +402,7 @@ class Tracker(Generic[Code]):
 
     def _find_masks(
         self,
-        frame: NDArray[np.uint8],
+        frames: Sequence[NDArray[np.uint8]],
         boxes: Sequence[NDArray],
         polygons: Sequence[NDArray | None],
         states: Sequence[TargetState[Code]],
@@ -398,18 +414,22 @@ class Tracker(Generic[Code]):
         for first in range(0, len(boxes), at_most):
             part = slice(first, first + at_most)
             inputs = cut_mask_inputs(
-                frame, boxes[part], polygons[part], memories[part], borders[part], params
+                frames[part], boxes[part], polygons[part], memories[part], borders[part], params
             )
-            found += read_masks(self.engine.masks(inputs), boxes[part], frame.shape[:2], params)
+            sizes = [frame.shape[:2] for frame in frames[part]]
+            found += read_masks(self.engine.masks(inputs), boxes[part], sizes, params)
         return found
 
     def _fill_contours(
-        self, frame: NDArray[np.uint8], results: Sequence[TrackResult]
+        self, frames: Sequence[NDArray[np.uint8]], results: Sequence[TrackResult]
     ) -> list[TrackResult]:
         """The results with the insides of their contours as masks, empty ones for lost targets."""
         if self.engine.n_rays is None:
             return list(results)
-        return [result.with_filled_contour(frame.shape[:2]) for result in results]
+        return [
+            result.with_filled_contour(frame.shape[:2])
+            for frame, result in zip(frames, results, strict=True)
+        ]
 
 
 class SingleTargetTracker:

@@ -95,7 +95,7 @@ def test_inputs_show_the_box_the_contour_and_the_recent_mask_in_the_middle_of_th
     polygon = np.array([[59.5, 39.5], [99.5, 39.5], [99.5, 79.5], [59.5, 79.5]], np.float32)
     recent = MaskReference(np.zeros((48, 400), np.float32), np.full((80, 80), 0.25, np.float32))
     memory = MaskMemory(None, recent)
-    inputs = cut_mask_inputs(frame, [box], [polygon], [memory], [(0, 0, 0)], PARAMS)
+    inputs = cut_mask_inputs([frame], [box], [polygon], [memory], [(0, 0, 0)], PARAMS)
     assert inputs.crops.shape == (1, 160, 160, 3)
     assert inputs.priors.shape == (1, 3, 80, 80)
     assert inputs.priors.dtype == np.float32
@@ -114,7 +114,7 @@ def test_inputs_show_the_box_the_contour_and_the_recent_mask_in_the_middle_of_th
 def test_tiny_and_huge_boxes_have_defined_inputs(box):
     frame = np.full((120, 160, 3), 90, np.uint8)
     inputs = cut_mask_inputs(
-        frame, [np.array(box, float)], [None], [MaskMemory()], [(9, 9, 9)], PARAMS
+        [frame], [np.array(box, float)], [None], [MaskMemory()], [(9, 9, 9)], PARAMS
     )
     assert np.isfinite(inputs.priors).all()
     assert inputs.crops.shape == (1, 160, 160, 3)
