@@ -91,9 +91,10 @@ setup(
         'train': requirements('train'),
         'export': requirements('export'),
         'vot': requirements('vot'),
+        'ray': requirements('ray'),
         'all': [
             requirement
-            for name in ('train', 'export', 'studio', 'optional', 'tests')
+            for name in ('train', 'export', 'studio', 'optional', 'ray', 'tests')
             for requirement in requirements(name)
         ],
         'tests': requirements('tests'),

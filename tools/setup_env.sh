@@ -114,7 +114,8 @@ mmcv_works() {
 
 install_packages() {
     install -r requirements/mminstall.txt -r requirements/train.txt -r requirements/export.txt \
-        -r requirements/studio.txt -r requirements/optional.txt -r requirements/tests.txt &&
+        -r requirements/studio.txt -r requirements/optional.txt -r requirements/ray.txt \
+        -r requirements/tests.txt &&
         install --no-deps mmtrack mmcls openmim
 }
 

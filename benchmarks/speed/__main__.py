@@ -17,8 +17,9 @@ from benchmarks.speed.data_path import measure_data_path
 from benchmarks.speed.geometry import measure_geometry
 from benchmarks.speed.growth import measure_growth, plot_growth
 from benchmarks.speed.machine import Peaks, measure_machine
-from benchmarks.speed.peers import NANOTRACK, opencv_trackers
+from benchmarks.speed.peers import NANOTRACK, load_plain_nanotrack, opencv_trackers
 from benchmarks.speed.results import Part, format_part, write_json
+from benchmarks.speed.streams import measure_streams
 from benchmarks.speed.tracking import CONFIGS, PAIRS_CONFIG, measure_tracking
 from benchmarks.speed.videos import FRAME_SIZES, make_video
 from mmpolar.cli.errors import usage_error
@@ -26,7 +27,7 @@ from mmpolar.cli.inputs import tool_parser
 from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.utils.progress import shows_progress
 
-PARTS = ('tracking', 'busy', 'data', 'geometry', 'growth', 'gpu')
+PARTS = ('tracking', 'busy', 'streams', 'data', 'geometry', 'growth', 'gpu')
 #: Generated training videos, and frames of each.
 _DATA_VIDEOS, _DATA_FRAMES = 12, 12
 _CLEAR_LINE = '\r\033[K'
@@ -44,6 +45,7 @@ tracking  a tracking step, video decoding excluded, on generated videos: our con
           peak, and where the time goes.
 busy      a tracking step of the packaged trackers beside programs that keep 0, 1, 2 and 4 cores busy, with
           the threads that the engines take by themselves, and of NanoTrack: median, 95 and 99 of a hundred.
+streams   1 to 16 videos at once, in one process and in a process each: frames a second in sum, memory.
 data      training pairs a second and core, masks and polar targets included, beside MMTracking's
           pipeline of SiamRPN++ on the same images, and the time of every transform.
 geometry  polar targets, drawing of masks, J and F beside straightforward implementations.
@@ -224,6 +226,14 @@ def be_busy(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Callable
     return part
 
 
+def stream(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Callable) -> Part:
+    """The part ``streams``."""
+    files, plain = args.nanotrack, load_plain_nanotrack()
+    if files is None and plain is not None:
+        files = [str(path) for path in plain.export(Path(scratch, 'nanotrack'))]
+    return measure_streams(args.repeats, nanotrack=files, tick=tick)
+
+
 def read_pairs(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Callable) -> Part:
     """The part ``data``."""
     data = {path: path for path in args.data} or {
@@ -262,7 +272,13 @@ def accelerate(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Calla
 
 
 MEASURES = dict(
-    tracking=track, busy=be_busy, data=read_pairs, geometry=shapes, growth=grow, gpu=accelerate
+    tracking=track,
+    busy=be_busy,
+    streams=stream,
+    data=read_pairs,
+    geometry=shapes,
+    growth=grow,
+    gpu=accelerate,
 )
 
 

@@ -95,7 +95,7 @@ def opencv_trackers(
         else:
             remarks.append(f'{name} was not measured: it needs {package}')
     if nanotrack is None:
-        plain = _load_support('plain_nanotrack')
+        plain = load_plain_nanotrack()
         if plain is None:
             remarks.append(
                 f'{NANOTRACK} was not measured: give its two files with --nanotrack-backbone and '
@@ -107,13 +107,18 @@ def opencv_trackers(
             f'{NANOTRACK} ran with random weights: the layers of NanoTrackV2 as published, and their '
             'number of parameters, but not its files (--nanotrack-backbone, --nanotrack-head)'
         )
-    trackers[NANOTRACK] = OpenCVTracker(_nanotrack_maker(*nanotrack))
+    trackers[NANOTRACK] = OpenCVTracker(nanotrack_maker(*nanotrack))
     return trackers, remarks
 
 
 def load_plain_ocean() -> ModuleType | None:
     """The module with the rendition of the original; None outside a checkout of the source."""
     return _load_support('plain_ocean')
+
+
+def load_plain_nanotrack() -> ModuleType | None:
+    """The module with NanoTrack's layers; None outside a checkout of the source."""
+    return _load_support('plain_nanotrack')
 
 
 def _load_support(name: str) -> ModuleType | None:
@@ -128,7 +133,12 @@ def _load_support(name: str) -> ModuleType | None:
     return sys.modules[name]
 
 
-def _nanotrack_maker(backbone: str, head: str) -> Callable[[], Any]:
+def nanotrack_maker(backbone: str, head: str) -> Callable[[], Any]:
+    """What makes a tracker of OpenCV from NanoTrack's two files.
+
+    Raises:
+        FileNotFoundError: If one does not exist.
+    """
     for path in (backbone, head):
         if not Path(path).is_file():
             raise FileNotFoundError(f'there is no file {path} of NanoTrack')

@@ -1,49 +1,19 @@
-"""``mmpolar track``: follow targets through a video."""
+"""``mmpolar track``: follow targets through a video, or through each of a list."""
 
 import argparse
-import itertools
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from pathlib import Path
 
-from numpy.typing import NDArray
-
-from mmpolar.apis import init_engine
 from mmpolar.cli.arguments import add_device_argument
-from mmpolar.cli.errors import INTERRUPTED
-from mmpolar.cli.requirements import require_training
-from mmpolar.cli.track_outputs import (
-    KINDS,
-    JsonLinesOutput,
-    OldResultsOutput,
-    StoppedByUserError,
-    TrackedFrame,
-    TrackOutput,
-    WindowOutput,
-    open_output,
-)
-from mmpolar.cli.track_resume import Journal
-from mmpolar.cli.track_targets import add_target_arguments, read_targets
+from mmpolar.cli.track_list import is_list, run_list
+from mmpolar.cli.track_outputs import KINDS
+from mmpolar.cli.track_run import TrackRun, argument_error, build_engine, check_files
+from mmpolar.cli.track_targets import add_target_arguments
 from mmpolar.model_zoo import DEFAULT_MODEL
-from mmpolar.structures.track_result import TrackResult
-from mmpolar.tracking import TrackEngine, Tracker
+from mmpolar.tracking.streams import POLICIES
 from mmpolar.utils.deprecation import warn_deprecated
-from mmpolar.utils.outputs import check_outputs
-from mmpolar.utils.progress import shows_progress
-from mmpolar.utils.video import (
-    RawVideo,
-    Source,
-    TimedFrame,
-    count_frames,
-    is_live,
-    iter_timed_frames,
-)
+from mmpolar.utils.video import RawVideo, Source
 
-#: Seconds from one message of progress to the next.
-PROGRESS_SECONDS = 0.5
-DESCRIPTION = 'Track targets through a video: boxes, contours and masks.'
+DESCRIPTION = 'Track targets through a video, or through each of a list: boxes, contours and masks.'
 EPILOG = f"""\
 outputs: --out, as often as you like
 {KINDS}
@@ -64,6 +34,10 @@ examples
         mmpolar track - --size 1280,720 --box 100,80,60,40 --out tracked.mp4
   a long video: after Ctrl-C or a power failure the same command goes on
     mmpolar track long.mp4 --box 100,80,60,40 --out long.jsonl --out long.mp4 --resume
+  many videos, on all cores of this machine, or of a Ray cluster; a line of videos.list is
+  clips/a.mp4 --box 100,80,60,40 --out tracked/a.jsonl
+    mmpolar track videos.list
+    mmpolar track videos.list --ray auto
 
 the model
   Without --model, one that comes with mmpolar; "mmpolar models" lists them. One of your own is a folder
@@ -78,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'source',
         help='video file, folder of images, number of a camera, address such as rtsp://..., or - for '
-        'raw frames on standard input',
+        'raw frames on standard input; or a text file ending in .list or .txt, each line of which is a '
+        'video file or folder with options of its own, --out FILE.jsonl among them',
     )
     parser.add_argument(
         '--out',
@@ -92,6 +67,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--resume',
         action='store_true',
         help='go on where an earlier run was cut; needs --out FILE.jsonl',
+    )
+    parser.add_argument(
+        '--policy',
+        choices=POLICIES,
+        help='what happens to frames that come too fast: the source waits, the oldest one makes room so '
+        'that the newest is tracked next, or new ones are skipped (default: drop_oldest for cameras and '
+        'addresses, else wait)',
+    )
+    parser.add_argument(
+        '--ray',
+        metavar='ADDRESS',
+        help='with a list: track its videos on the Ray cluster there; auto for the one of this machine',
     )
     # The JSON file of earlier releases, for one more.
     parser.add_argument('--results', metavar='FILE', help=argparse.SUPPRESS)
@@ -117,26 +104,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Track as the arguments say."""
+    if is_list(args.source):
+        check_list_arguments(args)
+        return run_list(args)
     check_arguments(args)
     source = read_source(args)
-    outputs = {f'--out {number}' if number > 1 else '--out': name
-               for number, name in enumerate(args.out, 1) if name != '-'}  # fmt: skip
-    check_outputs(
-        outputs | {'--results': args.results},
-        {
-            'the source': args.source,
-            'the model': args.model,
-            '--mask': args.mask,
-            '--detections': args.detections,
-            '--config': args.config,
-            '--checkpoint': args.checkpoint,
-        },
-    )
-    done = TrackRun(args, source)
+    check_files(args)
+    done = TrackRun(args, source, build_engine(args))
+    if args.resume:
+        done.resume()
     status = done.track()
     written = ' and '.join([*args.out, *filter(None, [args.results])]) or 'nothing'
+    dropped = f', {done.dropped} more came too fast' if done.dropped else ''
     print(
-        f'{done.count} frames, wrote {written}', file=sys.stderr if '-' in args.out else sys.stdout
+        f'{done.count} frames{dropped}, wrote {written}',
+        file=sys.stderr if '-' in args.out else sys.stdout,
     )
     return status
 
@@ -145,25 +127,22 @@ def check_arguments(args: argparse.Namespace) -> None:
     """End with a usage error where arguments do not go together."""
     if args.results:
         warn_deprecated('--results of mmpolar track', '--out FILE.jsonl or --out FILE.json')
-    if not args.out and not args.results and not args.show:
-        args.parser.error('nothing to do: give --out FILE or --show')
-    if args.resume and not journal_name(args):
-        args.parser.error('--resume needs --out FILE.jsonl, where what was tracked is kept')
-    if args.resume and (args.source == '-' or is_live(args.source)):
+    if args.ray:
         args.parser.error(
-            '--resume needs a file or a folder: frames that come as time passes are gone'
+            '--ray tracks the videos of a list: give a file that ends in .list or .txt'
         )
-    if (args.source == '-') != bool(args.size):
-        args.parser.error('raw frames need a source - and --size W,H')
-    if bool(args.config) != bool(args.checkpoint):
-        args.parser.error('a tracker of your own is --config and --checkpoint: give both')
-    if args.model and args.config:
-        args.parser.error('give --model, or --config and --checkpoint')
+    error = argument_error(args)
+    if error is not None:
+        args.parser.error(error)
 
 
-def journal_name(args: argparse.Namespace) -> str | None:
-    """The file of lines among the outputs."""
-    return next((name for name in args.out if name.lower().endswith('.jsonl')), None)
+def check_list_arguments(args: argparse.Namespace) -> None:
+    """End with a usage error where an option belongs to the lines of the list."""
+    given = dict(vars(args), out=args.out or None, show=args.show or None)
+    names = ('out', 'show', 'results', 'box', 'point', 'mask', 'detections', 'size', 'policy')
+    wrong = [f'--{name}' for name in names if given[name] is not None]
+    if wrong:
+        args.parser.error(f'{wrong[0]} belongs to the lines of {args.source}')
 
 
 def read_source(args: argparse.Namespace) -> Source:
@@ -177,145 +156,3 @@ def read_source(args: argparse.Namespace) -> Source:
     if width < 1 or height < 1:
         raise ValueError(f'--size must be at least 1,1; got {args.size}')
     return RawVideo(sys.stdin.buffer, (width, height), args.fps)
-
-
-def build_engine(args: argparse.Namespace) -> TrackEngine:
-    """The network that the arguments choose."""
-    if args.config is None and args.device == 'cpu':
-        return init_engine(args.model, engine='onnx', threads=args.threads)
-    require_training('mmpolar track with --config or --device')
-    return init_engine(
-        args.config or args.model, args.checkpoint, args.device, threads=args.threads
-    )
-
-
-class TrackRun:
-    """One run of the command.
-
-    Args:
-        args: The arguments.
-        source: What is tracked.
-
-    Attributes:
-        count: Frames that were tracked, or taken from an earlier run.
-    """
-
-    def __init__(self, args: argparse.Namespace, source: Source) -> None:
-        self.args, self.source, self.count = args, source, 0
-        name = journal_name(args)
-        self.journal = None if name is None else Journal(Path(name))
-        if self.journal is not None and args.resume:
-            self.journal.read(args.source)
-        self.tracker = Tracker(build_engine(args))
-        self.targets: Sequence[NDArray] = []
-        self._state: Mapping[str, NDArray] = {}
-
-    def track(self) -> int:
-        """Track, and write what was asked for, also if a later frame fails; gives the status."""
-        frames = iter_timed_frames(self.source)
-        first = next(frames)
-        earlier = [] if self.journal is None else self.journal.targets
-        self.targets = earlier or read_targets(self.args, self.tracker.engine, first[0])
-        begun = self.tracker.init(first[0], self.targets)
-        progress = Progress(count_frames(self.source))
-        status = 0
-        with ExitStack() as stack:
-            outputs = [stack.enter_context(closing(one)) for one in self.open_outputs()]
-            try:
-                for tracked in self.follow(itertools.chain([first], frames), begun):
-                    for output in outputs:
-                        output.write(tracked)
-                    self.keep()
-                    progress.show(self.count)
-            except StoppedByUserError:
-                self.keep()
-            except KeyboardInterrupt:
-                status = INTERRUPTED
-            finally:
-                progress.end()
-                self.save(now=True)
-        self.finish(status)
-        return status
-
-    def follow(
-        self, frames: Iterator[TimedFrame], begun: list[TrackResult]
-    ) -> Iterator[TrackedFrame]:
-        """The frames with their results: those of an earlier run, then those tracked now."""
-        known = 0 if self.journal is None else self.journal.frames
-        earlier = self.journal.results() if known else iter(())
-        for number, (image, seconds) in enumerate(frames):
-            if number < known:
-                results = next(earlier)
-            elif number == 0:
-                results = begun
-            else:
-                if number == known:
-                    self.journal.restore(self.tracker)
-                results = self.tracker.step(image)
-            yield TrackedFrame(number, seconds, image, results)
-
-    def open_outputs(self) -> list[TrackOutput]:
-        """The outputs that the arguments name."""
-        kept = 0 if self.journal is None else self.journal.frames
-        if self.journal is not None and not kept:
-            self.journal.forget()
-        outputs: list[TrackOutput] = [
-            JsonLinesOutput(name, kept)
-            if self.journal is not None and Path(name) == self.journal.lines
-            else open_output(name, self.source)
-            for name in self.args.out
-        ]
-        if self.args.results:
-            outputs.append(OldResultsOutput(Path(self.args.results)))
-        return [*outputs, WindowOutput()] if self.args.show else outputs
-
-    def keep(self) -> None:
-        """Count a frame whose line is written, with what the tracker knows after it."""
-        self.count += 1
-        if self.journal is not None and self.count > self.journal.frames:
-            self._state = self.tracker.snapshot()
-            self.save(now=False)
-
-    def save(self, now: bool) -> None:
-        """Let a later run go on from the last frame that was kept."""
-        if self.journal is not None and self._state:
-            self.journal.save(self.args.source, self.count, self.targets, self._state, now)
-
-    def finish(self, status: int) -> None:
-        """Say how to go on after an interruption, or leave nothing to go on with."""
-        if status:
-            hint = '' if self.journal is None else '; go on with --resume'
-            print(f'stopped after {self.count} frames{hint}', file=sys.stderr)
-        elif self.journal is not None:
-            self.journal.forget()
-
-
-class Progress:
-    """Frames, speed and what is left, on a terminal only.
-
-    Args:
-        total: Frames of the source, if known.
-    """
-
-    def __init__(self, total: int | None) -> None:
-        self.total = total
-        self.is_shown = shows_progress()
-        self._start = self._last = time.monotonic()
-
-    def show(self, count: int) -> None:
-        """Show how far it is, unless that was done a moment ago."""
-        now = time.monotonic()
-        if not self.is_shown or now - self._last < PROGRESS_SECONDS:
-            return
-        self._last = now
-        rate = count / (now - self._start)
-        text = f'frame {count}'
-        if self.total:
-            left = max(self.total - count, 0) / rate
-            text += f' of {self.total}, {left / 60:.0f}:{left % 60:02.0f} left'
-        print(f'\r{text}, {rate:.1f} frames/s\x1b[K', end='', file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self.is_shown:
-            print(file=sys.stderr)

@@ -44,6 +44,12 @@ class Journal:
         self._state: dict[str, NDArray] = {}
         self._saved_at = time.monotonic()
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether an earlier run has come to its end."""
+        has_lines = self.lines.is_file() and self.lines.stat().st_size > 0
+        return has_lines and not self.path.is_file()
+
     def read(self, source: str) -> None:
         """Read what an earlier run has left, if it has left anything.
 
@@ -54,12 +60,12 @@ class Journal:
             ValueError: If the earlier run tracked something else, has come to its end, or its files do
                 not belong together.
         """
+        if self.is_complete:
+            raise ValueError(
+                f'{self.lines} is complete, there is nothing to go on with; to track again leave '
+                'out --resume'
+            )
         if not self.path.is_file():
-            if self.lines.is_file() and self.lines.stat().st_size:
-                raise ValueError(
-                    f'{self.lines} is complete, there is nothing to go on with; to track again leave '
-                    'out --resume'
-                )
             return
         try:
             with np.load(self.path, allow_pickle=False) as stored:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import cv2
 import numpy as np
@@ -418,3 +419,36 @@ def test_q_ends_and_what_was_seen_is_written(clip, tmp_path, monkeypatch):
     monkeypatch.setattr(cv2, 'destroyWindow', lambda name: None)
     assert main(arguments(clip, '--show', '--out', str(tmp_path / 'out.jsonl'))) == 0
     assert len(read_lines(tmp_path / 'out.jsonl')) == 3
+
+
+def lines_of_a_stream(clip, tmp_path, *more):
+    """What is written of a clip that comes from an address, as fast as it can be read."""
+    out = tmp_path / 'stream.jsonl'
+    words = arguments(clip, '--threads', '1', '--out', str(out), *more)
+    assert main([f'file://{clip}', *words[1:]]) == 0
+    return read_lines(out)
+
+
+def test_the_newest_frame_of_a_stream_is_tracked_next(clip, tmp_path, capsys, monkeypatch):
+    step = Tracker.step
+    monkeypatch.setattr(Tracker, 'step', lambda *args: time.sleep(1) or step(*args))
+    lines = lines_of_a_stream(clip, tmp_path)
+    # All others came while the first frame was tracked, or the second one.
+    numbers = [line['frame'] for line in lines]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == 7
+    assert len(numbers) <= 4
+    assert (
+        f'{len(numbers)} frames, {8 - len(numbers)} more came too fast' in capsys.readouterr().out
+    )
+
+
+def test_no_frame_of_a_stream_is_lost_if_it_can_wait(clip, tmp_path):
+    lines = lines_of_a_stream(clip, tmp_path, '--policy', 'wait')
+    assert [line['frame'] for line in lines] == list(range(8))
+
+
+def test_frames_of_a_file_all_wait(clip, capsys):
+    with pytest.raises(SystemExit):
+        main(arguments(clip, '--out', '-', '--policy', 'skip'))
+    assert 'those of a file or a folder all wait' in capsys.readouterr().err

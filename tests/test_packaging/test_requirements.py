@@ -34,6 +34,7 @@ def lock():
         'optional',
         'tests',
         'vot',
+        'ray',
         'docs',
     ],
 )
