@@ -106,14 +106,14 @@ class Stream(Generic[Code]):
         return None if queued is None else (queued, to_bgr_uint8(queued.frame))
 
     def give(self, queued: QueuedFrame[NDArray], results: Sequence[TrackResult]) -> None:
-        """Hand on a frame that was tracked."""
+        """Give a frame that was tracked, with its results."""
         lag = time.monotonic() - queued.arrival
         self._tracked += 1
         self._lags.append(lag)
         self._take(StreamFrame(queued.number, queued.frame, results, lag))
 
     def end(self) -> None:
-        """Note that the source has ended and that every frame was handed on."""
+        """Note that the source has ended and that every frame was given."""
         self.done = True
         if self.frames.received == 0:
             self.error = ValueError(f'stream {self.name} has no frames')

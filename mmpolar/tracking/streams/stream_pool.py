@@ -121,7 +121,7 @@ class StreamPool(Generic[Code]):
         """Stop to track a video, and forget it.
 
         Returns:
-            How it was doing. A frame that is being tracked is still handed on.
+            How it was doing. A frame that is being tracked is still given.
 
         Raises:
             KeyError: If there is none of that name.
@@ -156,7 +156,7 @@ class StreamPool(Generic[Code]):
         return self.reports()
 
     def close(self) -> None:
-        """Stop everything; frames that are being tracked are still handed on."""
+        """Stop everything; frames that are being tracked are still given."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
