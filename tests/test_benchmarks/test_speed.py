@@ -12,6 +12,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from benchmarks.speed.peers import load_plain_nanotrack
+from mmpolar.model_zoo import available_models
+
 ROOT = Path(__file__).resolve().parents[2]
 SLIM = ROOT / 'tests' / 'small_ocean.py'
 
@@ -268,6 +271,27 @@ class TestBusy:
         assert len(part.rows) == 2 * (2 + 2 * 2)
         assert all(len(row.values) == 2 and len(row.percentiles) == 3 for row in part.rows)
         assert all('1.00 times the time beside 0' in row.remark for row in part.rows[:6])
+
+
+class TestStreams:
+    def test_rows_of_one_process_and_of_many(self, monkeypatch, tmp_path):
+        from benchmarks.speed import streams
+
+        monkeypatch.setattr(streams, 'available_models', lambda: list(available_models())[:1])
+        files = [str(path) for path in load_plain_nanotrack().export(tmp_path)]
+        part = streams.measure_streams(1, (1, 2), 0.3, files)
+        ways = [row.way.rpartition(', ')[2] for row in part.rows]
+        assert ways.count('one process') == 4
+        assert ways.count('a process each') == 2
+        assert all(row.values[0] > 0 for row in part.rows)
+        assert all('p99' in row.remark for row in part.rows)
+        assert len(part.remarks) == 2
+
+    def test_a_process_that_ends_is_an_error(self):
+        from benchmarks.speed.streams import measure_streams
+
+        with pytest.raises(RuntimeError, match='process that was to be measured ended'):
+            measure_streams(1, (1,), 0.3, ['no such file', 'no other'])
 
 
 class TestTracking:
