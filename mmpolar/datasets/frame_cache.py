@@ -110,8 +110,10 @@ class FrameCache:
         folder: Folder of the cache.
         root: Folder of the videos.
         videos: Paths of the videos below it.
-        sampling: Which frames to keep. Other settings, or other videos, have a folder of their own.
+        sampling: Which frames to keep. Other settings have a folder of their own.
         budget: Most bytes that the frames may take.
+        scope: What the budget is for, such as the folders with the videos; others have a folder of
+            their own. Videos may come and go in it.
 
     Attributes:
         folder: Where the frames are.
@@ -130,9 +132,10 @@ class FrameCache:
         videos: Sequence[str],
         sampling: FrameSampling,
         budget: int,
+        scope: Sequence[str] = (),
     ) -> None:
         check_at_least(1, cache_bytes=budget)
-        settings = json.dumps([asdict(sampling), *videos])
+        settings = json.dumps([asdict(sampling), *scope])
         name = f'{sampling.rate:g}fps-{sampling.max_side}px-{sha256(settings.encode()).hexdigest()[:8]}'
         self.folder = Path(folder) / name
         self.problems: dict[str, str] = {}

@@ -78,7 +78,14 @@ class VideoFolderDataset(ImageFolderDataset):
         """Sample the videos of all folders, as far as the cache lacks them, and list the frames."""
         videos = self._list_files()
         groups = {video: self.group_rule.group_of(video) for video in videos}
-        cache = FrameCache(self.cache_dir, self.data_root, videos, self.sampling, self.cache_bytes)
+        cache = FrameCache(
+            self.cache_dir,
+            self.data_root,
+            videos,
+            self.sampling,
+            self.cache_bytes,
+            scope=self.data_prefix['img'],
+        )
         with progress_bar(
             total=len(videos), desc='sampling frames', unit='video', shown=is_main_process()
         ) as bar:

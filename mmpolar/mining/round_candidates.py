@@ -37,6 +37,7 @@ class RoundCandidates:
         scores: PoolScores,
         tie_ranks: NDArray[np.int64],
         left_out: NDArray[np.bool_],
+        limit: int,
     ) -> 'RoundCandidates':
         """Those whose detections were kept, but for those that are left out.
 
@@ -45,6 +46,7 @@ class RoundCandidates:
             scores: Its scores.
             tie_ranks: Rank of each negative among those of equal score, (P,).
             left_out: Whether a negative is left out, (P,).
+            limit: How many at most.
         """
         order = hardest_first(scores.scores, tie_ranks[scores.indices])
         found: list[tuple[int, Candidate, SampleDetections]] = []
@@ -54,6 +56,7 @@ class RoundCandidates:
             if detections is not None and not left_out[index]:
                 known = pool.candidate(index, float(scores.scores[position]))
                 found.append((index, _with_detection(known, detections, pool.classes), detections))
+        found = found[:limit]
         indices = np.array([index for index, _, _ in found], dtype=np.int64)
         return cls(indices, [one for _, one, _ in found], [seen for _, _, seen in found])
 

@@ -133,13 +133,20 @@ class RoundChooser:
 
     def _num_detailed(self, pool_size: int) -> int:
         """How many of the hardest negatives are kept with their detections."""
-        wanted = [self._num_sheet_images]
-        if self._review is not None:
-            wanted.append(self._review.num_alarms)
-        if self._diversity is not None or self._search is not None:
-            per_pick = 1 if self._diversity is None else self._diversity.candidates_per_pick
-            wanted.append(self._picker.rule.candidates(pool_size, per_pick))
-        return max(wanted)
+        per_pick = 1 if self._diversity is None else self._diversity.candidates_per_pick
+        wanted = self._picker.rule.candidates(pool_size, per_pick)
+        return max(self._num_candidates(0), wanted if self._looks_closer else 0)
+
+    def _num_candidates(self, num_picks: int) -> int:
+        """How many of the hardest negatives are candidates for so many picks."""
+        per_pick = 1 if self._diversity is None else self._diversity.candidates_per_pick
+        shown = 0 if self._review is None else self._review.num_alarms
+        waiting = len(self._suspects.reasons)
+        return max(self._num_sheet_images, shown, num_picks * per_pick) + waiting
+
+    @property
+    def _looks_closer(self) -> bool:
+        return self._diversity is not None or self._search is not None
 
     def _examine(
         self,
@@ -153,7 +160,9 @@ class RoundChooser:
         if not is_main_process():
             return None
         rejected = _marked(pool, self._rejected())
-        hardest = RoundCandidates.hardest(pool, scores, tie_ranks, rejected)
+        open_scores = scores.scores[~rejected[scores.indices]]
+        limit = self._num_candidates(self._picker.rule.count(open_scores))
+        hardest = RoundCandidates.hardest(pool, scores, tie_ranks, rejected, limit)
         if self._diversity is not None or self._review is not None:
             hardest = hardest.with_scenes(self._diversity or Diversity())
         if self._search is not None:

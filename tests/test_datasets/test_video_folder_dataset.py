@@ -103,8 +103,12 @@ def test_each_video_is_decoded_once_and_again_when_it_has_changed(videos, decode
     assert infos(VideoFolderDataset(str(videos), rate=2)) == first
     assert decoded == []
     write_video(videos / 'cam2/c.avi', 11, level=100)
+    write_video(videos / 'cam3/new.avi', 6)
     assert numbers(VideoFolderDataset(str(videos), rate=2))['c.avi'] == [0, 5, 10]
-    assert decoded == ['c.avi']
+    assert sorted(decoded) == ['c.avi', 'new.avi']
+    # What was known keeps its name, which picks and decisions go by.
+    known = {info['img_path'] for info in infos(VideoFolderDataset(str(videos), rate=2))}
+    assert {info['img_path'] for info in first if 'c.avi' not in info['img_path']} <= known
     assert len(list(videos.rglob('cam2/c.avi/*.jpg'))) == 3
 
 

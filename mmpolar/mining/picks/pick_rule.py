@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+#: Candidates that are kept of a pool of which all above a score are picked.
+MOST_CANDIDATES = 20_000
+
 
 @dataclass(frozen=True)
 class PickRule:
@@ -39,11 +42,11 @@ class PickRule:
 
         Args:
             pool_size: Number of negatives.
-            per_pick: So many for each pick, at least 1. Those that score ``score_thr`` or more are all
-                candidates.
+            per_pick: So many for each pick, at least 1; ``MOST_CANDIDATES`` with ``score_thr``, where
+                the number of picks is not known before.
         """
         if self.score_thr is not None:
-            return pool_size
+            return min(pool_size, MOST_CANDIDATES)
         return min(pool_size, per_pick * self.count(np.zeros(pool_size)))
 
     def count(self, scores: NDArray[np.float64]) -> int:
