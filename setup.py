@@ -57,7 +57,9 @@ def _link(source: Path, target: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns('__pycache__'))
+        shutil.copytree(
+            source, target, ignore=shutil.ignore_patterns('__pycache__', 'node_modules')
+        )
     else:
         shutil.copy2(source, target)
 

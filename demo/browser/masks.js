@@ -1,0 +1,213 @@
+// The mask stage outside its network: inputs, references, and what a mask says of the target.
+
+import { center, crop, roundEven, sample, sides } from './crops.js';
+
+const STRIDE = 2; // pixels of a crop that a cell of the mask covers along a side
+const KEYS_STRIDE = 4; // cells that a key stands for along a side
+const BOX_ERROR = 0.02; // what a given box may be too small by, as a share of its sides
+
+export const sigmoid = (x) => 0.5 * (1 + Math.tanh(0.5 * x));
+
+/** Tensors of the graph, for a box [x1, y1, x2, y2] and a contour [[x, y], ...] in the frame. */
+export function maskInputs(ort, frame, box, contour, memory, border, params) {
+  const size = params.crop_size;
+  const cells = size / STRIDE;
+  const side = cropSide(box, params);
+  const [x, y] = center(box);
+  const toCrop = (at, middle) => ((at - middle) * size) / side + (size - 1) / 2;
+  const inCrop = contour.map(([px, py]) => [toCrop(px, x), toCrop(py, y)]);
+  const keyCount = (cells / KEYS_STRIDE) ** 2;
+  const none = {
+    keys: new Float32Array(params.key_channels * keyCount),
+    shares: new Float32Array(cells * cells),
+  };
+  const references = [memory.first ?? none, memory.recent ?? none];
+  const priors = [
+    boxCoverage(sides(box).map((v) => (v * size) / side), cells),
+    contourCoverage(inCrop, cells),
+    references[1].shares,
+  ];
+  const tensor = (arrays, ...dims) => {
+    const data = new Float32Array(arrays.reduce((sum, one) => sum + one.length, 0));
+    arrays.forEach((one, i) => data.set(one, i * one.length));
+    return new ort.Tensor('float32', data, [1, ...dims]);
+  };
+  return {
+    crops: new ort.Tensor('uint8', crop(frame, [x, y], side, size, border), [1, size, size, 3]),
+    priors: tensor(priors, 3, cells, cells),
+    reference_keys: tensor(references.map((one) => one.keys), 2, params.key_channels, keyCount),
+    reference_masks: tensor(references.map((one) => one.shares), 2, cells, cells),
+  };
+}
+
+/** Mask in the frame (null if empty), the box around it, expected IoU, and the crop as a reference. */
+export function readMask(outputs, frame, box, params) {
+  const logits = outputs.logits.data;
+  const cells = params.crop_size / STRIDE;
+  const reference = { keys: outputs.keys.data, shares: Float32Array.from(logits, sigmoid) };
+  const quality = outputs.quality.data[0];
+  // Cell i covers the pixels 2i and 2i + 1 of the crop.
+  const scale = cells / cropSide(box, params);
+  const shift = center(box).map((at) => (cells - 1) / 2 - scale * at);
+  const [left, top] = shift.map((s) => Math.max(0, Math.floor((-0.5 - s) / scale)));
+  const ends = shift.map((s) => Math.ceil((cells - 0.5 - s) / scale) + 1);
+  const [width, height] = [
+    Math.min(ends[0], frame.width) - left,
+    Math.min(ends[1], frame.height) - top,
+  ];
+  const mask = { left, top, width: Math.max(width, 0), height: Math.max(height, 0) };
+  mask.data = new Uint8Array(mask.width * mask.height);
+  const around = [Infinity, Infinity, -Infinity, -Infinity];
+  const first = [shift[0] + scale * left, shift[1] + scale * top];
+  sample({ width: cells, height: cells }, first, scale, mask.width, mask.height, (at, from, weights) => {
+    let logit = 0;
+    for (let k = 0; k < 4; k++) logit += weights[k] * (from[k] < 0 ? -1 : logits[from[k]]);
+    if (logit <= 0) return;
+    mask.data[at] = 1;
+    const [x, y] = [left + (at % mask.width), top + Math.floor(at / mask.width)];
+    around[0] = Math.min(around[0], x - 0.5);
+    around[1] = Math.min(around[1], y - 0.5);
+    around[2] = Math.max(around[2], x + 0.5);
+    around[3] = Math.max(around[3], y + 0.5);
+  });
+  const isEmpty = around[0] === Infinity;
+  return { mask: isEmpty ? null : mask, box: isEmpty ? null : around, quality, reference };
+}
+
+/** A found mask and its reference without what lies outside a box that was given for all of the target. */
+export function keepInside(found, box, params) {
+  const wider = sides(box).map((side) => (1 + 2 * BOX_ERROR) * side);
+  const zoom = params.crop_size / cropSide(box, params);
+  const coverage = boxCoverage(wider.map((side) => side * zoom), params.crop_size / STRIDE);
+  const { keys, shares } = found.reference;
+  const reference = { keys, shares: shares.map((share, i) => share * coverage[i]) };
+  if (!found.mask) return { ...found, reference };
+  const [x, y] = center(box);
+  const { left, top, width, data } = found.mask;
+  const inside = data.map((value, i) => {
+    const isInside =
+      Math.abs(left + (i % width) - x) <= wider[0] / 2 &&
+      Math.abs(top + Math.floor(i / width) - y) <= wider[1] / 2;
+    return isInside ? value : 0;
+  });
+  const mask = inside.includes(1) ? { ...found.mask, data: inside } : null;
+  return { ...found, reference, mask };
+}
+
+/** Probability that a found mask is the target: a logistic regression, see docs/outside_python.md. */
+export function presence(score, found, first, weights) {
+  if (!weights.length) return score;
+  if (!found.box) return 0;
+  const share = Math.min(Math.max(score, 1e-4), 1 - 1e-4);
+  const { keys, shares } = found.reference;
+  const limit = 0.5 * largest(shares);
+  const inside = shares.filter((v) => v > limit);
+  const confidence = inside.reduce((sum, v) => sum + v, 0) / inside.length;
+  const features = [1, Math.log(share / (1 - share)), confidence, ...likeness(keys, shares, first)];
+  return sigmoid(features.reduce((sum, v, i) => sum + v * weights[i], 0));
+}
+
+/** How much the found target is like the first one, and by how much more than like its background. */
+function likeness(keys, shares, first) {
+  const found = keyCells(shares).target;
+  const { target, background } = keyCells(first.shares);
+  if (!target.length) return [0, 0];
+  const count = (Math.sqrt(shares.length) / KEYS_STRIDE) ** 2;
+  const closest = (cell, others) => {
+    let best = -Infinity;
+    for (const other of others) {
+      let product = 0;
+      for (let k = 0; k < keys.length; k += count) product += keys[k + cell] * first.keys[k + other];
+      best = Math.max(best, product);
+    }
+    return best;
+  };
+  const toTarget = found.map((cell) => closest(cell, target));
+  const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
+  if (!background.length) return [mean(toTarget), 0];
+  return [mean(toTarget), mean(found.map((cell, i) => toTarget[i] - closest(cell, background)))];
+}
+
+/** Which keys lie on the target of a mask, and which on its background. */
+function keyCells(shares) {
+  const cells = Math.sqrt(shares.length);
+  const across = cells / KEYS_STRIDE;
+  const means = new Float32Array(across * across);
+  shares.forEach((v, i) => {
+    const [row, column] = [Math.floor(i / cells), i % cells].map((at) => Math.floor(at / KEYS_STRIDE));
+    means[row * across + column] += v / KEYS_STRIDE ** 2;
+  });
+  const limit = 0.5 * largest(means);
+  const indices = [...means.keys()];
+  return {
+    target: indices.filter((i) => means[i] > limit),
+    background: indices.filter((i) => means[i] < 0.1),
+  };
+}
+
+function cropSide(box, params) {
+  return params.context * Math.max(...sides(box), 2);
+}
+
+/** Share of each cell that a box in the middle of a crop covers, in steps of 1/255. */
+function boxCoverage([width, height], cells) {
+  const covered = (side) =>
+    Array.from({ length: cells }, (_, i) => {
+      const low = Math.max(STRIDE * i, cells - side / 2);
+      const high = Math.min(STRIDE * (i + 1), cells + side / 2);
+      return Math.max(high - low, 0) / STRIDE;
+    });
+  const [columns, rows] = [covered(width), covered(height)];
+  return Float32Array.from({ length: cells * cells }, (_, i) => {
+    return Math.round(rows[Math.floor(i / cells)] * columns[i % cells] * 255) / 255;
+  });
+}
+
+/**
+ * Share of each cell inside of a contour in pixels of the crop.
+ *
+ * What OpenCV's fillPoly paints: y is rounded to whole pixels, x on the edges to 1/16, and every
+ * pixel that an edge passes counts.
+ */
+function contourCoverage(contour, cells) {
+  const size = cells * STRIDE;
+  const pixels = new Uint8Array(size * size);
+  const paint = (x, y) => {
+    if (x >= 0 && x < size && y >= 0 && y < size) pixels[y * size + x] = 1;
+  };
+  const corners = contour.map(([x, y]) => [roundEven(16 * x) / 16, Math.floor(roundEven(16 * y) / 16 + 0.5)]);
+  const crossings = Array.from({ length: size }, () => []);
+  corners.forEach((corner, i) => {
+    const edge = [corner, corners[(i + 1) % corners.length]];
+    paintLine(...edge.flatMap(([x, y]) => [Math.floor(x + 0.5), y]), paint);
+    const [[x1, y1], [x2, y2]] = edge.sort((a, b) => a[1] - b[1]);
+    for (let y = Math.max(y1, 0); y < Math.min(y2, size); y++) {
+      crossings[y].push(x1 + ((x2 - x1) * (y - y1)) / (y2 - y1));
+    }
+  });
+  crossings.forEach((xs, y) => {
+    xs.sort((a, b) => a - b);
+    for (let i = 0; i + 1 < xs.length; i += 2) {
+      for (let x = Math.ceil(xs[i]); x <= xs[i + 1]; x++) paint(x, y);
+    }
+  });
+  return Float32Array.from({ length: cells * cells }, (_, i) => {
+    const at = STRIDE * (Math.floor(i / cells) * size + (i % cells));
+    const sum = pixels[at] + pixels[at + 1] + pixels[at + size] + pixels[at + size + 1];
+    return ((sum * 255 + 2) >> 2) / 255;
+  });
+}
+
+/** Bresenham's line, from the left end on. */
+function paintLine(x1, y1, x2, y2, paint) {
+  if (x2 < x1) [x1, y1, x2, y2] = [x2, y2, x1, y1];
+  const [dx, dy] = [x2 - x1, Math.abs(y2 - y1)];
+  const steps = Math.max(dx, dy);
+  for (let i = 0; i <= steps; i++) {
+    const aside = steps ? Math.ceil((i * Math.min(dx, dy)) / steps - 0.5) : 0;
+    const [right, along] = dy > dx ? [aside, i] : [i, aside];
+    paint(x1 + right, y1 + Math.sign(y2 - y1) * along);
+  }
+}
+
+const largest = (values) => values.reduce((top, v) => Math.max(top, v), -Infinity);
