@@ -13,6 +13,8 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch import distributed
 
+from mmpolar.mining.review import IGNORE, Decision, write_decisions
+
 TOLERANCE = 0.055
 WRAPPER = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
 
@@ -21,7 +23,7 @@ class Watcher(Hook):
     """The model before each round, and the picks after it."""
 
     def __init__(self) -> None:
-        self.models, self.picks = [], []
+        self.models, self.picks, self.excluded = [], [], []
 
     def before_train_epoch(self, runner) -> None:
         # Registered before the mining hook and with a higher priority.
@@ -30,13 +32,16 @@ class Watcher(Hook):
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
         if batch_idx == 0:
-            self.picks.append(runner.train_dataloader.dataset.mined.read()[0].tolist())
+            mined = runner.train_dataloader.dataset.mined
+            self.picks.append(mined.read()[0].tolist())
+            self.excluded.append(mined.excluded.nonzero()[0].tolist())
 
 
 def main(rank: int, port: int, folder: Path) -> None:
     distributed.init_process_group('gloo', f'tcp://127.0.0.1:{port}', rank=rank, world_size=2)
     found = dict(
         mined=mine_together(folder),
+        reviewed=review_together(folder),
         converged=converge_together(folder),
         failed=fail_together(folder, rank),
     )
@@ -51,6 +56,21 @@ def mine_together(folder: Path) -> dict:
     tested = runner.model.module.num_tested
     buffers = runner.model.module.state_dict()
     return dict(models=watcher.models, picks=watcher.picks, num_tested=tested, last=buffers)
+
+
+def review_together(folder: Path) -> dict:
+    """Picks and excluded negatives of each epoch, where one negative is rejected from the beginning."""
+    rejected = Decision(str(folder / 'negatives/001.png'), IGNORE)
+    write_decisions(folder / 'decisions.jsonl', [rejected])
+    watcher = Watcher()
+    hook = hook_config(
+        num_picks=5,
+        diversity=dict(max_per_scene=1),
+        suspects=dict(rounds=1, score_thr=0.0),
+        review=dict(decisions=[str(folder / 'decisions.jsonl')]),
+    )
+    start(folder, watcher, hook, work_dir=str(folder / 'reviewed')).train()
+    return dict(picks=watcher.picks, excluded=watcher.excluded)
 
 
 def converge_together(folder: Path) -> dict:

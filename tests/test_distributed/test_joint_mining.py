@@ -84,6 +84,17 @@ def test_later_picks_are_those_of_the_shared_weights_and_mean_statistics(ranks, 
         assert names == sorted(scores, key=scores.get, reverse=True)[:5]
 
 
+def test_ranks_follow_reviewers_and_set_the_same_suspects_aside(ranks, folder):
+    first, second = (rank['reviewed'] for rank in ranks)
+    assert first == second
+    excluded, picks = first['excluded'], first['picks']
+    # What was trained on in the first round is a suspect in the second, and so on.
+    assert excluded == [[1], sorted({1, *picks[0]}), sorted({1, *picks[0], *picks[1]})]
+    assert all(len(chosen) == 5 for chosen in picks)
+    assert not any(set(chosen) & set(left) for chosen, left in zip(picks, excluded, strict=True))
+    assert (folder / 'reviewed/mining/round_0003.html').is_file()
+
+
 def test_each_rank_keeps_its_own_statistics(ranks):
     first, second = (rank['mined']['last'] for rank in ranks)
     assert not torch.equal(first['stem.1.running_var'], second['stem.1.running_var'])
