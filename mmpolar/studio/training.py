@@ -170,6 +170,7 @@ class Training:
         status = json.loads(ended.read_text()) if ended.exists() else None
         return dict(
             name=name,
+            started=(folder / 'process.json').exists(),
             running=self.is_running(name),
             status=status,
             command=self.command(name),

@@ -366,7 +366,7 @@ const KEYS = {
 };
 
 document.addEventListener('keydown', (event) => {
-  if (event.target.matches('input:not([type=range], [type=checkbox]), select') || $('help').open) return;
+  if (event.target.matches('input:not([type=range], [type=checkbox], [type=color], [type=file]), select') || $('help').open) return;
   if ((event.ctrlKey || event.metaKey) && event.key !== 'z') return;
   const index = Number(event.key) - 1;
   if (KEYS[event.key] && (state.clip || event.key === '?')) {

@@ -92,8 +92,8 @@ export class Panels {
     const box = element('div', element('h2', one.name), 'training');
     const reason = this.state.project.cannot_train;
     const status = one.running ? 'running' : one.tracker ? 'done: choose the tracker above, or compare it below'
-      : one.status ? `failed with status ${one.status}, see the log` : one.log ? 'stopped' : 'prepared';
-    const button = element('button', one.running ? 'Stop' : one.log ? 'Resume' : 'Start');
+      : one.status ? `failed with status ${one.status}, see the log` : one.started ? 'stopped' : 'prepared';
+    const button = element('button', one.running ? 'Stop' : one.started ? 'Resume' : 'Start');
     button.disabled = one.tracker || (Boolean(reason) && !one.running);
     button.title = reason ?? '';
     button.onclick = () => this.page.act(async () => {
