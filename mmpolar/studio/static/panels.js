@@ -109,13 +109,14 @@ export class Panels {
 
   showComparison(rows) {
     const table = document.createElement('table');
-    const head = table.insertRow();
-    for (const title of ['clip, tracker', 'J', 'F', 'J by hand', 'frames']) head.append(element('th', title));
-    for (const row of rows) {
-      const cells = [`${row.clip}, ${row.model}`, shownNumber(row.J), shownNumber(row.F),
-        shownNumber(row.J_hand), `${row.frames} (${row.hand_frames})`];
-      const line = table.insertRow();
-      for (const cell of cells) line.insertCell().textContent = cell;
+    for (const clip of new Set(rows.map((row) => row.clip))) {
+      const head = table.insertRow();
+      for (const title of [clip, 'J', 'F', 'J by hand', 'frames (by hand)']) head.append(element('th', title));
+      for (const row of rows.filter((one) => one.clip === clip)) {
+        const line = table.insertRow();
+        for (const cell of [row.model, shownNumber(row.J), shownNumber(row.F), shownNumber(row.J_hand),
+          `${row.frames} (${row.hand_frames})`]) line.insertCell().textContent = cell;
+      }
     }
     $('compared').replaceChildren(table);
   }
