@@ -12,6 +12,7 @@ import cv2
 import torch
 
 from benchmarks.speed.accelerator import measure_accelerator
+from benchmarks.speed.agreement import measure_agreement
 from benchmarks.speed.busy import measure_busy
 from benchmarks.speed.data_path import measure_data_path
 from benchmarks.speed.geometry import measure_geometry
@@ -22,12 +23,13 @@ from benchmarks.speed.results import Part, format_part, write_json
 from benchmarks.speed.streams import measure_streams
 from benchmarks.speed.tracking import CONFIGS, PAIRS_CONFIG, measure_tracking
 from benchmarks.speed.videos import FRAME_SIZES, make_video
+from mmpolar.apis import available_models
 from mmpolar.cli.errors import usage_error
 from mmpolar.cli.inputs import tool_parser
 from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.utils.progress import shows_progress
 
-PARTS = ('tracking', 'busy', 'streams', 'data', 'geometry', 'growth', 'gpu')
+PARTS = ('tracking', 'busy', 'streams', 'data', 'geometry', 'growth', 'agreement', 'gpu')
 #: Generated training videos, and frames of each.
 _DATA_VIDEOS, _DATA_FRAMES = 12, 12
 _CLEAR_LINE = '\r\033[K'
@@ -51,7 +53,9 @@ data      training pairs a second and core, masks and polar targets included, be
 geometry  polar targets, drawing of masks, J and F beside straightforward implementations.
 growth    time and memory against frame size, targets, rays and the length of a video. The long video
           takes some ten minutes; --long-frames shortens it.
-gpu       networks at batch 1 and 8 in fp32, bf16 and compiled, the tracking step, and training pairs a
+agreement boxes of the packaged trackers on --device, in fp32 and bf16, and in ONNX Runtime's CUDA provider if it is
+          there, beside the CPU's; losses of --train-steps training steps with AMP beside the CPU's in fp32.
+gpu       networks at batch 1 and 8 in fp32, bf16, compiled and as CUDA graphs, the tracking step, and training pairs a
           second, on --device. Without a GPU it says so.
 
 The ways of one table are run in turn, round after round. A row shows median, minimum and maximum over
@@ -72,7 +76,7 @@ examples:
   on a machine that does other work:
     python -m benchmarks.speed --only busy --repeats 20
   on a GPU:
-    python -m benchmarks.speed --only gpu --device cuda"""
+    python -m benchmarks.speed --only agreement gpu --device cuda --json gpu.json"""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -128,8 +132,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=100_000,
         help='frames of the long video (default: 100000)',
     )
-    parser.add_argument_group('gpu').add_argument(
-        '--device', default='cuda', help='PyTorch device of the part gpu (default: cuda)'
+    gpu = parser.add_argument_group('agreement and gpu')
+    gpu.add_argument('--device', default='cuda', help='PyTorch device (default: cuda)')
+    gpu.add_argument(
+        '--train-steps', type=int, default=300, help='training steps to compare (default: 300)'
     )
     args = parser.parse_args(argv)
     check_args(args, parser)
@@ -165,7 +171,13 @@ def add_tracking_arguments(group: argparse._ArgumentGroup) -> None:
 
 def check_args(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     """Turn options into what the parts take; a usage error ends the program."""
-    for name, least in (('repeats', 1), ('threads', 1), ('frames', 3), ('pairs', 1)):
+    for name, least in (
+        ('repeats', 1),
+        ('threads', 1),
+        ('frames', 3),
+        ('pairs', 1),
+        ('train_steps', 1),
+    ):
         if getattr(args, name) < least:
             parser.error(f'--{name} must be at least {least}, got {getattr(args, name)}')
     if args.long_frames < 10:
@@ -267,6 +279,20 @@ def accelerate(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Calla
         None if is_missing else make_video(FRAME_SIZES['720p'], args.frames, args.seed),
         '' if is_missing else training_videos(scratch, (640, 480), args.seed, tick),
         compiled=not args.no_compile,
+        tick=tick,
+    )
+
+
+def agree(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Callable) -> Part:
+    """The part ``agreement``."""
+    is_missing = args.device.startswith('cuda') and not torch.cuda.is_available()
+    return measure_agreement(
+        args.device,
+        list(available_models()),
+        CONFIGS['tiny'],
+        None if is_missing else make_video(FRAME_SIZES['480p'], args.frames, args.seed),
+        '' if is_missing else training_videos(scratch, (640, 480), args.seed, tick),
+        args.train_steps,
         tick=tick,
     )
 

@@ -23,6 +23,8 @@ from mmpolar.tracking import SingleTargetTracker
 PUBLISHED = {'Ocean as published (V100)': 58.0, 'SiamPolar as published': 59.0}
 PRECISIONS = ('fp32', 'bf16')
 _MIN_SECONDS = 0.2
+#: Runs before a graph is recorded, as PyTorch asks for.
+_GRAPH_WARM_UPS = 3
 
 
 def measure_accelerator(
@@ -83,7 +85,7 @@ def network_rows(
     compiled: bool = True,
     tick: Callable[[str], None] = lambda name: None,
 ) -> list[Row]:
-    """Search crops a second of a network in fp32, bf16 and compiled, with the bound of each."""
+    """Search crops a second of a network in fp32, bf16, compiled and as CUDA graphs, with their bounds."""
     device = next(model.parameters()).device
     rows = []
     for batch in batches:
@@ -98,6 +100,10 @@ def network_rows(
                 tick(f'compiling {name}, {precision}, batch {batch}')
                 search()
                 ways[f'{precision}, compiled'] = calls(search, least_seconds=_MIN_SECONDS)
+        if device.type == 'cuda':
+            for precision in PRECISIONS:
+                replay = _graphed(_search(model, precision, kernels, crops, waits=False))
+                ways[f'{precision}, CUDA graph'] = calls(replay, least_seconds=_MIN_SECONDS)
         seconds = {
             way: [value / batch for value in values]
             for way, values in interleave(ways, repeats).items()
@@ -226,18 +232,41 @@ def _search_input(model: Ocean, batch: int, device: torch.device) -> tuple[Any, 
 
 
 def _search(
-    model: Ocean, precision: str, kernels: Any, crops: torch.Tensor, compiled: bool = False
+    model: Ocean,
+    precision: str,
+    kernels: Any,
+    crops: torch.Tensor,
+    compiled: bool = False,
+    waits: bool = True,
 ) -> Callable[[], None]:
-    """The network's work on a batch, waited for."""
+    """The network's work on a batch, waited for unless it is recorded."""
     network = torch.compile(_SearchNetwork(model)) if compiled else _SearchNetwork(model)
 
     @torch.no_grad()
     def run() -> None:
         with torch.autocast(crops.device.type, torch.bfloat16, enabled=precision == 'bf16'):
             network(kernels, crops)
-        synchronize()
+        if waits:
+            synchronize()
 
     return run
+
+
+def _graphed(run: Callable[[], None]) -> Callable[[], None]:
+    """The same work, whose kernels are launched together."""
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        for _ in range(_GRAPH_WARM_UPS):
+            run()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+
+    def replay() -> None:
+        graph.replay()
+        synchronize()
+
+    return replay
 
 
 class _SearchNetwork(nn.Module):

@@ -91,6 +91,9 @@ class OnnxEngine:
         >>> tracker = Tracker(engine)
     """
 
+    #: ONNX Runtime's execution providers, best first.
+    providers = ('CPUExecutionProvider',)
+
     def __init__(
         self, model: str | os.PathLike = DEFAULT_MODEL, threads: int | None = None
     ) -> None:
@@ -167,9 +170,7 @@ class OnnxEngine:
         # thread that they wait for: beside four other threads a step then took twice as long.
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
         try:
-            return onnxruntime.InferenceSession(
-                str(path), options, providers=['CPUExecutionProvider']
-            )
+            return onnxruntime.InferenceSession(str(path), options, providers=list(self.providers))
         except Exception as error:  # ONNX Runtime's errors have no base class
             raise ModelFolderError(
                 f'{path} is no graph that this ONNX Runtime reads: {error}'

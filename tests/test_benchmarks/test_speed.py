@@ -480,6 +480,32 @@ class TestAccelerator:
         }
         assert part.rows[-1].gflop > part.rows[0].gflop
 
+    def test_agreement_of_a_device_with_the_cpu(self, video, davis):
+        """With the CPU as the device: the same paths, bfloat16 in place of float16."""
+        from benchmarks.speed.agreement import measure_agreement
+
+        [model] = list(available_models())[:1]
+        part = measure_agreement('cpu', [model], SLIM, video, davis, steps=4, batch=2)
+        exact, half, training = part.rows
+        assert exact.values == pytest.approx([1] * (len(video.frames) - 1))
+        assert 0.5 < min(half.values) < 1
+        assert 0 < training.values[0] < 0.5
+        assert all(np.isfinite(part.facts['losses']['device']))
+        assert len(part.facts['losses']['cpu']) == 4
+
+    def test_what_does_not_agree_is_named(self, video, davis, monkeypatch):
+        from benchmarks.speed import agreement
+
+        boxes = iter([np.array([[0.0, 0, 10, 10]]), np.array([[0.0, 0, 10, 8]])] * 2)
+        last = np.array([[0.0, 0, 10, 9.5]])
+        monkeypatch.setattr(agreement, 'follow', lambda *_: next(boxes, last))
+        monkeypatch.setattr(agreement, 'train', lambda *args: [1.0] if not args[4] else [1.2])
+        part = agreement.measure_agreement('cpu', list(available_models())[:1], SLIM, video, davis)
+        wrong = [remark for remark in part.remarks if remark.startswith('DOES NOT AGREE')]
+        assert len(wrong) == 2
+        assert 'float32' in wrong[0]
+        assert 'mean loss' in wrong[1]
+
     @pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
     def test_without_a_gpu_it_says_so(self):
         from benchmarks.speed.accelerator import measure_accelerator
