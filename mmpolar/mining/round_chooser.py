@@ -50,6 +50,9 @@ class RoundChooser:
         diversity: How far picks differ; None for the hardest alone.
         suspects: What makes a negative a suspect; None for no suspects.
         review: The review by people; None for none.
+
+    Raises:
+        ValueError: If random picks are to be chosen by what only scored ones have.
     """
 
     def __init__(
@@ -61,6 +64,10 @@ class RoundChooser:
         suspects: SuspectRule | None,
         review: RoundReview | None,
     ) -> None:
+        if picker.selection == 'random' and (diversity, suspects, review) != (None, None, None):
+            raise ValueError(
+                "selection='random' scores nothing; leave out diversity, suspects and review"
+            )
         self._picker = picker
         self._scorer = scorer
         self._num_sheet_images = num_sheet_images

@@ -7,6 +7,7 @@ import torch
 from mmdet.structures import DetDataSample
 from torch import nn
 
+from mmpolar.mining import HardNegativeMiningHook
 from mmpolar.mining.candidate import Candidate
 from mmpolar.mining.scoring.detection_features import DetectionFeatures
 from mmpolar.mining.suspects import SuspectLog, SuspectRule, TrackCheck, among_positives
@@ -80,6 +81,12 @@ def test_the_log_keeps_suspects_until_they_are_decided():
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match='must'):
         SuspectRule(**options)
+
+
+@pytest.mark.parametrize('option', ['diversity', 'suspects', 'review'])
+def test_random_picks_take_no_option_that_needs_scores(option):
+    with pytest.raises(ValueError, match='leave out diversity, suspects and review'):
+        HardNegativeMiningHook(num_picks=3, selection='random', **{option: dict()})
 
 
 # Tracking
