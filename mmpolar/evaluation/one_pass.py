@@ -146,14 +146,22 @@ def _evaluate_video(
         start = time.perf_counter()
         found = tracker.step(image)
         seconds += time.perf_counter() - start
-        score.add(_as_result(found, image.shape[:2]), _read_target(mask_path))
+        score.add(as_result(found, image.shape[:2]), _read_target(mask_path))
     values = score.values()
     values['J_and_F'] = (values.get('J', np.nan) + values.get('F', np.nan)) / 2
     return VideoReport(video.name, values, max(count - 1, 0), seconds)
 
 
-def _as_result(found: TrackResult | ArrayLike, frame_size: tuple[int, int]) -> TrackResult:
-    """What a tracker gave as a result of ours."""
+def as_result(found: TrackResult | ArrayLike, frame_size: tuple[int, int]) -> TrackResult:
+    """What a tracker gave as a result of ours.
+
+    Args:
+        found: A result, a box (4,) xyxy, or a mask (H, W).
+        frame_size: Height and width of the frame in pixels.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
     if hasattr(found, 'box') and hasattr(found, 'mask'):
         return found
     array = np.asarray(found)
