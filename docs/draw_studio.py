@@ -72,6 +72,7 @@ def label(page: Page, scene: Scene) -> None:
     page.fill('#targets input', '#28a0ff')
     page.keyboard.press('t')
     page.locator('#message', has_text='track has ended').wait_for(timeout=200_000)
+    page.keyboard.press('End')
     for _ in range(BACK):
         page.keyboard.press('ArrowLeft')
     page.locator(f'#canvas[data-frame="{FRAMES - 1 - BACK}"]').wait_for()

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -24,6 +24,7 @@ from mmpolar.studio.frame_source import FrameSource
 from mmpolar.studio.guard import Guard
 from mmpolar.studio.jobs import BusyError, Jobs, JobState
 from mmpolar.studio.project import VIDEO_SUFFIXES, Project
+from mmpolar.studio.reviews import Reviews
 from mmpolar.studio.store import KINDS, MASK, NONE, ConflictError, Label
 from mmpolar.studio.tracking_plan import DIRECTIONS, plan_runs
 from mmpolar.studio.training import Training
@@ -33,6 +34,10 @@ _STATIC = Path(__file__).parent / 'static'
 #: Bytes of a request but for an upload: run lengths of the most ragged mask have fewer.
 _MAX_BODY = 8 * 2**20
 _MAX_NAME = 60
+_REVIEW_POLICY = (
+    "default-src 'self'; img-src data:; style-src 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 88)
 #: Status of what goes wrong, the first that fits.
 _STATUS = {
@@ -68,11 +73,13 @@ class StudioOptions:
 
 def build_app(project: Project, assistant: Assistant, options: StudioOptions) -> Starlette:
     """The application for a project; it is served by any ASGI server."""
+    studio = Studio(project, assistant, options)
     return Starlette(
         routes=[
             Route('/', lambda _: FileResponse(_STATIC / 'index.html')),
+            Route('/reviews/{name:path}', studio.show_review),
             Mount('/static', StaticFiles(directory=_STATIC)),
-            *Studio(project, assistant, options).routes(),
+            *studio.routes(),
         ],
         middleware=[Middleware(Guard, token=options.token)],
         exception_handlers={Exception: _explain}
@@ -95,6 +102,7 @@ class Studio:
     def __init__(self, project: Project, assistant: Assistant, options: StudioOptions) -> None:
         self.project, self.store, self.assistant = project, project.store, assistant
         self.options, self.jobs, self.training = options, Jobs(), Training(project)
+        self.reviews = Reviews(project)
 
     def routes(self) -> list[Route]:
         """The routes below ``/api``."""
@@ -104,6 +112,8 @@ class Studio:
             '/clips/{clip:int}/frames/{frame:int}': self.show_frame,
             '/labels/{revision:int}': self.show_label,
             '/trainings': self.show_trainings,
+            '/reviews': lambda _: self.reviews.names(),
+            '/reviews/{name:path}': self.show_decisions,
         }
         sent = {
             '/open': self.open_clip,
@@ -114,6 +124,7 @@ class Studio:
             '/targets/{target:int}': self.change_target,
             '/targets/{target:int}/remove': self.remove_target,
             '/targets/{target:int}/label': self.put_label,
+            '/reviews/{name:path}': self.save_decisions,
             '/stop': self.stop,
             '/export': self.export,
             '/compare': self.compare,
@@ -284,6 +295,22 @@ class Studio:
     def stop_training(self, request: Request, body: Body) -> Any:
         """Stop a training."""
         self.training.stop(_text(body, 'name'))
+
+    def show_review(self, request: Request) -> Response:
+        """A review page, whose script stands in the page; it was checked to be the package's own."""
+        page = self.reviews.page(request.path_params['name'])
+        return HTMLResponse(page, headers={'content-security-policy': _REVIEW_POLICY})
+
+    def show_decisions(self, request: Request) -> Any:
+        """Decisions on the alarms of a review page."""
+        return self.reviews.decisions(request.path_params['name'])
+
+    def save_decisions(self, request: Request, body: Body) -> Any:
+        """Add decisions."""
+        lines = body.get('lines')
+        if not isinstance(lines, str):
+            raise ValueError('lines must be a text')
+        self.reviews.save(request.path_params['name'], lines)
 
     async def upload(self, request: Request) -> Response:
         """Take a video as the body of the request, and add it to the project."""

@@ -3,7 +3,7 @@
 import hmac
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,8 +46,9 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message['type'] == 'http.response.start':
-                added = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
-                message['headers'] = [*message['headers'], *added]
+                own = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    own.setdefault(name, value)
             await send(message)
 
         await self.app(scope, receive, send_guarded)

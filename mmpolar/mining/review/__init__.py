@@ -5,7 +5,7 @@ Without PyTorch and OpenMMLab.
 
 from mmpolar.mining.review.decision import FALSE_ALARM, IGNORE, TARGET, UNDECIDED, Decision
 from mmpolar.mining.review.decision_file import read_decisions, write_decisions
-from mmpolar.mining.review.review_page import Alarm, write_review_page
+from mmpolar.mining.review.review_page import Alarm, split_review_page, write_review_page
 from mmpolar.mining.review.reviewed_targets import write_targets
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     'Alarm',
     'Decision',
     'read_decisions',
+    'split_review_page',
     'write_decisions',
     'write_review_page',
     'write_targets',

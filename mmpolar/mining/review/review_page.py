@@ -93,6 +93,25 @@ def write_review_page(
         page.write(after)
 
 
+def split_review_page(path: str | os.PathLike) -> tuple[str, str, str]:
+    """What stands before the data of a review page, the data, and what stands behind them.
+
+    Args:
+        path: A page of :func:`write_review_page`, of this release.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is anything else: its code is not that of this release.
+    """
+    text = Path(path).read_text(encoding='utf-8')
+    before, after = _TEMPLATE.read_text(encoding='utf-8').split(_DATA_MARK)
+    data = text[len(before) : len(text) - len(after)]
+    if not text.startswith(before) or not text.endswith(after) or '<' in data:
+        raise ValueError(f'{path} is no review page of this release: write it again')
+    json.loads(data)
+    return before, data, after
+
+
 def _by_scene(alarms: Sequence[Alarm]) -> list[tuple[Alarm, int]]:
     """The alarms in the order of the page, each with the number of its scene there, from 0."""
     worst_first = sorted(alarms, key=lambda alarm: -alarm.candidate.score)

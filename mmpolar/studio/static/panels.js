@@ -36,6 +36,7 @@ export class Panels {
     $('compare').onclick = () => this.begin(
       'compare', { models: chosenIn('compared-models'), clips: chosenIn('compared-clips') });
     $('training').ontoggle = () => this.poll();
+    $('reviews').ontoggle = () => page.act(() => this.showReviews());
   }
 
   begin(job, options) {
@@ -51,6 +52,16 @@ export class Panels {
     choices($('training-clips'), labelled, () => true);
     choices($('compared-clips'), labelled, () => true);
     choices($('compared-models'), project.models, (name) => name === project.model);
+  }
+
+  async showReviews() {
+    const names = await get('reviews');
+    $('review-pages').replaceChildren(...names.map((name) => {
+      const link = element('a', name);
+      Object.assign(link, { href: `reviews/${name.split('/').map(encodeURIComponent).join('/')}`, target: '_blank' });
+      return element('li', link);
+    }));
+    if (!names.length) $('review-pages').append(element('small', 'none here: mmpolar mine --out into this folder writes one'));
   }
 
   // What a job gave that has ended.
