@@ -1,7 +1,8 @@
 """The web application: what the page asks for, in one route each."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,14 @@ class StudioOptions:
 def build_app(project: Project, assistant: Assistant, options: StudioOptions) -> Starlette:
     """The application for a project; it is served by any ASGI server."""
     studio = Studio(project, assistant, options)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(studio.jobs.stop)  # after its frame, which is then kept
+
     return Starlette(
+        lifespan=lifespan,
         routes=[
             Route('/', lambda _: FileResponse(_STATIC / 'index.html')),
             Route('/reviews/{name:path}', studio.show_review),

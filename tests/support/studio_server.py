@@ -32,15 +32,15 @@ class Server:
         words = ['studio', str(folder), '--no-browser', '--port', '0', '--threads', '1']
         self.process = subprocess.Popen(
             [sys.executable, '-m', 'mmpolar.cli', *words, '--model', TINY, *options],
-            stdout=subprocess.PIPE, text=True, env=os.environ | {'PYTHONPATH': os.pathsep.join([str(ROOT), *sys.path])},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, env=os.environ | {'PYTHONPATH': os.pathsep.join([str(ROOT), *sys.path])},
         )  # fmt: skip
         line = self.process.stdout.readline()
         self.address = re.search(r'http://\S+', line)[0]
 
     def kill(self):
         self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+        self.process.communicate()
 
     def ask(self, path, body=None, headers=(), method=None):
         """Status and answer of a request; JSON is decoded."""

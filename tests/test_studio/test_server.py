@@ -3,6 +3,7 @@
 import http.client
 import os
 import shutil
+import signal
 import time
 from urllib.parse import urlsplit
 
@@ -157,6 +158,16 @@ def test_a_second_job_waits_and_the_first_can_be_stopped(server):
     assert not job['running']
     assert job['error'] is None
     assert 0 < job['done'] < job['total'] == 13
+
+
+def test_ctrl_c_ends_tracking_after_its_frame(server, folder):
+    clip, target = server.open_clip('car.mp4')
+    server.ask(f'api/targets/{target}/label', dict(frame=0) | runs_of_frame(0))
+    assert server.ask(f'api/clips/{clip}/track', {})[0] == 200
+    server.process.send_signal(signal.SIGINT)
+    _, errors = server.process.communicate(timeout=60)
+    assert server.process.returncode == 130
+    assert errors.strip() == 'stopped'
 
 
 def test_masks_of_a_killed_process_are_removed_later(folder, project):
