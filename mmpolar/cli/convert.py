@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmpolar.cli.requirements import require_training
+from mmpolar.cli.requirements import require_packages
 
 if TYPE_CHECKING:
     from mmpolar.datasets.converters import Clip
@@ -92,7 +92,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert and tell what was written."""
-    require_training('mmpolar convert')
+    if args.kind == 'coco':
+        require_packages('mmpolar convert coco', ('pycocotools',))
     from mmpolar.datasets.converters import write_clips
     from mmpolar.datasets.left_out import LeftOut
 
@@ -112,12 +113,14 @@ def run(args: argparse.Namespace) -> int:
 
 def read(args: argparse.Namespace, left_out: 'LeftOut') -> Iterator['Clip']:
     """Clips of the source that the command line names."""
-    from mmpolar.datasets.converters import read_coco, read_cvat, read_labelme, read_mask_folders
+    from mmpolar.datasets import converters  # imports a reader when it is asked for
 
     if args.kind == 'cvat':
-        return read_cvat(args.source, args.images, args.id_attribute, left_out)
+        return converters.read_cvat(args.source, args.images, args.id_attribute, left_out)
     if args.kind == 'coco':
-        return read_coco(args.source, args.images, args.id_key, left_out)
+        return converters.read_coco(args.source, args.images, args.id_key, left_out)
     if args.kind == 'labelme':
-        return read_labelme(args.source, left_out)
-    return read_mask_folders(args.images, args.source, args.missing, args.colors, args.mask_values)
+        return converters.read_labelme(args.source, left_out)
+    return converters.read_mask_folders(
+        args.images, args.source, args.missing, args.colors, args.mask_values
+    )

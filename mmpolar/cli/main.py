@@ -22,7 +22,7 @@ COMMANDS = {
     'studio': 'label your own videos in the browser, and train on them',
     'models': 'list the trained trackers that are at hand',
     'check': 'list everything that is wrong with a dataset or a submission (needs PyTorch)',
-    'convert': 'bring annotations of CVAT, COCO, LabelMe or masks into one form (needs PyTorch)',
+    'convert': 'bring annotations of CVAT, COCO, LabelMe or masks into one form',
     'export': 'write a trained tracker as ONNX graphs (needs PyTorch)',
     'eval': 'what a tracker reaches on a benchmark',
     'submit': 'make a submission to a benchmark (needs PyTorch)',

@@ -16,6 +16,7 @@ from mmengine.logging import print_log
 from mmpolar.datasets.annotation_errors import AnnotationErrors
 from mmpolar.datasets.index_cache import IndexCache
 from mmpolar.datasets.left_out import LeftOut
+from mmpolar.datasets.mask_kinds import VOID_ID
 from mmpolar.datasets.track import Track
 from mmpolar.datasets.track_index import TrackIndex, decode_track, encode_tracks
 from mmpolar.registry import TRANSFORMS
@@ -25,8 +26,6 @@ from mmpolar.utils.deprecation import moved_names
 from mmpolar.utils.image import read_mask
 from mmpolar.version import __version__
 
-#: Value of pixels that are neither object nor background in masks with several object ids.
-VOID_ID = 255
 #: Attributes that do not change what the index says.
 _NOT_INDEXED = frozenset(
     (

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from mmpolar.datasets.annotation_errors import AnnotationErrors
-from mmpolar.datasets.base_track_dataset import VOID_ID, BaseTrackDataset
-from mmpolar.datasets.mask_kinds import MANY_IDS, MaskKinds
+from mmpolar.datasets.base_track_dataset import BaseTrackDataset
+from mmpolar.datasets.mask_kinds import MANY_IDS, VOID_ID, MaskKinds
 from mmpolar.datasets.sequence_files import frame_number
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS

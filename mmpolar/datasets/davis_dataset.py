@@ -7,10 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpolar.datasets.base_track_dataset import (
-    VOID_ID,
-    BaseTrackDataset,
-)
+from mmpolar.datasets.base_track_dataset import BaseTrackDataset
+from mmpolar.datasets.mask_kinds import VOID_ID
 from mmpolar.datasets.sequence_files import match_by_stem, read_names
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS

@@ -8,6 +8,8 @@ from mmpolar.structures.combine_objects import MAX_OBJECT_ID
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.image import MaskImage
 
+#: Value of pixels that are neither object nor background in masks with several object ids.
+VOID_ID = 255
 #: More ids than this in a grey file are rather the values of a soft mask that is never white.
 MANY_IDS = 16
 

@@ -19,7 +19,6 @@ from mmpolar.utils import deprecation
 ROOT = Path(__file__).resolve().parents[2]
 NEED_TRAINING = {
     'check': ['check', 'dataset', 'DavisDataset', 'data'],
-    'convert': ['convert', 'labelme', 'data', '--out', 'x'],
     'export': ['export', 'config.py', 'weights.pth', '--out', 'x'],
     'submit': ['submit', 'got10k', 'results', 'data', '--out', 'x'],
 }

@@ -5,6 +5,8 @@ import io
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -15,6 +17,8 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from scripts import load_script
 
+from mmpolar.cli import requirements
+from mmpolar.cli.main import main
 from mmpolar.datasets import DavisDataset
 from mmpolar.datasets.converters import (
     Clip,
@@ -336,6 +340,58 @@ def test_sizes_are_compared_before_masks_of_them_are_made(tmp_path, kind):
 @pytest.fixture
 def tool():
     return load_script(ROOT / 'tools/dataset_converters/convert_to_davis.py')
+
+
+LIGHT = """
+import sys
+
+TRAINING = ('torch', 'mmengine', 'mmcv', 'mmdet', 'pycocotools', 'zlib_ng', 'tqdm', 'rich')
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in TRAINING:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Blocker())
+from mmpolar.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def convert_without_pytorch(*words):
+    return subprocess.run(
+        [sys.executable, '-c', LIGHT, 'convert', *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_command_needs_no_pytorch(tmp_path):
+    write_frames(tmp_path / 'frames/walk', '{:03d}.jpg')
+    for number, ids in enumerate(IDS):
+        write_mask(tmp_path / f'masks/walk/{number:03d}.png', ids)
+    out = tmp_path / 'out'
+    words = ['masks', tmp_path / 'masks', '--images', tmp_path / 'frames', '--out', out]
+    done = convert_without_pytorch(*words)
+    assert done.returncode == 0, done.stderr
+    assert_written(out, 'walk')
+
+
+@pytest.mark.parametrize('kind', ['cvat', 'labelme'])
+def test_other_readers_need_no_pytorch(kind, tmp_path):
+    images = ['--images', tmp_path] if kind == 'cvat' else []
+    done = convert_without_pytorch(kind, tmp_path / 'none', *images, '--out', tmp_path / 'out')
+    assert done.returncode == 2
+    assert 'error' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+def test_coco_says_what_it_needs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(requirements, 'find_spec', lambda name: None)
+    words = ['convert', 'coco', 'x.json', '--images', str(tmp_path), '--out', str(tmp_path / 'out')]
+    assert main(words) == 2
+    assert 'mmpolar convert coco needs pycocotools' in capsys.readouterr().err
 
 
 def test_command_converts_and_adds_to_the_list(tool, tmp_path, capsys):

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpolar.datasets.base_track_dataset import VOID_ID
 from mmpolar.datasets.converters.clip import Clip, ClipFrame
-from mmpolar.datasets.mask_kinds import MaskKinds
+from mmpolar.datasets.mask_kinds import VOID_ID, MaskKinds
 from mmpolar.datasets.sequence_files import list_folders, match_by_stem
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.image import MASK_VALUES, list_images, load_mask, read_image, unread_images
