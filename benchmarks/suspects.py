@@ -1,26 +1,16 @@
 """Measure what setting suspects aside is worth when targets hide among the negatives."""
 
 import argparse
-import csv
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
 
-from benchmarks.shared.runs import (
-    call_logged,
-    do_runs,
-    fingerprint,
-    has_mark,
-    python_module,
-    write_mark,
-)
+from benchmarks.hard_negatives import CONFIGS, call_worker, read_scores
+from benchmarks.shared.runs import do_runs, fingerprint, has_mark
 from benchmarks.shared.spread import cell, spread
 from mmpolar.cli.inputs import tool_parser
 from mmpolar.evaluation.functional import (
@@ -31,8 +21,6 @@ from mmpolar.evaluation.functional import (
 )
 from mmpolar.utils.atomic_write import atomic_write
 
-ROOT = Path(__file__).resolve().parents[1]
-CONFIG = ROOT / 'configs/hard_negative/yolox_effnet-lite0_experiment.py'
 ARMS = dict(trusting='mined, every negative trusted', suspects='mined, suspects set aside')
 PLANTED = 'planted'
 #: So much of the pool is taken out of the positives in every run.
@@ -70,9 +58,6 @@ class Run:
 def main(argv: list[str] | None = None) -> None:
     """Do the runs that are not done yet, then write the table of all."""
     args = parse_args(argv)
-    if args.worker is not None:
-        train_and_test(args.worker)
-        return
     runs = [Run(s, arm, seed) for seed in args.seeds for s in args.shares for arm in ARMS]
     todo = {run: path for run in runs if (path := write_config(run, args)) is not None}
     failed = do_runs(
@@ -95,7 +80,9 @@ def main(argv: list[str] | None = None) -> None:
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = tool_parser(DESCRIPTION, EPILOG, 'python -m benchmarks.suspects')
-    parser.add_argument('--data-root', type=Path, help='what make_hard_negative_data.py wrote')
+    parser.add_argument(
+        '--data-root', type=Path, required=True, help='what make_hard_negative_data.py wrote'
+    )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/suspects'))
     parser.add_argument('--shares', type=float, nargs='+', default=[0.01, 0.05, 0.1])
     parser.add_argument('--seeds', type=int, nargs='+', default=[0])
@@ -105,10 +92,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--test-negatives', type=int, default=600, help='images to test with (default: 600)'
     )
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time (default: 1)')
-    parser.add_argument('--worker', type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    if args.worker is None and args.data_root is None:
-        parser.error('give --data-root, the folder that make_hard_negative_data.py wrote')
     if not all(0 < share <= LARGEST_SHARE for share in args.shares):
         parser.error(f'--shares must be above 0 and at most {LARGEST_SHARE}, got {args.shares}')
     return args
@@ -166,7 +150,7 @@ def write_test(path: Path, args: argparse.Namespace) -> None:
 
 def config_of(run: Run, args: argparse.Namespace, pool: Path, annotations: Path) -> Config:
     """The config of a run: that of the experiment, in more and shorter rounds on a smaller pool."""
-    cfg = Config.fromfile(CONFIG)
+    cfg = Config.fromfile(CONFIGS['stitch'])
     rounds, picks = 5, args.pool // 10
     data, hook = cfg.train_dataloader.dataset, cfg.custom_hooks[0]
     data.negatives.update(data_root=str(pool), data_prefix=dict(img=''))
@@ -191,25 +175,6 @@ def folder_of(run: Run, args: argparse.Namespace) -> Path:
     return args.out / 'runs' / run.name
 
 
-def call_worker(run: Run, config: Path) -> int:
-    """Do a run in a process of its own with one thread; gives its exit status."""
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
-    command = [*python_module('benchmarks.suspects'), '--worker', str(config)]
-    return call_logged(command, config.parent / 'log.txt', environment)
-
-
-def train_and_test(config: Path) -> None:
-    """Do a run: what the process of its own does."""
-    torch.set_num_threads(1)
-    cfg = Config.fromfile(config)
-    mark = fingerprint(cfg.to_dict())
-    runner = Runner.from_cfg(cfg)
-    runner.model.to(memory_format=torch.channels_last)
-    runner.train()
-    runner.test()
-    write_mark(config.parent / 'done.json', mark)
-
-
 def judge(run: Run, args: argparse.Namespace) -> dict[str, float]:
     """What a run found of the planted images, and how good its detector is."""
     folder = folder_of(run, args)
@@ -223,9 +188,8 @@ def judge(run: Run, args: argparse.Namespace) -> dict[str, float]:
         hits = sum(Path(key).parent.name == PLANTED for key in keys)
         found[f'found{name}'] = hits / num_planted
         found[f'wrong{name}'] = (len(keys) - hits) / (args.pool - num_planted)
-    with (folder / 'test.csv').open(newline='', encoding='utf-8') as file:
-        _, has_target, scores = zip(*list(csv.reader(file))[1:], strict=True)
-    curve = pr_curve(np.array(scores, float), np.array(has_target, int).astype(bool))
+    scores, has_target, _ = read_scores(folder / 'test.csv')
+    curve = pr_curve(scores, has_target)
     point = point_for_precision(curve, 0.8)
     return found | dict(
         recall=point.recall if point.exists else 0.0,
