@@ -82,6 +82,7 @@ def test_wheel_holds_package_and_mim_folder(source):
         'export',
         'mim',
         'optional',
+        'ray',
         'runtime',
         'studio',
         'tests',
