@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -136,7 +137,7 @@ class Training:
                 cwd=folder, start_new_session=True,
             )  # fmt: skip
         self._started[name] = process
-        atomic_write(folder / 'process.json', json.dumps([os.uname().nodename, process.pid]))
+        atomic_write(folder / 'process.json', json.dumps([socket.gethostname(), process.pid]))
 
     def stop(self, name: str) -> None:
         """End the process of a training; :meth:`start` goes on from its newest checkpoint."""
