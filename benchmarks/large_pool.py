@@ -176,7 +176,9 @@ def print_rounds(args: argparse.Namespace) -> None:
     if any(rank.returncode for rank in ranks):
         raise SystemExit('error: a process failed')
     print(f'{args.size} negatives, {args.processes} processes, {args.num_picks} picks')
-    print(f'{"process":>8}{"round":>7}{"seconds":>10}{"CPU":>8}{"MB before":>11}{"after":>8}{"peak":>8}')
+    print(
+        f'{"process":>8}{"round":>7}{"seconds":>10}{"CPU":>8}{"MB before":>11}{"after":>8}{"peak":>8}'
+    )
     for rank, output in enumerate(outputs):
         lines = [line[6:] for line in output.splitlines() if line.startswith('ROUND ')]
         for number, row in enumerate(map(json.loads, lines), start=1):
