@@ -22,10 +22,12 @@ from mmpolar.utils.available_cores import available_cores
 
 SIZE = (854, 480)
 _FRAMES = 64
+#: Frames of each video before the time counts: memory of batches is taken, and caches are filled.
+_WARM_UPS = 4
 
 
 class Start:
-    """Waits until all videos have their target, and then for a word; the time counts from there.
+    """Waits until all videos have had their first frames, and then for a word; the time counts from there.
 
     Args:
         videos: How many there are.
@@ -39,8 +41,8 @@ class Start:
         self._left = videos
         self._lock, self._go = threading.Lock(), threading.Event()
 
-    def has_target(self) -> None:
-        """Count a video whose target was taken on."""
+    def is_warm(self) -> None:
+        """Count a video that has had its first frames."""
         with self._lock:
             self._left -= 1
             if self._left:
@@ -52,10 +54,10 @@ class Start:
         self._go.set()
 
     def video(self, frames: list[np.ndarray], first: int) -> Iterator[np.ndarray]:
-        """A frame, and from the start on the frames again and again, until it is time."""
-        yield frames[first % len(frames)]
-        self._go.wait()
-        for number in itertools.count(first + 1):
+        """A few frames, and from the start on all again and again, until it is time."""
+        for number in itertools.count(first):
+            if number == first + _WARM_UPS:
+                self._go.wait()
             if self.stop.is_set():
                 return
             yield frames[number % len(frames)]
@@ -70,7 +72,7 @@ def main() -> None:
     start = Start(args.videos, args.seconds)
     videos = [start.video(frames, number) for number in range(args.videos)]
     track = nanotrack(args.files) if args.tracker == NANOTRACK else pool(args.tracker)
-    lags = track(videos, box, start.has_target)
+    lags = track(videos, box, start.is_warm)
     found = dict(
         frames=len(lags),
         seconds=time.perf_counter() - start.began,
@@ -90,7 +92,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-#: Tracks the target in a box through videos, tells when each has it, and gives the lag of each frame.
+#: Tracks the target in a box through videos, tells when each has had its first frames, and gives the lags of the others.
 Track = Callable[[list[Iterator[np.ndarray]], np.ndarray, Callable[[], None]], list[float]]
 
 
@@ -101,15 +103,15 @@ def pool(model: str) -> Track:
     engine = init_engine(model, engine='onnx', threads=1)
 
     def track(
-        videos: list[Iterator[np.ndarray]], boxes: np.ndarray, has_target: Callable[[], None]
+        videos: list[Iterator[np.ndarray]], boxes: np.ndarray, is_warm: Callable[[], None]
     ) -> list[float]:
         lags: list[float] = []
 
         def take(tracked: StreamFrame) -> None:
-            if tracked.number:
+            if tracked.number >= _WARM_UPS:
                 lags.append(tracked.lag)
-            else:
-                has_target()
+            elif tracked.number == _WARM_UPS - 1:
+                is_warm()
 
         with StreamPool(engine) as streams:
             for number, video in enumerate(videos):
@@ -127,7 +129,7 @@ def nanotrack(files: list[str]) -> Track:
     maker = nanotrack_maker(*files)
 
     def track(
-        videos: list[Iterator[np.ndarray]], boxes: np.ndarray, has_target: Callable[[], None]
+        videos: list[Iterator[np.ndarray]], boxes: np.ndarray, is_warm: Callable[[], None]
     ) -> list[float]:
         lags: list[float] = []
 
@@ -135,7 +137,9 @@ def nanotrack(files: list[str]) -> Track:
             trackers = [OpenCVTracker(maker) for _ in own]
             for tracker, video in zip(trackers, own, strict=True):
                 tracker.init(next(video), boxes[0])
-                has_target()
+                for _ in range(_WARM_UPS - 1):
+                    tracker.step(next(video))
+                is_warm()
             for frames in zip(*own, strict=False):
                 for tracker, frame in zip(trackers, frames, strict=True):
                     begin = time.perf_counter()
