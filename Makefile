@@ -18,7 +18,8 @@ help: ## List the targets
 env: ## Set up .venv (first time 10-15 minutes; then at once)
 	@PYTHON="$(PYTHON)" tools/setup_env.sh
 
-train-env: env ## What training needs: .venv, for now
+train-env: ## Set up .venv.train, which trains trackers: no compiler, some minutes the first time
+	@PYTHON="$(PYTHON)" tools/setup_env.sh train
 
 demo: ## Track with a trained tracker, without PyTorch: under a minute, set-up included
 	@PYTHON="$(PYTHON)" tools/setup_env.sh light

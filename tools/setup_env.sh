@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# Makes .venv with everything mmpolar needs, or with the argument "light" .venv.light, which tracks but
-# cannot train: no PyTorch, no compiler. Safe to run again: what is there is kept, and when nothing
+# Makes .venv with everything mmpolar needs; with the argument "train" .venv.train, which trains trackers and
+# has no compiled operators of MMCV; with "light" .venv.light, which tracks but cannot train: no PyTorch.
+# The last two need no compiler. Safe to run again: what is there is kept, and when nothing
 # changed it ends at once. Set PYTHON to choose the interpreter.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 KIND=${1:-full}
 VENV=.venv
-[[ $KIND == light ]] && VENV=.venv.light
+[[ $KIND != full ]] && VENV=.venv.$KIND
 STAMP=$VENV/.mmpolar-ready
 LOG=$VENV/setup.log
 LOCK=requirements/lock.txt
 STEPS=5
 [[ $KIND == light ]] && STEPS=1
+[[ $KIND == train ]] && STEPS=3
 HEARTBEAT_SECONDS=30
 
 main() {
@@ -28,6 +30,10 @@ main() {
     : >"$LOG"
     if [[ $KIND == light ]]; then
         step 1 'mmpolar and ten packages of prebuilt files' install_light
+    elif [[ $KIND == train ]]; then
+        step 1 'PyTorch (a large download)' install_torch
+        step 2 'OpenMMLab and the other packages' install_train
+        step 3 'mmpolar itself, and a check that it imports' install_mmpolar_train
     else
         step 1 'build tools' install -r requirements/build.txt
         step 2 'PyTorch (a large download)' install torch
@@ -47,6 +53,10 @@ requirements_key() {
 announce() {
     if [[ $KIND == light ]]; then
         echo "Setting up $VENV: no PyTorch, no compiler; half a minute the first time. Details: $LOG"
+        return
+    fi
+    if [[ $KIND == train ]]; then
+        echo "Setting up $VENV: PyTorch and OpenMMLab, no compiler; some minutes the first time. Details: $LOG"
         return
     fi
     cat <<TEXT
@@ -122,6 +132,20 @@ install_packages() {
 install_mmpolar() {
     install --no-build-isolation --no-deps -e . &&
         python -c 'import mmcv.ops, mmdet.models, mmpolar.registry'
+}
+
+install_torch() {
+    install -r requirements/build.txt && install torch
+}
+
+# mmcv-lite is MMCV without its operators: trackers call none.
+install_train() {
+    install mmcv-lite && install -r requirements/train.txt mmengine mmdet
+}
+
+install_mmpolar_train() {
+    install --no-build-isolation --no-deps -e . &&
+        python -c 'import mmpolar.registry, mmdet.models, mmpolar.models.trackers'
 }
 
 # The pinned packages are named one by one, and compiled when they are imported: without a search for
