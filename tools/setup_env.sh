@@ -140,7 +140,7 @@ install_torch() {
 
 # mmcv-lite is MMCV without its operators: trackers call none.
 install_train() {
-    install mmcv-lite && install -r requirements/train.txt mmengine mmdet
+    install mmcv-lite && install -r requirements/train.txt -r requirements/export.txt mmengine mmdet
 }
 
 install_mmpolar_train() {

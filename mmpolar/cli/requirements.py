@@ -6,8 +6,8 @@ from importlib.util import find_spec
 #: What is imported where something is trained, exported or read as a dataset.
 TRAINING_PACKAGES = ('torch', 'mmengine', 'mmcv', 'mmdet')
 _HOW_TO_INSTALL = (
-    'in a checkout of mmpolar run "make train-env", which takes about 10 minutes, and use '
-    '.venv/bin/mmpolar; or install PyTorch, MMCV 2.1 with its operators, MMEngine and MMDetection '
+    'in a checkout of mmpolar run "make train-env", which takes some minutes, and use '
+    '.venv.train/bin/mmpolar; or install PyTorch, MMCV 2.1 or mmcv-lite 2.1, MMEngine and MMDetection '
     'yourself and then "mmpolar[train]"'
 )
 

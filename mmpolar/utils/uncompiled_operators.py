@@ -49,7 +49,7 @@ def _operator(name: str) -> Callable[..., Any]:
     def operator(*args: Any, **kwargs: Any) -> Any:
         raise OperatorsMissingError(
             f'{name} is an operator of MMCV, which is installed without them here (mmcv-lite): trackers '
-            'need none, this model does; run "make train-env", or install mmcv in place of mmcv-lite'
+            'need none, this model does; run "make env", or install mmcv in place of mmcv-lite'
         )
 
     return operator

@@ -48,4 +48,4 @@ def test_tracker_needs_no_operators_and_detectors_say_which():
     tracked, message = done.stdout.strip().splitlines()[-2:]
     assert tracked == 'tracked (240, 320)'
     assert message.startswith('OperatorsMissingError nms is an operator of MMCV')
-    assert 'make train-env' in message
+    assert 'make env' in message
