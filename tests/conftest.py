@@ -10,8 +10,8 @@ import pytest
 from mmengine.registry import DefaultScope
 
 
-@pytest.fixture(autouse=True)
-def mmpolar_scope():
-    """Runners that other tests built leave their scope behind."""
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol():
+    """Runners that other tests built leave their scope behind; fixtures of any scope begin in ours."""
     with DefaultScope.overwrite_default_scope('mmpolar'):
         yield

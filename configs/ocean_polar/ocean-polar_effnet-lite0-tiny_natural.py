@@ -19,9 +19,9 @@ model = dict(
     mask_stage=dict(
         params=dict(
             crop_size=160,
-            presence=(-0.5534, 0.3264, 3.058, -1.762, 26.04))),
+            presence=(-0.5937, 0.5043, 6.962, -5.564, 23.09))),
     test_cfg=dict(
-        score_slope=1.26, score_offset=-1.82, lost_score=0.35, found_score=0.85))
+        score_slope=1.26, score_offset=-1.82, lost_score=0.44, found_score=0.89))
 custom_hooks = [
     dict(
         type='BackboneUnfreezeHook',

@@ -18,9 +18,9 @@ model = dict(
         _base_.packaged_mask_stage,
         params=dict(
             _base_.mask_stage.params,
-            presence=(-0.2327, 0.3833, 4.382, -3.987, 18.36))),
+            presence=(-0.2191, 0.3808, 3.95, -3.202, 16.73))),
     test_cfg=dict(
-        score_slope=1.29, score_offset=0.24, lost_score=0.4, found_score=0.89))
+        score_slope=1.29, score_offset=0.24, lost_score=0.41, found_score=0.91))
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))
 train_dataloader = dict(

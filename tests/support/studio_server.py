@@ -9,6 +9,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from interrupts import heed_interrupts
+
 from mmpolar.datasets.synthetic import make_scene
 from mmpolar.visualization import VideoWriter
 
@@ -33,7 +35,7 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, '-m', 'mmpolar.cli', *words, '--model', TINY, *options],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, env=os.environ | {'PYTHONPATH': os.pathsep.join([str(ROOT), *sys.path])},
+            stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts, env=os.environ | {'PYTHONPATH': os.pathsep.join([str(ROOT), *sys.path])},
         )  # fmt: skip
         line = self.process.stdout.readline()
         self.address = re.search(r'http://\S+', line)[0]

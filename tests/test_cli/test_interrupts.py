@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from interrupts import heed_interrupts
 from small_export import small_model_folder
 
 from mmpolar.utils.video import count_frames
@@ -21,11 +22,6 @@ PROGRAMS = [
     for path in sorted((ROOT / folder).rglob('*.py'))
     if '__main__' in path.read_text()
 ]
-
-
-def heed_interrupts():
-    """In the child: programs that a shell starts in the background ignore SIGINT, and so do theirs."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_a_program_that_is_stopped_says_so_in_one_line():

@@ -11,6 +11,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+from interrupts import heed_interrupts
 
 from mmpolar.cli.main import build_parser, script_of
 from mmpolar.cli.track_list import read_list, track_job
@@ -172,7 +173,7 @@ def test_the_same_command_goes_on_after_a_stop(clips, signal_name):
     clip, out = long_clip(clips, 60), clips / 'out' / 'long.jsonl'
     path = write_list(clips, f'{clip} {BOX} --out {out}')
     words = [sys.executable, '-m', 'mmpolar.cli', 'track', str(path), '--model', TINY]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
     wait_for_lines(out, 10)
     process.send_signal(getattr(signal, signal_name))
     _, said = process.communicate(timeout=60)

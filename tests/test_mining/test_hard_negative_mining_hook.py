@@ -502,7 +502,7 @@ def test_a_scorer_that_forgets_an_image_is_an_error(root):
         (dict(num_picks=3, begin=-1), 'begin must be at least 0'),
         (dict(num_picks=3, batch_size=0), 'batch_size must be at least 1'),
         (dict(num_picks=3, selection='best'), "one of .*, got 'best'"),
-        (dict(score_thr=0.5, selection='random'), 'random picks have no score'),
+        (dict(score_thr=0.5, selection='random'), 'random picks have no least score'),
         (dict(num_picks=3, pool=dict(), pipeline=[]), 'not both'),
     ],
 )

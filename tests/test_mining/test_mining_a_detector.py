@@ -59,7 +59,9 @@ def test_picks_are_those_of_scoring_every_image_alone(trained):
     for report, scores in zip(reports, witness.rounds, strict=True):
         assert report['num_scored'] == NUM_NEGATIVES
         names = [Path(pick['key']).name for pick in report['picks']]
-        assert names == sorted(scores, key=scores.get, reverse=True)[:4]
+        # Equal up to rounding: scored one by one, two that are as high may change places.
+        hardest = sorted(scores.values(), reverse=True)[:4]
+        np.testing.assert_allclose([scores[name] for name in names], hardest, rtol=1e-4)
         np.testing.assert_allclose(
             [pick['score'] for pick in report['picks']],
             [scores[name] for name in names],
