@@ -87,9 +87,15 @@ class RoundCandidates:
         candidates = [replace(one, reasons=reasons.get(one.key, ())) for one in self.candidates]
         return replace(self, candidates=candidates)
 
-    def select(self, count: int, left_out: Collection[str], rule: Diversity) -> NDArray[np.int64]:
-        """Positions of picks that differ, (K,); those left out, by key, are none of them."""
-        open_ones = [n for n, one in enumerate(self.candidates) if one.key not in left_out]
+    def select(
+        self, count: int, left_out: Collection[str], rule: Diversity, least: float = -np.inf
+    ) -> NDArray[np.int64]:
+        """Positions of picks that differ and score at least so much, (K,), none of those left out by key."""
+        open_ones = [
+            number
+            for number, one in enumerate(self.candidates)
+            if one.key not in left_out and one.score >= least
+        ]
         chosen = np.array(open_ones, dtype=np.int64)
         known: Sequence[Candidate] = [self.candidates[n] for n in open_ones]
         looks = self.appearance

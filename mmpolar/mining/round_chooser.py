@@ -195,8 +195,11 @@ class RoundChooser:
         if self._diversity is None:
             return self._picker.pick_hardest(number, tie_ranks, indices, values), None
         hardest = self._hardest
-        count = self._picker.rule.count(values)
-        positions = hardest.select(count, self._suspects.reasons, self._diversity)
+        rule = self._picker.rule
+        least = -np.inf if rule.score_thr is None else rule.score_thr
+        positions = hardest.select(
+            rule.count(values), self._suspects.reasons, self._diversity, least
+        )
         picked = PickedRound(number, hardest.indices[positions], hardest.scores[positions])
         return picked, positions
 
