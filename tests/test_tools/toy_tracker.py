@@ -3,6 +3,7 @@
 It learns where the square that its videos show has its top left corner, and answers with it.
 """
 
+import os
 from pathlib import Path
 
 import cv2
@@ -34,7 +35,10 @@ class ToySquares(Dataset):
             for frame in range(3):
                 path = Path(folder) / f'video{video}' / f'{frame:05d}.png'
                 path.parent.mkdir(parents=True, exist_ok=True)
-                cv2.imwrite(str(path), image)
+                # Two processes make the same files: each is there whole, or not at all.
+                own = path.with_suffix(f'.{os.getpid()}.png')
+                cv2.imwrite(str(own), image)
+                own.replace(path)
                 self.frames.append((video, frame, str(path)))
 
     def __len__(self) -> int:
