@@ -32,7 +32,8 @@ def test_cameras_are_tracked_and_reported(tmp_path, monkeypatch, capsys):
         write_video(tmp_path / name)
     exec(blocks('python')[0], {})
     said = capsys.readouterr().out.splitlines()
-    assert {line.split()[0] for line in said} >= {'gate', 'yard', '0'}
+    # Frames that come too fast are dropped, the first one too, but for the newest.
+    assert {line.split()[0] for line in said} >= {'gate', 'yard', '2'}
     assert all(line.endswith('None') for line in said if line.startswith(('gate', 'yard')))
 
 
