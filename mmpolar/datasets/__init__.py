@@ -6,9 +6,9 @@ The classes, which need MMEngine, are imported when they are asked for, so that 
 
 import sys
 from importlib import import_module
-from typing import Any
 
 from mmpolar.utils.deprecation import moved_names
+from mmpolar.utils.lazy_names import lazy_names
 
 #: Module of each class.
 MODULES = {
@@ -39,14 +39,7 @@ _old_name = moved_names(
     __name__,
     dict.fromkeys(('CompositeDataset', 'MinedNegatives', 'NegativePairDataset'), 'mmpolar.mining'),
 )
-
-
-def __getattr__(name: str) -> Any:
-    """The classes, and old names."""
-    if name not in MODULES:
-        return _old_name(name)
-    return getattr(import_module(f'{__name__}.{MODULES[name]}'), name)
-
+__getattr__ = lazy_names(__name__, MODULES, _old_name)
 
 # Configs name classes that this import has always registered.
 if 'mmengine' in sys.modules:

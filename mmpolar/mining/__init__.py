@@ -7,7 +7,8 @@ all that configs name.
 
 import sys
 from importlib import import_module
-from typing import Any
+
+from mmpolar.utils.lazy_names import lazy_names
 
 #: Module of each class.
 MODULES = {
@@ -30,14 +31,7 @@ MODULES = {
     'StitchComposite': 'composites.stitch_composite',
 }
 __all__ = list(MODULES)
-
-
-def __getattr__(name: str) -> Any:
-    """The classes."""
-    if name not in MODULES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    return getattr(import_module(f'{__name__}.{MODULES[name]}'), name)
-
+__getattr__ = lazy_names(__name__, MODULES)
 
 # Configs name classes that this import has always registered.
 if 'mmengine' in sys.modules:

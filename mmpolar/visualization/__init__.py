@@ -1,9 +1,7 @@
 """Overlays, contact sheets, videos, training curves and precision-recall curves."""
 
-from importlib import import_module
-from typing import Any
-
 from mmpolar.utils.deprecation import moved_names
+from mmpolar.utils.lazy_names import lazy_names
 from mmpolar.visualization.draw import (
     GROUND_TRUTH_COLOR,
     PREDICTION_COLOR,
@@ -47,10 +45,4 @@ _PLOTS = {
 }
 
 _old_name = moved_names(__name__, {'draw_mask_outline': 'mmpolar.visualization:draw_mask_contour'})
-
-
-def __getattr__(name: str) -> Any:
-    """The functions that plot, and old names."""
-    if name not in _PLOTS:
-        return _old_name(name)
-    return getattr(import_module(f'{__name__}.{_PLOTS[name]}'), name)
+__getattr__ = lazy_names(__name__, _PLOTS, _old_name)

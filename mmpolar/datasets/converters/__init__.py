@@ -3,8 +3,7 @@
 They are imported when they are asked for: the writer works without MMEngine and pycocotools.
 """
 
-from importlib import import_module
-from typing import Any
+from mmpolar.utils.lazy_names import lazy_names
 
 #: Module of each name.
 MODULES = {
@@ -18,10 +17,4 @@ MODULES = {
     'write_clips': 'clip',
 }
 __all__ = list(MODULES)
-
-
-def __getattr__(name: str) -> Any:
-    """The readers and the writer."""
-    if name not in MODULES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    return getattr(import_module(f'{__name__}.{MODULES[name]}'), name)
+__getattr__ = lazy_names(__name__, MODULES)

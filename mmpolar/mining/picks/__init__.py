@@ -1,11 +1,12 @@
 """The picks of mining rounds: how they are selected, kept and published to data loader workers."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mmpolar.mining.picks.pick_history import Pick, PickHistory
 from mmpolar.mining.picks.pick_rule import PickRule, hardest_first, ranks_in, shuffled
 from mmpolar.mining.picks.picked_round import PickedRound
 from mmpolar.mining.picks.picker import Picker
+from mmpolar.utils.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from mmpolar.mining.picks.mined_negatives import MinedNegatives
@@ -22,11 +23,5 @@ __all__ = [
     'shuffled',
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """``MinedNegatives``, which lies in PyTorch's shared memory; all others need NumPy alone."""
-    if name != 'MinedNegatives':
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    from mmpolar.mining.picks.mined_negatives import MinedNegatives
-
-    return MinedNegatives
+# It lies in PyTorch's shared memory; all others need NumPy alone.
+__getattr__ = lazy_names(__name__, {'MinedNegatives': 'mined_negatives'})
