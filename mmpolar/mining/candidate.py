@@ -14,8 +14,35 @@ from mmpolar.utils.text_file import TextFileError, read_text
 Box = tuple[float, float, float, float]
 
 
+class ImageRecord:
+    """What candidates and decisions have in common: they are of an image, and are kept as JSON lines."""
+
+    key: str
+    image: str
+
+    def __post_init__(self) -> None:
+        if not self.image:
+            object.__setattr__(self, 'image', self.key)
+
+    def to_json(self) -> dict[str, Any]:
+        """Its attributes as plain values; those that say nothing are left out."""
+        values = asdict(self)
+        if self.image == self.key:
+            del values['image']
+        return {name: value for name, value in values.items() if value not in (None, '', ())}
+
+    @classmethod
+    def _known_entries(cls, values: Mapping[str, Any], location: str) -> dict[str, Any]:
+        """Entries whose names are attributes, with the box; the key and the box are checked."""
+        known = {field.name for field in fields(cls)}
+        kept = {name: value for name, value in values.items() if name in known}
+        if not isinstance(kept.get('key'), str) or not kept['key']:
+            raise ValueError(f'{location}: "key" must be the name of an image')
+        return kept | dict(box=check_json_box(kept.get('box'), location))
+
+
 @dataclass(frozen=True)
-class Candidate:
+class Candidate(ImageRecord):
     """A scored image of the pool.
 
     Attributes:
@@ -44,17 +71,6 @@ class Candidate:
     frame: int | None = None
     reasons: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if not self.image:
-            object.__setattr__(self, 'image', self.key)
-
-    def to_json(self) -> dict[str, Any]:
-        """Its attributes as plain values; those that say nothing are left out."""
-        values = asdict(self)
-        if self.image == self.key:
-            del values['image']
-        return {name: value for name, value in values.items() if value not in (None, '', ())}
-
     @classmethod
     def from_json(cls, values: Mapping[str, Any], location: str) -> 'Candidate':
         """From what :meth:`to_json` gives; entries of other names are left out.
@@ -66,12 +82,8 @@ class Candidate:
         Raises:
             ValueError: If the key, the score or the box is missing or not valid.
         """
-        known = {field.name for field in fields(cls)}
-        kept = {name: value for name, value in values.items() if name in known}
-        if not isinstance(kept.get('key'), str) or not kept['key']:
-            raise ValueError(f'{location}: "key" must be the name of an image')
+        kept = cls._known_entries(values, location)
         kept['score'] = _finite(kept.get('score'), f'{location}: "score"')
-        kept['box'] = check_json_box(kept.get('box'), location)
         kept['reasons'] = tuple(kept.get('reasons', ()))
         return cls(**kept)
 
@@ -120,12 +132,22 @@ def read_json_lines(path: str | os.PathLike) -> list[tuple[str, dict[str, Any]]]
         FileNotFoundError: If there is no such file.
         TextFileError: If a line is no JSON object.
     """
+    return parse_json_lines(read_text(path), path)
+
+
+def parse_json_lines(text: str, source: object) -> list[tuple[str, dict[str, Any]]]:
+    """As :func:`read_json_lines`, of a text.
+
+    Args:
+        text: The lines.
+        source: What holds them, for messages.
+    """
     rows = []
     # Lines end with a line feed alone: names may hold other separators.
-    for number, line in enumerate(read_text(path).split('\n'), 1):
+    for number, line in enumerate(text.split('\n'), 1):
         if not line.strip():
             continue
-        location = f'{path}, line {number}'
+        location = f'{source}, line {number}'
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:

@@ -1,12 +1,11 @@
 """Review pages of mined alarms in a project, whose decisions go into the file beside the page."""
 
-import json
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmpolar.mining.candidate import read_json_lines
+from mmpolar.mining.candidate import parse_json_lines, read_json_lines
 from mmpolar.mining.review import Decision, split_review_page, write_decisions
 from mmpolar.studio.project import OWN_FOLDER, Project
 
@@ -56,10 +55,7 @@ class Reviews:
         Raises:
             ValueError: If one is not valid; nothing is written then.
         """
-        rows = [
-            (f'line {number}', json.loads(line))
-            for number, line in enumerate(lines.splitlines(), 1)
-        ]
+        rows = parse_json_lines(lines, 'the decisions')
         with self._lock:
             decisions = self._read(name)
             _merge(decisions, rows)

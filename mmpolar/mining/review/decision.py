@@ -1,10 +1,10 @@
 """What a reviewer decided on an alarm."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from mmpolar.mining.candidate import Box, check_json_box
+from mmpolar.mining.candidate import Box, ImageRecord
 
 #: A negative, and the detector is wrong: it stays in the pool and is a suspect no more.
 FALSE_ALARM = 'false_alarm'
@@ -19,7 +19,7 @@ KEYS = {FALSE_ALARM: 'f', TARGET: 't', IGNORE: 'i', UNDECIDED: 'u'}
 
 
 @dataclass(frozen=True)
-class Decision:
+class Decision(ImageRecord):
     """What a reviewer decided on an alarm.
 
     Attributes:
@@ -39,17 +39,6 @@ class Decision:
     label: str = ''
     time: float = 0.0
 
-    def __post_init__(self) -> None:
-        if not self.image:
-            object.__setattr__(self, 'image', self.key)
-
-    def to_json(self) -> dict[str, Any]:
-        """Its attributes as plain values; those that say nothing are left out."""
-        values = asdict(self)
-        if self.image == self.key:
-            del values['image']
-        return {name: value for name, value in values.items() if value not in (None, '')}
-
     @classmethod
     def from_json(cls, values: Mapping[str, Any], location: str) -> 'Decision':
         """From what :meth:`to_json` gives; entries of other names are left out.
@@ -61,16 +50,12 @@ class Decision:
         Raises:
             ValueError: If the key or the decision is not valid, or a target has no box.
         """
-        known = {field.name for field in fields(cls)}
-        kept = {name: value for name, value in values.items() if name in known}
-        if not isinstance(kept.get('key'), str) or not kept['key']:
-            raise ValueError(f'{location}: "key" must be the name of an image')
+        kept = cls._known_entries(values, location)
         if kept.get('decision') not in KEYS:
             raise ValueError(
                 f'{location}: "decision" must be one of {", ".join(KEYS)}, '
                 f'got {kept.get("decision")!r:.80}'
             )
-        kept['box'] = check_json_box(kept.get('box'), location)
         if kept['decision'] == TARGET and kept['box'] is None:
             raise ValueError(f'{location}: target {kept["key"]} has no "box"; give x1, y1, x2, y2')
         time = kept.get('time', 0.0)
