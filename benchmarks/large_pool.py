@@ -20,7 +20,7 @@ from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
 import mmpolar.engine  # noqa: F401  (registers its classes)
-from benchmarks.mining import RoundsLoop  # noqa: F401  (registers it)
+from benchmarks.mining import mining_runner
 from benchmarks.shared.runs import python_module
 from mmpolar.cli.inputs import tool_parser
 from mmpolar.mining.scoring import LazyScores
@@ -212,28 +212,20 @@ def build_runner(args: argparse.Namespace, hooks: Sequence[Hook]) -> Runner:
         num_sheet_images=0,
         rescore_share=args.shares[0],
     )
-    return Runner(
-        model=dict(type='mmpolar.NumberModel'),
-        work_dir=str(args.folder / 'work'),
-        default_scope='mmdet',
-        experiment_name='large_pool',
-        randomness=dict(seed=args.seed),
-        train_dataloader=dict(
-            batch_size=1,
-            num_workers=0,
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            dataset=dict(
-                type='mmpolar.CompositeDataset',
-                positives=dict(type='mmpolar.NumberedPool', size=1),
-                negatives=dict(type='mmpolar.NumberedPool', size=args.size),
-                num_composites=1,
-            ),
-        ),
-        train_cfg=dict(type='mmpolar.RoundsLoop', max_epochs=min(args.rounds, 3)),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.0)),
-        default_hooks=dict(checkpoint=None),
-        custom_hooks=[hooks[0], mining, *hooks[1:]],
-        log_level='WARNING',
+    dataset = dict(
+        type='mmpolar.CompositeDataset',
+        positives=dict(type='mmpolar.NumberedPool', size=1),
+        negatives=dict(type='mmpolar.NumberedPool', size=args.size),
+        num_composites=1,
+    )
+    return mining_runner(
+        dict(type='mmpolar.NumberModel'),
+        args.folder / 'work',
+        'large_pool',
+        args.seed,
+        dataset,
+        min(args.rounds, 3),
+        [hooks[0], mining, *hooks[1:]],
     )
 
 

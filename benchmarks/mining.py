@@ -3,6 +3,7 @@
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -238,33 +239,50 @@ def build_runner(
         num_workers=args.num_workers,
     )
     config = Config(dict(model=MODEL)) if args.config is None else Config.fromfile(args.config)
-    runner = Runner(
-        model=config.model,
-        work_dir=str(work_dir),
-        default_scope='mmdet',
-        experiment_name='mining_speed',
-        randomness=dict(seed=args.seed),
-        train_dataloader=dict(
-            batch_size=1,
-            num_workers=0,
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            dataset=dict(
-                type='mmpolar.CompositeDataset',
-                positives=dict(pool, type='mmpolar.BoxedImageFolder'),
-                negatives=pool,
-                num_composites=1,
-            ),
-        ),
-        train_cfg=dict(type='mmpolar.RoundsLoop', max_epochs=args.repeats + 1),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.0)),
-        default_hooks=dict(checkpoint=None),
-        custom_hooks=[watch, mining, Finish(watch)],
-        log_level='WARNING',
+    dataset = dict(
+        type='mmpolar.CompositeDataset',
+        positives=dict(pool, type='mmpolar.BoxedImageFolder'),
+        negatives=pool,
+        num_composites=1,
+    )
+    hooks = [watch, mining, Finish(watch)]
+    runner = mining_runner(
+        config.model, work_dir, 'mining_speed', args.seed, dataset, args.repeats + 1, hooks
     )
     runner.model.to(args.device)
     if args.checkpoint is not None:
         load_checkpoint(runner.model, args.checkpoint, map_location=args.device)
     return runner
+
+
+def mining_runner(
+    model: dict,
+    work_dir: str | Path,
+    name: str,
+    seed: int,
+    dataset: dict,
+    rounds: int,
+    hooks: Sequence[Hook | dict],
+) -> Runner:
+    """A runner of so many rounds whose hooks mine, and which trains nothing."""
+    return Runner(
+        model=model,
+        work_dir=str(work_dir),
+        default_scope='mmdet',
+        experiment_name=name,
+        randomness=dict(seed=seed),
+        train_dataloader=dict(
+            batch_size=1,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset=dataset,
+        ),
+        train_cfg=dict(type='mmpolar.RoundsLoop', max_epochs=rounds),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.0)),
+        default_hooks=dict(checkpoint=None),
+        custom_hooks=list(hooks),
+        log_level='WARNING',
+    )
 
 
 def test_pipeline(args: argparse.Namespace) -> list[dict]:
