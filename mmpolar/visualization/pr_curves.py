@@ -1,14 +1,17 @@
 """Precision-recall curves of image-level decisions, with the false alarms that they cost."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from mmpolar.evaluation.functional import OperatingPoint, PRCurve
 from mmpolar.utils.atomic_write import atomic_path
@@ -34,27 +37,42 @@ def plot_pr_curves(
     Raises:
         ValueError: If there is no curve.
     """
+    with two_panels(curves, out) as (precision_axis, alarm_axis):
+        for name, curve in curves.items():
+            draw_steps(precision_axis, curve.recall, curve.precision, name)
+            draw_steps(alarm_axis, curve.recall, curve.false_alarms_per_10k, name)
+        for marker, (name, point) in zip(cycle(MARKERS), (marks or {}).items(), strict=False):
+            style = dict(
+                marker=marker, ls='', ms=7, mfc='none', mew=1.6, label=name, zorder=3, clip_on=False
+            )
+            precision_axis.plot(point.recall, point.precision, **style)
+            alarm_axis.plot(point.recall, point.false_alarms_per_10k, **style)
+        label_axis(precision_axis, 'precision')
+        precision_axis.set_ylim(0, 1.02)
+        label_axis(alarm_axis, 'false alarms per 10,000 negatives')
+        # Logarithmic, yet with room for none at all.
+        alarm_axis.set_yscale('symlog', linthresh=1)
+        alarm_axis.set_ylim(0, _MAX_ALARMS * 1.2)
+
+
+@contextmanager
+def two_panels(curves: Mapping[str, Any], out: str | os.PathLike) -> Iterator[NDArray]:
+    """Axes of two panels side by side, (2,), for curves by name; what was drawn is written at the end.
+
+    Args:
+        curves: The curves.
+        out: Image to write; its folder is made.
+
+    Raises:
+        ValueError: If there is no curve.
+    """
     if not curves:
         raise ValueError('there is no curve to draw')
     figure = Figure(figsize=_FIGURE_INCHES, layout='constrained')
     FigureCanvasAgg(figure)
-    precision_axis, alarm_axis = figure.subplots(1, 2, sharex=True)
-    for name, curve in curves.items():
-        draw_steps(precision_axis, curve.recall, curve.precision, name)
-        draw_steps(alarm_axis, curve.recall, curve.false_alarms_per_10k, name)
-    for marker, (name, point) in zip(cycle(MARKERS), (marks or {}).items(), strict=False):
-        style = dict(
-            marker=marker, ls='', ms=7, mfc='none', mew=1.6, label=name, zorder=3, clip_on=False
-        )
-        precision_axis.plot(point.recall, point.precision, **style)
-        alarm_axis.plot(point.recall, point.false_alarms_per_10k, **style)
-    label_axis(precision_axis, 'precision')
-    precision_axis.set_ylim(0, 1.02)
-    label_axis(alarm_axis, 'false alarms per 10,000 negatives')
-    # Logarithmic, yet with room for none at all.
-    alarm_axis.set_yscale('symlog', linthresh=1)
-    alarm_axis.set_ylim(0, _MAX_ALARMS * 1.2)
-    handles, labels = precision_axis.get_legend_handles_labels()
+    axes = figure.subplots(1, 2, sharex=True)
+    yield axes
+    handles, labels = axes[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, fontsize='small', loc='outside right upper')
     with atomic_path(out, Path(out).suffix) as unfinished:

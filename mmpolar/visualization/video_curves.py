@@ -3,16 +3,10 @@
 import os
 from collections.abc import Mapping
 from itertools import cycle
-from pathlib import Path
-
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from mmpolar.evaluation.functional import VideoCurve, VideoPoint
-from mmpolar.utils.atomic_write import atomic_path
-from mmpolar.visualization.pr_curves import MARKERS, draw_steps, label_axis
+from mmpolar.visualization.pr_curves import MARKERS, draw_steps, label_axis, two_panels
 
-_FIGURE_INCHES = (11.0, 4.6)
 #: What each panel shows: the value, and its axis.
 _PANELS = (
     ('false_alarms_per_hour', 'false alarms per hour'),
@@ -36,36 +30,27 @@ def plot_video_curves(
     Raises:
         ValueError: If there is no curve.
     """
-    if not curves:
-        raise ValueError('there is no curve to draw')
-    figure = Figure(figsize=_FIGURE_INCHES, layout='constrained')
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(_PANELS), sharex=True)
-    for axis, (value, title) in zip(axes, _PANELS, strict=True):
-        for name, curve in curves.items():
-            draw_steps(axis, curve.recall, getattr(curve, value), name)
-        for marker, (name, (point, intervals)) in zip(
-            cycle(MARKERS), (marks or {}).items(), strict=False
-        ):
-            height = getattr(point, value)
-            low, high = intervals[value]
-            axis.errorbar(
-                point.recall,
-                height,
-                [[max(height - low, 0)], [max(high - height, 0)]],
-                marker=marker,
-                mfc='none',
-                capsize=3,
-                ls='',
-                label=name,
-            )
-        label_axis(axis, title)
-        axis.set_xlabel('recall of videos')
-        # Logarithmic, yet with room for none at all.
-        axis.set_yscale('symlog', linthresh=1)
-        axis.set_ylim(bottom=0)
-    handles, labels = axes[0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, fontsize='small', loc='outside right upper')
-    with atomic_path(out, Path(out).suffix) as unfinished:
-        figure.savefig(unfinished, dpi=120)
+    with two_panels(curves, out) as axes:
+        for axis, (value, title) in zip(axes, _PANELS, strict=True):
+            for name, curve in curves.items():
+                draw_steps(axis, curve.recall, getattr(curve, value), name)
+            for marker, (name, (point, intervals)) in zip(
+                cycle(MARKERS), (marks or {}).items(), strict=False
+            ):
+                height = getattr(point, value)
+                low, high = intervals[value]
+                axis.errorbar(
+                    point.recall,
+                    height,
+                    [[max(height - low, 0)], [max(high - height, 0)]],
+                    marker=marker,
+                    mfc='none',
+                    capsize=3,
+                    ls='',
+                    label=name,
+                )
+            label_axis(axis, title)
+            axis.set_xlabel('recall of videos')
+            # Logarithmic, yet with room for none at all.
+            axis.set_yscale('symlog', linthresh=1)
+            axis.set_ylim(bottom=0)
