@@ -12,6 +12,7 @@ from mmpolar.cli.arguments import read_options
 from mmpolar.cli.requirements import require_training
 from mmpolar.cli.submissions import add_options_argument
 from mmpolar.evaluation.one_pass import GIVEN, VideoReport, davis2016, evaluate, mean_values
+from mmpolar.evaluation.sequence_report import nan_to_none
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.outputs import check_outputs
@@ -57,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_options_argument(parser)
     parser.add_argument('--model', metavar='NAME', help='see "mmpolar models"; or a model folder')
-    parser.add_argument('--threads', type=int, help='threads of the network (default: one a core)')
+    parser.add_argument('--threads', type=int, help='threads of the network (default: 2)')
     parser.add_argument('--out', metavar='FILE', help='JSON file of the values to write')
 
 
@@ -81,10 +82,10 @@ def run(args: argparse.Namespace) -> int:
         content = dict(
             benchmark=args.benchmark,
             given=(args.given or GIVEN[0]) if args.benchmark == 'davis2016' else None,
-            mean=_finite(mean),
-            videos=[asdict(one) | dict(values=_finite(one.values)) for one in reports],
+            mean=mean,
+            videos=[asdict(one) for one in reports],
         )
-        atomic_write(Path(args.out), json.dumps(content, indent=1))
+        atomic_write(Path(args.out), json.dumps(nan_to_none(content), indent=1))
     return 0
 
 
@@ -138,8 +139,3 @@ def print_report(report: VideoReport, columns: Sequence[str]) -> None:
 
 def _width(column: str) -> int:
     return max(9, len(column) + 2)
-
-
-def _finite(values: dict[str, float]) -> dict[str, float | None]:
-    """The values as JSON knows them: null for one that there is not."""
-    return {name: None if math.isnan(value) else value for name, value in values.items()}

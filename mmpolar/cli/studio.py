@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--model', default=DEFAULT_MODEL, help='tracker to label with (default: %(default)s)'
     )
-    parser.add_argument('--threads', type=int, help='threads of the network (default: one a core)')
+    parser.add_argument('--threads', type=int, help='threads of the network (default: 2)')
     served = parser.add_argument_group('the page')
     served.add_argument(
         '--host',

@@ -23,7 +23,7 @@ class Assistant:
     Args:
         project: The project.
         model: Name of the tracker.
-        threads: Threads of the network; by default one a core.
+        threads: Threads of the network; by default two.
 
     Attributes:
         model: Name of the tracker that is used.
