@@ -206,6 +206,8 @@ class RoundChooser:
 
 def _marked(pool: NegativePool, keys: set[str]) -> NDArray[np.bool_]:
     """Whether a negative has one of the keys, (P,)."""
+    if not keys:  # of a pool of a million, a look at each takes a while
+        return np.zeros(len(pool), bool)
     return np.array([key in keys for key in pool.keys], dtype=bool)
 
 
