@@ -10,7 +10,7 @@ from mmpolar.datasets.sequence_files import list_folders, read_names
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
-from mmpolar.structures.vot_region import MaskRegion, parse_region, region_mask
+from mmpolar.structures.vot_region import MaskRegion, Region, parse_region, region_mask
 from mmpolar.utils.image import list_images, read_image_size
 from mmpolar.utils.text_file import find_encoding, read_text
 
@@ -96,6 +96,16 @@ class VOTDataset(BaseBoxDataset):
             return target
         mask = region_mask(region, read_image_size(track.frames[frame]))
         return Target(target.box, mask) if mask.any() else None
+
+    def read_regions(self, track: Track) -> list[Region]:
+        """True region of each frame of a track.
+
+        Raises:
+            OSError: If the file of the regions cannot be read.
+            ValueError: If a line is no region.
+        """
+        lines = read_text(track.extra['region_file']).splitlines()
+        return [parse_region(line) for line in lines if line.strip()]
 
     def get_frame(self, track_id: int, frame: int) -> dict:
         """A frame as in :meth:`BaseTrackDataset.get_frame`, and ``gt_region``."""

@@ -104,3 +104,14 @@ def test_command_prints_and_writes_what_the_packaged_tracker_reaches(data, tmp_p
     report = json.loads(out.read_text())
     assert [video['name'] for video in report['videos']] == ['still', 'moves']
     assert f'{report["mean"]["J"]:.3f}' in lines[-1]
+
+
+def test_values_of_videos_before_a_damaged_one_are_kept(data, tmp_path, capsys):
+    out = tmp_path / 'values.json'
+    (data / 'JPEGImages/480p/moves/00001.jpg').write_bytes(b'no image')
+    words = ['--data', str(data), '--threads', '1', '--out', str(out)]
+    assert main(['eval', 'davis2016', *words]) == 2
+    assert 'moves/00001.jpg' in capsys.readouterr().err
+    report = json.loads(out.read_text())
+    assert [video['name'] for video in report['videos']] == ['still']
+    assert report['mean'] is None

@@ -1,4 +1,4 @@
-"""Benchmarks of one target a video: any object with ``init`` and ``step`` is scored, as is the command."""
+"""Benchmarks of tracks: any object with ``init`` and ``step`` is scored, as is the command."""
 
 import json
 
@@ -9,17 +9,25 @@ from benchmark_folders import (
     corners,
     filled,
     moving_boxes,
+    write_davis,
     write_got10k,
     write_lasot,
     write_otb,
     write_segtrack_v2,
     write_uav123,
+    write_youtube_vos,
 )
 
-from mmpolar.cli.eval import BENCHMARKS
+from mmpolar.cli.eval import BENCHMARKS, VOT
 from mmpolar.cli.main import main
-from mmpolar.evaluation.functional import box_iou
+from mmpolar.evaluation.functional import box_iou, region_similarity
 from mmpolar.evaluation.track_benchmarks import TRACK_BENCHMARKS, evaluate_tracks
+from mmpolar.runtime import OnnxEngine
+from mmpolar.structures.combine_objects import combine_results
+from mmpolar.structures.polar import mask_to_box
+from mmpolar.structures.track_result import TrackResult
+from mmpolar.tracking import SingleTargetTracker, Tracker
+from mmpolar.utils.image import list_images, read_image, read_mask
 
 LENGTH = 5
 
@@ -48,6 +56,39 @@ class Keeps:
 
     def step(self, frame):
         return self.mask
+
+
+class Grows:
+    """Answers with the mask that it was given and so many columns to its right, and with a score."""
+
+    def __init__(self, columns, scores=(1.0,)):
+        self.columns, self.scores, self.targets = columns, list(scores), 0
+
+    def init(self, frame, target):
+        self.mask = target.copy()
+        right = np.flatnonzero(target.any(axis=0))[-1]
+        rows = target.any(axis=1)
+        self.mask[rows, right + 1 : right + 1 + self.columns] = 1
+        self.score = self.scores[self.targets % len(self.scores)]
+        self.targets += 1
+
+    def step(self, frame):
+        return TrackResult(mask_to_box(self.mask), self.score, mask=self.mask)
+
+
+def write_davis2017_folder(root):
+    """Two objects side by side that do not move, each of 10 x 10 pixels."""
+    ids = filled(15, 5, 24, 14, value=2, base=filled(5, 5, 14, 14))
+    return write_davis(root, {'pair': [ids] * 5}, {'2017/val.txt': ['pair']})
+
+
+def write_youtube_vos_folder(root):
+    """An object in all frames, and one that appears in frame 5 at its right."""
+    first = filled(5, 5, 14, 14)
+    both = filled(15, 5, 24, 14, value=2, base=first)
+    masks = {'00000': first, '00005': both, '00010': both}
+    objects = {'pair': {'1': ['00000', '00005', '00010'], '2': ['00005', '00010']}}
+    return write_youtube_vos(root, 'train', {'pair': masks}, objects)
 
 
 def write_otb_folder(root):
@@ -82,7 +123,7 @@ def evaluate(name, tracker, data, **options):
 
 
 def test_command_names_the_same_benchmarks():
-    assert set(BENCHMARKS) == {'davis2016', *TRACK_BENCHMARKS}
+    assert set(BENCHMARKS) - set(VOT) == {'davis2016', *TRACK_BENCHMARKS}
 
 
 @pytest.mark.parametrize('name', WRITERS)
@@ -111,6 +152,69 @@ def test_masks_are_given_where_there_are_some(tmp_path):
     data = write_segtrack_v2(tmp_path, {'frog': [[filled(5, 5, 20, 20)] * 4]})
     _, mean = evaluate('segtrack_v2', Keeps(), data)
     assert mean['J_and_F'] == 1
+
+
+@pytest.mark.parametrize(
+    ('scores', 'expected'),
+    [((0.4, 0.9), (1, 10 / 15)), ((0.9, 0.4), (10 / 15, 5 / 15)), ((1.0,), (10 / 15, 5 / 15))],
+    ids=['the second is sure', 'the first is sure', 'none is surer'],
+)
+def test_a_pixel_goes_to_the_object_with_the_higher_score(tmp_path, scores, expected):
+    """Both answers are 5 columns too wide: the first enters the second, the second the background."""
+    data = write_davis2017_folder(tmp_path)
+    reports, mean = evaluate('davis2017', Grows(5, scores), data)
+    assert [report.name for report in reports] == ['pair-1', 'pair-2']
+    assert [report.values['J_mean'] for report in reports] == pytest.approx(expected)
+    assert mean['J_mean'] == pytest.approx(sum(expected) / 2)
+
+
+def test_packaged_tracker_reaches_what_it_does_with_all_objects_at_once(tmp_path):
+    data = write_davis2017_folder(tmp_path)
+    engine = OnnxEngine(threads=1)
+    reports, _ = evaluate('davis2017', SingleTargetTracker(engine), data)
+    frames = [read_image(path) for path in list_images(data / 'JPEGImages/480p/pair')]
+    ids = read_mask(str(data / 'Annotations/480p/pair/00000.png'))
+    tracker = Tracker(engine)
+    tracker.init(frames[0], [(ids == 1).astype(np.uint8), (ids == 2).astype(np.uint8)])
+    found = [combine_results(tracker.step(frame)) for frame in frames[1:-1]]
+    for number, report in enumerate(reports, start=1):
+        scores = [region_similarity(one == number, ids == number) for one in found]
+        assert report.values['J_mean'] == pytest.approx(np.mean(scores))
+
+
+def test_objects_that_appear_later_are_tracked_from_there(tmp_path):
+    data = write_youtube_vos_folder(tmp_path)
+    reports, _ = evaluate('youtube_vos', Grows(5), data)
+    assert [report.frames for report in reports] == [2, 1]
+    # Where the second is given, its mask is not overruled: the first is right in frame 5, not in frame 10.
+    assert reports[0].values['J_mean'] == pytest.approx((1 + 10 / 15) / 2)
+    assert reports[1].values['J_mean'] == pytest.approx(5 / 15)
+
+
+def test_seen_categories_give_the_mean_of_youtube_vos(tmp_path):
+    data = write_youtube_vos_folder(tmp_path)
+    benchmark = TRACK_BENCHMARKS['youtube_vos']
+    metric = benchmark.metric(seen_categories=['dog'])
+    _, mean = evaluate_tracks(Keeps(), benchmark.read(data), metric)
+    assert mean['J_seen'] == mean['F_seen'] == 1
+    assert np.isnan(mean['J_unseen'])
+
+
+def test_data_without_public_annotation_are_refused(tmp_path):
+    data = write_got10k(tmp_path, dict(test=LENGTH))
+    with pytest.raises(ValueError, match='annotation is withheld'):
+        evaluate('got10k', Moves(speed=1), data, split='test')
+
+
+def test_a_tracker_without_masks_is_refused_where_masks_are_measured(tmp_path):
+    data = write_davis2017_folder(tmp_path)
+
+    class Boxes(Keeps):
+        def step(self, frame):
+            return mask_to_box(self.mask)
+
+    with pytest.raises(ValueError, match='needs a tracker that draws masks'):
+        evaluate('davis2017', Boxes(), data)
 
 
 def test_frames_without_a_target_do_not_count(tmp_path):

@@ -26,7 +26,7 @@ from mmpolar.evaluation.submissions import (
     trajectory_lines,
 )
 from mmpolar.evaluation.vot_runs import Overlap, VOTRun, run_from_anchor, run_with_resets
-from mmpolar.structures.vot_region import Region, parse_region, region_box, result_region
+from mmpolar.structures.vot_region import Region, region_box, result_region
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.file_names import check_path_parts
@@ -155,8 +155,7 @@ def list_jobs(
             leads out of the folder.
     """
     for number, sequence in enumerate(sequences):
-        path = Path(dataset.get_track(number).extra['region_file'])
-        gt_regions = [parse_region(line) for line in path.read_text().splitlines() if line.strip()]
+        gt_regions = dataset.read_regions(dataset.get_track(number))
         for stem, frames in submission.runs(sequence).items():
             check_path_parts(stem, 'a run')
             yield Job(sequence, gt_regions, out / stem, frames)

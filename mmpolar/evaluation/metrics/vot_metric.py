@@ -30,7 +30,8 @@ from mmpolar.registry import METRICS
 from mmpolar.utils.deprecation import renamed_keywords
 
 _PROTOCOLS = ('reset', 'anchor')
-_COLUMNS = dict(
+#: Metrics of each protocol, in the order of the table.
+COLUMNS = dict(
     reset=('accuracy', 'robustness', 'failures', 'failures_per_100', 'reliability', 'eao', 'fps'),
     anchor=('accuracy', 'robustness', 'eao', 'fps'),
 )
@@ -120,7 +121,7 @@ class VOTMetric(GatheredMetric):
                 level=logging.WARNING,
             )
         sequences = [self._sequence(name, samples) for name, samples in runs.items()]
-        means = self._means(list(runs.values())) if runs else {}
+        means = self.average(list(runs.values())) if runs else {}
         means = {name: value for name, value in means.items() if not math.isnan(value)}
         if runs:
             print_log('\n' + format_table(sequences, means), logger='current')
@@ -130,7 +131,7 @@ class VOTMetric(GatheredMetric):
                 self.out_file,
                 sequences,
                 means,
-                _COLUMNS[self.protocol],
+                COLUMNS[self.protocol],
                 protocol=self.protocol,
                 interval=list(self.interval),
                 curve=curve,
@@ -138,18 +139,15 @@ class VOTMetric(GatheredMetric):
             )
         return means
 
-    def _sequence(self, name: str, samples: list[dict]) -> dict[str, Any]:
-        """A row of the report; the EAO makes sense for the whole dataset only."""
-        values = {key: v for key, v in self._means([samples]).items() if key != 'eao'}
-        kept = ('run', 'states', 'overlaps', 'seconds')
-        return dict(
-            video_name=name,
-            n_frames=sum(len(sample['overlaps']) for sample in samples),
-            values=values,
-            runs=[{key: sample.get(key) for key in kept} for sample in samples],
-        )
+    def average(self, sequences: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, float]:
+        """Metrics of all sequences together.
 
-    def _means(self, sequences: list[list[dict]]) -> dict[str, float]:
+        Args:
+            sequences: The runs of each, of ``VOTRun.to_sample``.
+
+        Returns:
+            Metric by name; one that no sequence has is NaN.
+        """
         runs = self._runs(sequences)
         if self.protocol == 'reset':
             scores = vars(reset_scores(runs))
@@ -160,12 +158,25 @@ class VOTMetric(GatheredMetric):
         eao = eao_score(self._curve(sequences), self.interval)
         return scores | dict(eao=eao, fps=mean_of_known(speeds))
 
-    def _curve(self, sequences: list[list[dict]]) -> np.ndarray:
+    def _sequence(self, name: str, samples: list[dict]) -> dict[str, Any]:
+        """A row of the report; the EAO makes sense for the whole dataset only."""
+        values = {key: v for key, v in self.average([samples]).items() if key != 'eao'}
+        kept = ('run', 'states', 'overlaps', 'seconds')
+        return dict(
+            video_name=name,
+            n_frames=sum(len(sample['overlaps']) for sample in samples),
+            values=values,
+            runs=[{key: sample.get(key) for key in kept} for sample in samples],
+        )
+
+    def _curve(self, sequences: Sequence[Sequence[Mapping[str, Any]]]) -> np.ndarray:
         if self.protocol == 'reset':
             return reset_eao_curve(self._runs(sequences))
         return anchor_eao_curve(self._runs(sequences), self.interval[1])
 
-    def _runs(self, sequences: list[list[dict]]) -> list[list[ResetRun | AnchorRun]]:
+    def _runs(
+        self, sequences: Sequence[Sequence[Mapping[str, Any]]]
+    ) -> list[list[ResetRun | AnchorRun]]:
         make = _reset_run if self.protocol == 'reset' else _anchor_run
         return [[make(sample) for sample in samples] for samples in sequences]
 

@@ -1,0 +1,141 @@
+"""VOT's short-term challenges, for any tracker that has ``init`` and ``step``."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mmpolar.datasets import VOTDataset
+from mmpolar.datasets.track import Track
+from mmpolar.evaluation.functional import EAO_INTERVALS, pixel_overlap
+from mmpolar.evaluation.metrics import VOTMetric
+from mmpolar.evaluation.metrics.vot_metric import COLUMNS
+from mmpolar.evaluation.one_pass import OnePassTracker, VideoReport, as_result
+from mmpolar.evaluation.vot_runs import VOTRun, anchor_frames, run_from_anchor, run_with_resets
+from mmpolar.structures.vot_region import MaskRegion, Region, region_box, region_mask, result_region
+from mmpolar.utils.image import read_image, read_image_size
+
+#: Benchmarks by name, each with its year.
+VOT_BENCHMARKS = {f'vot{year}': year for year in EAO_INTERVALS}
+#: First year in which trackers start from anchors instead of after failures.
+_FIRST_ANCHORED = 2020
+#: VOT's speed has reading in it, and stands beside a report's.
+_SPEED = 'fps'
+_OF_ALL_ALONE = ('eao', _SPEED)
+#: File of a sequence that has the anchors.
+_ANCHORS = 'anchor'
+
+
+def columns(year: int) -> tuple[str, ...]:
+    """Names of the values of a sequence in the protocol of a year."""
+    return tuple(name for name in COLUMNS[_protocol(year)] if name not in _OF_ALL_ALONE)
+
+
+def evaluate_vot(
+    tracker: OnePassTracker,
+    dataset: VOTDataset,
+    year: int,
+    region: str | None = None,
+    on_video: Callable[[VideoReport], None] | None = None,
+) -> tuple[list[VideoReport], dict[str, float]]:
+    """Accuracy, robustness and EAO in the protocol of a year.
+
+    Up to 2019 a tracker starts again after a failure, from 2020 on it runs from every anchor to the end or
+    back to the beginning. VOT's toolkit repeats runs of trackers that do not answer the same each time; here
+    each is made once. The target is given by its mask where there is one, else by the upright box around it.
+
+    Args:
+        tracker: The tracker.
+        dataset: The sequences.
+        year: Year of the challenge.
+        region: ``'box'`` or ``'mask'``, what the tracker answers with; None for masks where it gives some.
+        on_video: Called with each report as it is made.
+
+    Returns:
+        The reports of the sequences, and the values of all together. EAO is a value of all alone.
+
+    Raises:
+        ValueError: If the year is unknown, a sequence has no anchor where the year wants some, or the tracker
+            gives something else than results, boxes or masks.
+
+    Example:
+        >>> from mmpolar.apis import init_tracker
+        >>> from mmpolar.datasets import VOTDataset
+        >>> from mmpolar.evaluation.vot_benchmark import evaluate_vot
+        >>> tracker = init_tracker(engine='onnx')
+        >>> _, values = evaluate_vot(tracker, VOTDataset('data/vot2018'), 2018)  # doctest: +SKIP
+    """
+    metric = VOTMetric(_protocol(year), year=year)
+    reports, sequences = [], []
+    for number in range(dataset.num_videos):
+        sequence = _Sequence(dataset, number, tracker, region)
+        sequences.append(sequence.samples(metric.protocol == 'anchor'))
+        found = metric.average(sequences[-1:])
+        values = {name: found[name] for name in columns(year)}
+        name = sequence.track.video_name
+        reports.append(VideoReport(name, values, sequence.steps, sequence.seconds))
+        if on_video is not None:
+            on_video(reports[-1])
+    mean = metric.average(sequences)
+    return reports, {name: mean[name] for name in COLUMNS[metric.protocol] if name != _SPEED}
+
+
+def _protocol(year: int) -> str:
+    return 'anchor' if year >= _FIRST_ANCHORED else 'reset'
+
+
+class _Sequence:
+    """A sequence and the tracker that runs through it.
+
+    Attributes:
+        track: The sequence.
+        steps: Steps of the tracker, of all runs.
+        seconds: Time that they took.
+    """
+
+    def __init__(
+        self, dataset: VOTDataset, number: int, tracker: OnePassTracker, region: str | None
+    ) -> None:
+        self.track: Track = dataset.get_track(number)
+        self.steps, self.seconds = 0, 0.0
+        self._tracker, self._region = tracker, region
+        self._size = read_image_size(self.track.frames[0])
+        self._gt_regions = dataset.read_regions(self.track)
+
+    def samples(self, anchored: bool) -> list[dict[str, Any]]:
+        """The runs of the protocol, as ``VOTMetric`` takes them."""
+        runs = list(self._runs(anchored))
+        name, length = self.track.video_name, len(self.track)
+        return [run.to_sample(name, length, number, len(runs)) for number, run in enumerate(runs)]
+
+    def _runs(self, anchored: bool) -> Iterator[VOTRun]:
+        rest = self._start, self._step, partial(pixel_overlap, size=self._size)
+        if not anchored:
+            yield run_with_resets(self._gt_regions, *rest)
+            return
+        try:
+            orders = anchor_frames(self.track.flags.get(_ANCHORS, np.zeros(len(self.track))))
+        except ValueError as error:
+            raise ValueError(f'sequence "{self.track.video_name}": {error}') from error
+        for frames in orders:
+            yield run_from_anchor(self._gt_regions, frames, *rest)
+
+    def _start(self, frame: int) -> None:
+        gt_region = self._gt_regions[frame]
+        has_mask = isinstance(gt_region, MaskRegion)
+        target = region_mask(gt_region, self._size) if has_mask else region_box(gt_region)
+        self._tracker.init(read_image(self.track.frames[frame]), target)
+
+    def _step(self, frame: int) -> Region:
+        image = read_image(self.track.frames[frame])
+        begin = time.perf_counter()
+        found = self._tracker.step(image)
+        self.seconds += time.perf_counter() - begin
+        self.steps += 1
+        result = as_result(found, image.shape[:2])
+        kind = self._region or ('box' if result.mask is None else 'mask')
+        if kind == 'mask' and result.mask is None:
+            raise ValueError('the tracker gives boxes only: say region box')
+        return result_region(result, kind)
