@@ -22,7 +22,7 @@ from mmpolar.evaluation.functional import mean_of_known, region_similarity
 from mmpolar.studio.assistant import Assistant
 from mmpolar.studio.jobs import JobState
 from mmpolar.studio.project import Project
-from mmpolar.studio.store import ABSENT, MASK, Clip, Label
+from mmpolar.studio.store import ABSENT, MASK, Clip
 from mmpolar.studio.tracking_plan import plan_runs
 from mmpolar.utils.image import list_images, read_image, read_mask
 from mmpolar.utils.progress import progress_bar
@@ -165,8 +165,11 @@ class SimulatedUser:
         """Label a frame with its true mask, or as absent."""
         mask = self.gt_masks[frame]
         kind = MASK if mask.any() else ABSENT
-        label = Label(0, self.target, frame, kind, True, None, None, None)
-        file = self.project.save_mask(self.clip, label, mask, True) if mask.any() else None
+        file = (
+            self.project.save_mask(self.clip, self.target, frame, mask, True)
+            if mask.any()
+            else None
+        )
         self.project.store.put_hand(self.target, [frame], kind, file, 0, 'mark')
 
     def track(self) -> None:

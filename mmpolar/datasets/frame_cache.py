@@ -20,11 +20,6 @@ from mmpolar.utils.text_file import TextFileError, read_json
 from mmpolar.utils.video import VideoReadError, count_frames, iter_timed_frames
 from mmpolar.utils.video_container import promises_frames
 
-#: Endings of video files, in lower case.
-VIDEO_SUFFIXES = (
-    *('.3gp', '.asf', '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg'),
-    *('.mts', '.ogv', '.ts', '.webm', '.wmv'),
-)
 _INDEX, _RECORD = 'index.json', 'frames.json'
 #: A frame that comes this little before its time, in seconds, is taken: clocks are rounded.
 _ROUNDING = 1e-3

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
-from mmpolar.datasets.frame_cache import VIDEO_SUFFIXES, FrameCache, FrameSampling
+from mmpolar.datasets.frame_cache import FrameCache, FrameSampling
 from mmpolar.datasets.image_folder_dataset import ImageFolderDataset
 from mmpolar.registry import DATASETS
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.progress import progress_bar
+from mmpolar.utils.video import VIDEO_SUFFIXES
 
 #: Folder below ``data_root`` where frames are kept by default.
 CACHE_FOLDER = '.mmpolar_frames'

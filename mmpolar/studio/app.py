@@ -24,17 +24,18 @@ from mmpolar.studio.exports import WRITERS, complete_frames, export
 from mmpolar.studio.frame_source import FrameSource
 from mmpolar.studio.guard import Guard
 from mmpolar.studio.jobs import BusyError, Jobs, JobState
-from mmpolar.studio.project import VIDEO_SUFFIXES, Project
+from mmpolar.studio.project import Project
 from mmpolar.studio.reviews import Reviews
-from mmpolar.studio.store import KINDS, MASK, NONE, ConflictError, Label
+from mmpolar.studio.store import KINDS, MASK, NONE, ConflictError
 from mmpolar.studio.tracking_plan import DIRECTIONS, plan_runs
 from mmpolar.studio.training import Training
 from mmpolar.utils.atomic_write import atomic_path
+from mmpolar.utils.video import VIDEO_SUFFIXES
 
 _STATIC = Path(__file__).parent / 'static'
 #: Bytes of a request but for an upload: run lengths of the most ragged mask have fewer.
 _MAX_BODY = 8 * 2**20
-_MAX_NAME = 60
+_MAX_NAME, _MAX_FILE_NAME = 60, 255
 _REVIEW_POLICY = (
     "default-src 'self'; img-src data:; style-src 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -48,6 +49,7 @@ _STATUS = {
     FileNotFoundError: 404,
     KeyError: 404,
     IndexError: 404,
+    OverflowError: 404,  # a number that the database cannot have
     ValueError: 400,
     TypeError: 400,
 }
@@ -170,7 +172,7 @@ class Studio:
 
     def open_clip(self, request: Request, body: Body) -> Any:
         """Open a clip by its name."""
-        return self.project.open_clip(_text(body, 'name'))._asdict()
+        return self.project.open_clip(_text(body, 'name', _MAX_FILE_NAME))._asdict()
 
     def show_clip(self, request: Request) -> Any:
         """Targets and labels of a clip; of the labels those after the revision ``since``."""
@@ -225,11 +227,10 @@ class Studio:
         kind = body.get('kind', MASK)
         if kind not in KINDS or (kind == MASK and last > first):
             raise ValueError(f'a label is one of {", ".join(KINDS)}, a mask of one frame')
-        mask = self._read_mask(body, clip, first) if kind == MASK else None
         file = None
-        if mask is not None:
-            label = Label(0, target.id, first, kind, True, None, None, None)
-            file = self.project.save_mask(clip, label, mask, flush=True)
+        if kind == MASK:
+            mask = self._read_mask(body, clip, first)
+            file = self.project.save_mask(clip, target.id, first, mask, flush=True)
         frames, what = range(first, last + 1), f'{kind} in frame {first}'
         seen = _number(body, 'seen', 0)
         label = self.store.put_hand(target.id, frames, kind, file, seen, what)
@@ -265,14 +266,14 @@ class Studio:
 
     def use_model(self, request: Request, body: Body) -> Any:
         """Take another tracker."""
-        self.assistant.use(_text(body, 'name'))
+        self.assistant.use(_text(body, 'name', _MAX_FILE_NAME))
 
     def export(self, request: Request, body: Body) -> Any:
         """Write a dataset into the project's folder ``exports``."""
         kind = _text(body, 'kind')
         if kind not in WRITERS:
             raise ValueError(f'there is no export {kind}')
-        out = self.project.own / 'exports' / kind
+        out = self.project.own_path('exports', kind)
         self.jobs.start('export', lambda state: asdict(export(self.project, kind, out, (), state)))
 
     def compare(self, request: Request, body: Body) -> Any:
@@ -406,11 +407,11 @@ def _explain(request: Request, error: Exception) -> Response:
     return JSONResponse(dict(error=' '.join(str(text).split()) or type(error).__name__), status)
 
 
-def _text(body: Body, key: str) -> str:
+def _text(body: Body, key: str, longest: int = _MAX_NAME) -> str:
     value = body.get(key)
-    if not isinstance(value, str) or not value.strip() or len(value) > _MAX_NAME or '\n' in value:
+    if not isinstance(value, str) or not value.strip() or len(value) > longest or '\n' in value:
         raise ValueError(
-            f'{key} must be a text of 1 to {_MAX_NAME} characters, got {str(value)[:80]!r}'
+            f'{key} must be a text of 1 to {longest} characters, got {str(value)[:80]!r}'
         )
     return value.strip()
 

@@ -125,13 +125,11 @@ class Assistant:
         return count
 
     def _label(self, clip: Clip, run: TrackRun, number: int, result: TrackResult) -> Label:
-        found = not result.lost and bool(result.mask.any())
-        kind, target = MASK if found else LOST, run.anchor.target
-        label = Label(0, target, number, kind, False, None, float(result.score), run.anchor.mark)
-        if not found:
-            return label
-        file = self.project.save_mask(clip, label, result.mask, flush=False)
-        return Label(**{**label.__dict__, 'mask': file})
+        kind, file, target = LOST, None, run.anchor.target
+        if not result.lost and result.mask.any():
+            kind = MASK
+            file = self.project.save_mask(clip, target, number, result.mask, flush=False)
+        return Label(0, target, number, kind, False, file, float(result.score), run.anchor.mark)
 
 
 def follow(

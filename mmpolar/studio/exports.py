@@ -78,7 +78,8 @@ def export(
     Args:
         project: The project.
         kind: A key of :data:`WRITERS`.
-        out: Folder to write to. DAVIS's is added to, any other must be new, empty or of an earlier export.
+        out: Folder to write to. DAVIS's is added to, unless it lies in the project's own folder; any other
+            must be new, empty or of an earlier export, which is replaced.
         clips: Names of the clips; by default all with labels.
         state: Takes the progress.
 
@@ -115,7 +116,7 @@ def export(
             for clip in chosen
             if numbers[clip]
         )
-        if kind == 'davis':
+        if kind == 'davis' and project.own not in out.parents:
             _write_davis(frames, out)
         else:
             with atomic_path(out, flush=False) as unfinished:

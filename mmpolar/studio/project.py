@@ -17,10 +17,10 @@ from mmpolar.studio.store import MASK, Clip, Label, Store
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.file_names import check_file_name
 from mmpolar.utils.image import list_images, read_mask
+from mmpolar.utils.video import VIDEO_SUFFIXES
 
 #: Folder in the project that holds everything the studio writes.
 OWN_FOLDER = 'mmpolar-studio'
-VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 #: Clips whose frames are kept open at once.
 _OPEN_CLIPS = 2
 #: A mask may be that long on the disk before another process has named it in the database.
@@ -53,10 +53,8 @@ class Project:
                 f'there is no folder {folder}; make it and put your videos there'
             )
         self.own = self.folder / OWN_FOLDER
-        if self.own.is_symlink():
-            raise ValueError(f'{self.own} leads elsewhere; a project is a real folder')
-        self.own.mkdir(exist_ok=True)
-        self.store = Store(self.own / 'project.db')
+        self.inside(OWN_FOLDER).mkdir(exist_ok=True)
+        self.store = Store(self.own_path('project.db'))
         self._lock = threading.Lock()
         self._open: OrderedDict[int, FrameSource] = OrderedDict()
 
@@ -77,6 +75,17 @@ class Project:
             raise ValueError(
                 f'{"/".join(parts)} leads out of the project; copy it into {self.folder}'
             )
+        return path
+
+    def own_path(self, *parts: str) -> Path:
+        """A path in the studio's own folder.
+
+        Raises:
+            ValueError: If it leads out, by its name or by a link.
+        """
+        path = self.own.joinpath(*parts)
+        if self.own not in path.resolve().parents:
+            raise ValueError(f'{path} leads out of the project')
         return path
 
     def clip_names(self) -> list[str]:
@@ -103,6 +112,8 @@ class Project:
             raise FileNotFoundError(
                 f'there is no video or folder of images {name} in {self.folder}'
             )
+        for image in list_images(path):
+            self.inside(name, os.path.basename(image))
         source = FrameSource(path)
         clip = self.store.add_clip(name, len(source), source.size)
         self._keep_open(clip.id, source)
@@ -121,28 +132,29 @@ class Project:
         self.open_clip(self.store.clip(clip).name)
         return self._open[clip]
 
-    def save_mask(self, clip: Clip, label: Label, mask: NDArray, flush: bool) -> str:
+    def save_mask(self, clip: Clip, target: int, frame: int, mask: NDArray, flush: bool) -> str:
         """Write the mask of a label that is to come; gives its file, for the label.
 
         An earlier file stays, so that the database never names one that is half written.
 
         Args:
             clip: The clip.
-            label: The label: its target and frame name the file.
+            target: Number of the target.
+            frame: Index of the frame.
             mask: (H, W), not zero inside.
             flush: Whether it survives a power failure at once.
         """
         _, encoded = cv2.imencode('.png', (mask != 0).astype(np.uint8) * 255)
-        name = f'{label.frame:06d}-{os.urandom(4).hex()}.png'
-        path = Path('masks', f'{clip.id}-{clip.name}', str(label.target), name)
-        atomic_write(self.own / path, encoded.tobytes(), flush=flush)
-        return path.as_posix()
+        name = f'{frame:06d}-{os.urandom(4).hex()}.png'
+        path = self.own_path('masks', f'{clip.id}-{clip.name}', str(target), name)
+        atomic_write(path, encoded.tobytes(), flush=flush)
+        return path.relative_to(self.own).as_posix()
 
     def mask(self, clip: Clip, label: Label | None) -> NDArray[np.uint8]:
         """The mask of a label, (H, W) of 0 and 1, empty without one."""
         if label is None or label.kind != MASK:
             return np.zeros((clip.height, clip.width), np.uint8)
-        return (read_mask(self.own / label.mask) != 0).astype(np.uint8)
+        return (read_mask(self.own_path(label.mask)) != 0).astype(np.uint8)
 
     def remove_unused_masks(self) -> int:
         """Remove masks that no label names, as a killed process leaves them; gives their number."""
@@ -169,7 +181,7 @@ class Project:
         """
         if name not in self.models():
             raise KeyError(f'there is no tracker {name}; there are {", ".join(self.models())}')
-        own = self.own / 'models' / name
+        own = self.own_path('models', name)
         return own if own.is_dir() else name
 
     def _keep_open(self, clip: int, source: FrameSource) -> None:

@@ -182,7 +182,7 @@ class Training:
         )
 
     def _folder(self, name: str) -> Path:
-        return self.project.own / 'training' / check_file_name(name, 'a training')
+        return self.project.own_path('training', check_file_name(name, 'a training'))
 
     def _refuse_second(self) -> None:
         for name in self.names():

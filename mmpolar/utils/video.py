@@ -38,6 +38,11 @@ class RawVideo:
 Source = str | os.PathLike | int | RawVideo
 #: A frame, and when it is shown: seconds from the first one, None where the source does not say.
 TimedFrame = tuple[np.ndarray, float | None]
+#: Endings of video files, in lower case.
+VIDEO_SUFFIXES = (
+    *('.3gp', '.asf', '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg'),
+    *('.mts', '.ogv', '.ts', '.webm', '.wmv'),
+)
 _ADDRESS = re.compile(r'[a-z][a-z0-9+.-]+://', re.IGNORECASE)
 
 

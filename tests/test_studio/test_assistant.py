@@ -8,7 +8,7 @@ from mmpolar.evaluation.functional import region_similarity
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.studio.assistant import Assistant
 from mmpolar.studio.jobs import Jobs, JobState, JobStoppedError
-from mmpolar.studio.store import ABSENT, MASK, Label
+from mmpolar.studio.store import ABSENT, MASK
 from mmpolar.studio.tracking_plan import plan_runs
 
 
@@ -18,8 +18,7 @@ def assistant(project):
 
 
 def mark(project, clip, target, frame):
-    label = Label(0, target, frame, MASK, True, None, None, None)
-    file = project.save_mask(clip, label, SCENE.render(frame)[1], False)
+    file = project.save_mask(clip, target, frame, SCENE.render(frame)[1], False)
     return project.store.put_hand(target, [frame], MASK, file, 0, 'mark')
 
 

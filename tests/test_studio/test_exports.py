@@ -13,7 +13,7 @@ from mmpolar.cli.main import main
 from mmpolar.datasets import DavisDataset
 from mmpolar.structures.result_formats import from_mot
 from mmpolar.studio.exports import export, mask_to_polygon
-from mmpolar.studio.store import ABSENT, LOST, MASK, Label
+from mmpolar.studio.store import ABSENT, LOST, MASK
 from mmpolar.utils.image import read_image, read_mask
 
 SIZE = (120, 160)
@@ -60,8 +60,7 @@ def labelled(project):
 
 
 def put(project, clip, target, frame, kind, mask):
-    label = Label(0, target, frame, kind, True, None, None, None)
-    file = project.save_mask(clip, label, mask, True) if kind == MASK else None
+    file = project.save_mask(clip, target, frame, mask, True) if kind == MASK else None
     project.store.put_hand(target, [frame], kind, file, 0, 'label')
 
 

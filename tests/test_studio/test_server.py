@@ -58,7 +58,8 @@ def test_hostile_requests_are_refused(folder, serve):
     for body in ({'runs': [10**12]}, {'runs': [0, -1]}, {'runs': 'x'}, {'box': [1, 2]}, {},
                  {'point': [1e9, 0]}, {'kind': 'x'}, {'runs': [1, 5], 'until': 5}):  # fmt: skip
         assert server.ask(f'api/targets/{target}/label', body | dict(frame=0))[0] == 400, body
-    for path in (f'api/clips/{clip}/frames/999', 'api/clips/77/frames/0', 'api/labels/1'):
+    for path in (f'api/clips/{clip}/frames/999', 'api/clips/77/frames/0', 'api/labels/1',
+                 f'api/clips/{10**30}'):  # fmt: skip
         assert server.ask(path)[0] == 404, path
     assert server.ask('api/model', dict(name='../../model'))[0] == 404
     assert server.ask('api/trainings/start', dict(name='../x'))[0] in (400, 404)
@@ -106,6 +107,12 @@ def test_an_upload_becomes_a_clip(folder, server):
     assert server.ask('api/upload?name=bus.mp4', content)[0] == 200
     assert (folder / 'bus.mp4').read_bytes() == content
     assert server.ask('api/open', dict(name='bus.mp4'))[1]['frames'] == len(SCENE)
+
+
+def test_a_video_may_have_a_long_name(folder, server):
+    name = f'{"long" * 50}.mp4'
+    shutil.copy(folder / 'car.mp4', folder / name)
+    assert server.ask('api/open', dict(name=name))[1]['name'] == name
 
 
 def test_a_kill_in_the_middle_loses_nothing_that_was_answered(folder, serve):

@@ -1,6 +1,7 @@
 """Training on a project's labels: the config, the process, and the tracker that comes of it."""
 
 import json
+import shutil
 import time
 
 import pytest
@@ -8,7 +9,7 @@ from browser import open_page
 from studio_server import SCENE, TINY
 
 from mmpolar.registry import DATASETS
-from mmpolar.studio.store import MASK, Label
+from mmpolar.studio.store import MASK
 from mmpolar.studio.training import Training
 from mmpolar.utils.shared_values import load_config
 
@@ -16,13 +17,12 @@ from mmpolar.utils.shared_values import load_config
 PATIENCE = 600_000
 
 
-def label_all(project):
+def label_all(project, name='car.mp4'):
     """The true masks of the scene as a person's labels."""
-    clip = project.open_clip('car.mp4')
+    clip = project.open_clip(name)
     target = project.store.add_target(clip.id, 'car', '#ff8800').id
     for frame in range(len(SCENE)):
-        label = Label(0, target, frame, MASK, True, None, None, None)
-        file = project.save_mask(clip, label, SCENE.render(frame)[1], False)
+        file = project.save_mask(clip, target, frame, SCENE.render(frame)[1], False)
         project.store.put_hand(target, [frame], MASK, file, 0, 'label')
 
 
@@ -37,6 +37,17 @@ def test_the_config_reads_the_labels(project):
     pairs = DATASETS.build(cfg.train_dataloader.dataset)
     assert len(pairs) == 8
     assert pairs[0]['inputs']['search_img'].shape == (1, 3, 255, 255)
+
+
+def test_a_clip_that_is_no_longer_chosen_is_not_trained_on(project):
+    shutil.copy(project.folder / 'car.mp4', project.folder / 'bus.mp4')
+    for name in ('car.mp4', 'bus.mp4'):
+        label_all(project, name)
+    training = Training(project)
+    for clips in (['car.mp4', 'bus.mp4'], ['car.mp4']):
+        training.prepare('mine', clips, epochs=1, pairs=8, batch_size=4)
+    names = project.own / 'training/mine/data/ImageSets/2017/train.txt'
+    assert names.read_text().split() == ['car']
 
 
 def test_names_that_are_taken_or_lead_elsewhere_are_refused(project):
