@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mmpolar.evaluation.functional import boundary_f, mean_of_known, region_similarity
+from mmpolar.evaluation.functional import (
+    boundary_f,
+    box_iou,
+    mean_of_known,
+    region_similarity,
+)
+from mmpolar.structures.polar import mask_to_box
 from mmpolar.studio.assistant import Assistant, follow
 from mmpolar.studio.jobs import JobState
 from mmpolar.studio.project import Project, anchors
@@ -28,7 +34,8 @@ def compare(
 
     Returns:
         For each clip and tracker the means over the labelled frames after the first: ``J`` and ``F`` of all
-        of them, ``J_hand`` of those that a person has marked, and how many frames these are; None without.
+        of them, ``box`` (IoU) of those with a mask, ``J_hand`` of those that a person has marked, and how
+        many frames these are; None without.
     """
     known = [clip for clip in project.store.clips() if clip.name in clips]
     tracks = [(clip, found) for clip in known for found in _tracks(project, clip)]
@@ -43,14 +50,16 @@ def compare(
                 if of_clip is clip
                 for score in _score(project, clip, labels, engine, state)
             ]
-            hand = [j for j, _, by_hand in scores if by_hand]
+            hand = [j for j, _, _, by_hand in scores if by_hand]
+            boxes = [iou for _, _, iou, _ in scores if iou is not None]
             rows.append(
                 dict(
                     clip=clip.name,
                     model=model,
                     frames=len(scores),
-                    J=_mean([j for j, _, _ in scores]),
-                    F=_mean([f for _, f, _ in scores]),
+                    J=_mean([j for j, *_ in scores]),
+                    F=_mean([f for _, f, *_ in scores]),
+                    box=_mean(boxes),
                     hand_frames=len(hand),
                     J_hand=_mean(hand),
                 )
@@ -72,7 +81,7 @@ def _tracks(project: Project, clip: Clip) -> list[dict[int, Label]]:
 
 
 def _score(project, clip, labels, engine, state):
-    """J, F and whether a person has marked it, of each labelled frame after the first."""
+    """J, F, IoU of the box, and whether a person has marked it, of each labelled frame after the first."""
     source, numbers = project.frames(clip.id), range(min(labels), max(labels) + 1)
     target = project.mask(clip, labels[numbers[0]])
     results = follow(engine, (source.read(number) for number in numbers), target)
@@ -82,7 +91,10 @@ def _score(project, clip, labels, engine, state):
         if number > numbers[0]:
             mask = project.mask(clip, labels[number])
             j, f = region_similarity(result.mask, mask), boundary_f(result.mask, mask)
-            yield j, f, labels[number].hand
+            iou = (
+                float(box_iou(result.box[None], mask_to_box(mask)[None])[0]) if mask.any() else None
+            )
+            yield j, f, iou, labels[number].hand
         state.step(number)
 
 

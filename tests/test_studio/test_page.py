@@ -66,7 +66,7 @@ def test_from_a_video_without_labels_to_a_dataset(page, tmp_path, serve):
     (tmp_path / 'videos').mkdir()
     write_video(tmp_path / 'car.mp4')
     page.goto(serve(tmp_path / 'videos').address)
-    expect_text(page, 'message', 'There is no video yet')
+    expect_text(page, 'hint', 'No video yet')
     page.set_input_files('#upload', tmp_path / 'car.mp4')
     expect_text(page, 'hint', 'Mark target 1: draw a box around it')
 
@@ -99,7 +99,7 @@ def test_from_a_video_without_labels_to_a_dataset(page, tmp_path, serve):
     expect_text(page, 'hint', 'target 2 is marked as absent')
 
     page.click('#export')
-    expect_text(page, 'exported', '12 frames of 1 clips are in')
+    expect_text(page, 'exported', '12 frames of 1 clip are in')
     folder = tmp_path / 'videos/mmpolar-studio/exports/davis/Annotations/480p/car'
     ids = [read_mask(path) for path in sorted(folder.iterdir())]
     assert np.mean([region_similarity(i == 1, m) for i, m in zip(ids, gt, strict=True)]) > 0.75

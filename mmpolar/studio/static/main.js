@@ -75,6 +75,8 @@ async function refreshProject() {
   }));
   const complete = project.clips.reduce((sum, clip) => sum + clip.complete, 0);
   $('complete').textContent = `${complete} frame${complete === 1 ? '' : 's'}`;
+  document.body.classList.toggle('empty', !state.clip);
+  if (!project.clips.length) $('hint').textContent = 'No video yet: press “Add a video”, or copy videos and folders of images into the folder above and load the page again';
   panels.show();
 }
 
@@ -140,13 +142,18 @@ function showJob() {
   state.ended ??= job && !running ? job.number : 0;
   if (job && !running && job.number > state.ended) {
     state.ended = job.number;
-    say(job.error ? `${job.kind} failed: ${job.error}` : `${job.kind} has ended`, Boolean(job.error));
+    say(job.error ? `${job.kind} failed: ${job.error}` : `${job.kind} has ended${job.kind === 'track' ? shownLost() : ''}`, Boolean(job.error));
     panels.take(job);
     act(refreshProject);
   }
   for (const id of ['track', 'forward', 'backward', 'export', 'compare']) $(id).disabled = running;
   $('undo').disabled = !state.undo || running;
   $('undo').title = state.undo ? `take back: ${state.undo[1]} (Ctrl+Z)` : 'nothing to take back';
+}
+
+function shownLost() {
+  const lost = lostFrames().length;
+  return lost ? `: ${chosen().name} is lost in ${lost} frame${lost === 1 ? '' : 's'}, G goes to the next one` : ': look through the frames, and correct where it errs';
 }
 
 function showTargets() {
@@ -276,7 +283,7 @@ async function mark(what, take = () => {}) {
     const seen = known?.hand ? known.revision : 0;
     const { revision } = await post(`targets/${target.id}/label`, { ...what, frame, seen });
     take(revision);
-    say(`frame ${frame} is labelled: press T to track on`);
+    say(what.kind ? `frame ${frame} is marked` : `frame ${frame} is labelled: press T to track on`);
   });
 }
 
@@ -418,6 +425,5 @@ chooseTool('box');
 await act(async () => {
   await refreshProject();
   if (state.project.clips.length) await open(state.project.clips[0].name);
-  else say('There is no video yet: add one, or copy some into the folder');
 });
 poll();

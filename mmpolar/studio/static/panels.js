@@ -68,7 +68,7 @@ export class Panels {
   take(job) {
     if (job.kind === 'export' && job.result) {
       const { out, frames, clips, left_out: leftOut } = job.result;
-      $('exported').replaceChildren(`${frames} frames of ${clips.length} clips are in`, element('code', out));
+      $('exported').replaceChildren(`${frames} frames of ${clips.length} clip${clips.length === 1 ? '' : 's'} are in`, element('code', out));
       if (leftOut) $('exported').append(element('small', `left out: ${leftOut} frames in which a target is lost or has no label`));
       if (out.endsWith('davis')) {
         $('exported').append(element('small', 'to look for mistakes (needs PyTorch):'),
@@ -121,11 +121,17 @@ export class Panels {
   showComparison(rows) {
     const table = document.createElement('table');
     for (const clip of new Set(rows.map((row) => row.clip))) {
+      const name = element('th', clip);
+      name.colSpan = 5;
+      table.insertRow().append(name);
       const head = table.insertRow();
-      for (const title of [clip, 'J', 'F', 'J by hand', 'frames (by hand)']) head.append(element('th', title));
+      for (const title of ['J', 'F', 'box', 'J by hand', 'frames (by hand)']) head.append(element('th', title));
       for (const row of rows.filter((one) => one.clip === clip)) {
+        const model = table.insertRow().insertCell();
+        model.append(row.model);
+        model.colSpan = 5;
         const line = table.insertRow();
-        for (const cell of [row.model, shownNumber(row.J), shownNumber(row.F), shownNumber(row.J_hand),
+        for (const cell of [shownNumber(row.J), shownNumber(row.F), shownNumber(row.box), shownNumber(row.J_hand),
           `${row.frames} (${row.hand_frames})`]) line.insertCell().textContent = cell;
       }
     }
