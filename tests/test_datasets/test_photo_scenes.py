@@ -97,3 +97,14 @@ def test_written_scene_is_a_sequence_of_davis(scenes, tmp_path):
     mask = dataset.load_target(0, 5).mask
     np.testing.assert_array_equal(mask, scenes[name].render(5)[1])
     assert not list(tmp_path.glob('.partial*'))
+
+
+def test_another_take_has_the_same_things_and_other_motion():
+    first, other = (photo_scene('flower-on-grass', FRAMES, take=take) for take in (0, 1))
+    np.testing.assert_array_equal(first.camera.canvas, other.camera.canvas)
+    np.testing.assert_array_equal(
+        first.sprites[0].layers[0].texture, other.sprites[0].layers[0].texture
+    )
+    assert not np.allclose(first.sprites[0].centre, other.sprites[0].centre)
+    again = photo_scene('flower-on-grass', FRAMES, take=1)
+    np.testing.assert_array_equal(other.sprites[0].centre, again.sprites[0].centre)

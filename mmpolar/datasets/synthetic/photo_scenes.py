@@ -29,13 +29,16 @@ _SHUTTER = 0.4
 _NOISE = 2.0
 
 
-def photo_scene(name: str, frames: int = 48, size: tuple[int, int] = (480, 360)) -> Scene:
+def photo_scene(
+    name: str, frames: int = 48, size: tuple[int, int] = (480, 360), take: int = 0
+) -> Scene:
     """A scene of :data:`PHOTO_SCENES`, always the same one.
 
     Args:
         name: Its name.
         frames: Number of frames, at least 2.
         size: Width and height of the frames, pixels.
+        take: Another number gives other motion and light, of the same target over the same background.
 
     Raises:
         ValueError: If there is no such scene.
@@ -43,7 +46,7 @@ def photo_scene(name: str, frames: int = 48, size: tuple[int, int] = (480, 360))
     """
     if name not in PHOTO_SCENES:
         raise ValueError(f'there is no scene {name!r}; there are {", ".join(PHOTO_SCENES)}')
-    rng = np.random.default_rng([*name.encode()])
+    rng = np.random.default_rng([*name.encode(), *([take] if take else [])])
     return PHOTO_SCENES[name](rng, frames, size)
 
 
