@@ -4,12 +4,13 @@ import csv
 import json
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from itertools import count
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 import torch
 from analysis_tools import FOLDER, load_tool
@@ -61,14 +62,12 @@ def objective(tool, project, dataset):
 
 
 def make_objective(project, dataset):
-    from mmpolar.cli.tuning.decoded_frames import DecodedFrames
     from mmpolar.cli.tuning.objective import Objective
     from mmpolar.cli.tuning.search_space import parse_ranges
 
     config, weights = Config.fromfile(str(project[0])), str(project[1])
     ranges = parse_ranges(['lr', 'penalty_k'], TrackParams())
-    frames = DecodedFrames(dataset)
-    return Objective(config, weights, 'cpu', frames, OPEMetric(), 'success', ranges)
+    return Objective(config, weights, 'cpu', dataset, OPEMetric(), 'success', ranges)
 
 
 # The search space
@@ -133,31 +132,6 @@ def test_option_of_the_best_values_sets_them_exactly(tool):
     assert {key: cfg.model.test_cfg[key] for key in values} == values
 
 
-# The videos
-
-
-@pytest.mark.parametrize('budget', [0, 30_000, 10**9])
-def test_decoded_frames_are_those_of_the_files(tool, dataset, tmp_path, budget):
-    from mmpolar.cli.tuning.decoded_frames import DecodedFrames
-
-    data = DecodedFrames(dataset, max_frames=2)
-    share = data.decode(tmp_path, budget, progress=False)
-    # A frame has 96 * 72 * 4 bytes with its mask.
-    assert share == min(1, budget // 27_648 / 4)
-    assert (tmp_path / 'frames.raw').stat().st_size <= budget
-    assert (data.length(1), data.num_frames) == (2, 4)
-    for track in (0, 1):
-        paths = dataset.get_track(track).frames
-        for frame in range(2):
-            image, target = data.get(track, frame)
-            np.testing.assert_array_equal(image, cv2.imread(paths[frame]))
-            expected = dataset.load_target(track, frame)
-            assert (target is None) == (expected is None)
-            if target is not None:
-                np.testing.assert_array_equal(target.box, expected.box)
-                np.testing.assert_array_equal(target.mask, expected.mask)
-
-
 # The objective
 
 
@@ -180,6 +154,21 @@ def test_value_is_that_of_a_test(objective, project, dataset):
     expected = evaluator.evaluate(0)['ope/success']
     assert objective.score(values) == pytest.approx(expected, abs=1e-6)
     assert objective.score(dict(lr=0.4, window_influence=0.0)) != pytest.approx(expected, abs=1e-6)
+
+
+def test_each_thread_has_a_tracker_of_its_own(objective):
+    """Trackers that were shared would find the target of the other thread's video."""
+    values = [dict(lr=0.4, window_influence=one) for one in (0.0, 0.9)]
+    expected = [objective.score(one) for one in values]
+    assert expected[0] != expected[1]
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(objective.score, values * 3)) == expected * 3
+
+
+def test_frames_after_the_wanted_ones_are_not_tracked(objective):
+    objective.max_frames = 2
+    assert [objective.length(track) for track in (0, 1)] == [2, 2]
+    assert [len(list(objective._follow(track))) for track in (0, 1)] == [2, 2]
 
 
 def test_value_so_far_is_reported_after_each_video(objective):
@@ -405,8 +394,8 @@ def test_metrics_are_found_by_name_with_or_without_prefix(tool, project):
 
 
 @pytest.mark.slow
-def test_processes_share_a_study(project, tmp_path):
-    """As a program: several processes, more trials than processes, and none too many."""
+def test_threads_share_a_study(project, tmp_path):
+    """As a program: several threads, more trials than threads, and none too many."""
     command = [sys.executable, str(FOLDER / 'tune_tracker.py'), *map(str, project)]
     command += ['--work-dir', str(tmp_path), '--storage', str(tmp_path / 'study.db')]
     done = subprocess.run(
@@ -419,12 +408,35 @@ def test_processes_share_a_study(project, tmp_path):
     assert len(read_trials(tmp_path)) == 7
 
 
-@pytest.mark.slow
-def test_processes_that_fail_are_told(tool, project, dataset, tmp_path):
-    from mmpolar.cli.tuning.study import open_study, run_trials
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_trial_that_fails_is_told_and_ends_the_others(tool, workers):
+    import optuna
 
-    # Seeds end at 2 ** 32 - 1: the first process still has one.
-    opener = partial(open_study, str(tmp_path / 'study.journal'), 'broken', 2, 2**32 - 1)
-    with pytest.raises(RuntimeError, match='a process failed'):
-        run_trials(make_objective(project, dataset), opener, 2, 2)
-    assert len(opener(0).trials) == 1
+    from mmpolar.cli.tuning.study import run_trials
+
+    def fail(trial):
+        raise ValueError('no space left')
+
+    study = optuna.create_study()
+    with pytest.raises(ValueError, match='no space left'):
+        run_trials(study, fail, 6, workers)
+    assert len(study.trials) <= workers
+
+
+def test_a_stop_ends_the_other_threads_after_their_trials(tool):
+    import optuna
+
+    from mmpolar.cli.tuning.study import run_trials
+
+    numbers = count()
+
+    def stop_the_first(trial):
+        if next(numbers) == 0:
+            raise KeyboardInterrupt
+        time.sleep(0.05)
+        return 0.0
+
+    study = optuna.create_study()
+    with pytest.raises(KeyboardInterrupt):
+        run_trials(study, stop_the_first, 40, 2)
+    assert len(study.trials) < 10

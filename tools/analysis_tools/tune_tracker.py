@@ -1,8 +1,7 @@
 """Tune the parameters of tracking on validation videos. See ``--help``."""
 
 import argparse
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from mmpolar.cli.arguments import add_device_argument
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import add_config_arguments, build_dataset, read_plain_config, tool_parser
 from mmpolar.cli.tables import text_table, write_csv, write_json
-from mmpolar.cli.tuning.decoded_frames import DecodedFrames
 from mmpolar.cli.tuning.objective import Objective
 from mmpolar.cli.tuning.plots import plot_study
 from mmpolar.cli.tuning.search_space import Range, cfg_options, default_ranges, parse_ranges
@@ -32,10 +30,8 @@ from mmpolar.cli.tuning.study import (
 from mmpolar.evaluation.metrics import SequenceMetric
 from mmpolar.registry import METRICS
 from mmpolar.runtime.model_folder import file_sha256
-from mmpolar.utils.atomic_write import scratch_folder
+from mmpolar.utils.deprecation import warn_deprecated
 from mmpolar.utils.progress import progress_bar
-
-_GIB = 2**30
 
 DESCRIPTION = """\
 Tune the parameters of tracking on validation videos, with Optuna. The network stays as it is.
@@ -75,6 +71,22 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    if min(args.trials, args.workers) < 1 or args.max_frames < 0 or args.max_frames == 1:
+        parser.error('--trials and --workers must be at least 1, --max-frames 2 or more')
+    try:
+        torch.device(args.device)
+    except RuntimeError:
+        parser.error(f'PyTorch has no device "{args.device}"; say cpu or cuda')
+    if args.work_dir is None:
+        args.work_dir = str(Path('work_dirs') / f'tune_{Path(args.config).stem}')
+    if args.storage is None:
+        args.storage = str(Path(args.work_dir) / 'study.journal')
+    return args
+
+
+def make_parser() -> argparse.ArgumentParser:
     parser = tool_parser(DESCRIPTION, EPILOG)
     add_config_arguments(parser, 'config of the tracker')
     parser.add_argument('checkpoint', help='its weights, a .pth file')
@@ -85,7 +97,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='trials that the study shall have in the end (default: %(default)s)',
     )
     parser.add_argument(
-        '--workers', type=int, default=1, help='processes that run trials (default: %(default)s)'
+        '--workers', type=int, default=1, help='trials at a time (default: %(default)s)'
     )
     parser.add_argument(
         '--metric',
@@ -105,13 +117,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default=0,
         help='frames of each video, from its first (default: all)',
     )
-    parser.add_argument(
-        '--cache-gb',
-        type=float,
-        default=8.0,
-        help='disk for decoded frames, mapped into memory; what does not fit is decoded in each '
-        'trial (default: %(default)s)',
-    )
+    parser.add_argument('--cache-gb', type=float, help=argparse.SUPPRESS)
     add_device_argument(parser)
     parser.add_argument('--seed', type=int, default=0, help='seed of the sampler')
     parser.add_argument('--no-prune', action='store_true', help='let every trial go to its end')
@@ -127,18 +133,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'data base (default: study.journal in the work directory)',
     )
     parser.add_argument('--study-name', default='tracker', help='default: %(default)s')
-    args = parser.parse_args(argv)
-    if min(args.trials, args.workers) < 1 or args.max_frames < 0 or args.max_frames == 1:
-        parser.error('--trials and --workers must be at least 1, --max-frames 2 or more')
-    try:
-        torch.device(args.device)
-    except RuntimeError:
-        parser.error(f'PyTorch has no device "{args.device}"; say cpu or cuda')
-    if args.work_dir is None:
-        args.work_dir = str(Path('work_dirs') / f'tune_{Path(args.config).stem}')
-    if args.storage is None:
-        args.storage = str(Path(args.work_dir) / 'study.journal')
-    return args
+    return parser
 
 
 def run(args: argparse.Namespace) -> None:
@@ -147,17 +142,16 @@ def run(args: argparse.Namespace) -> None:
     cfg = read_plain_config(args)
     if not Path(args.checkpoint).is_file():
         raise FileNotFoundError(f'no checkpoint at {args.checkpoint}')
-    frames = DecodedFrames(build_dataset(cfg, args.config, 'val_dataloader'), args.max_frames)
+    if args.cache_gb is not None:
+        warn_deprecated('--cache-gb', 'no such option: each trial decodes the frames')
+    dataset = build_dataset(cfg, args.config, 'val_dataloader')
     metric, value_name = find_metric(cfg, args)
-    objective = Objective(cfg, args.checkpoint, args.device, frames, metric, value_name)
-    objective.prune = not args.no_prune
+    objective = Objective(cfg, args.checkpoint, args.device, dataset, metric, value_name)
+    objective.prune, objective.max_frames = not args.no_prune, args.max_frames
     objective.ranges = find_ranges(args, objective.tracker.model)
-    opener = partial(
-        open_study, args.storage, args.study_name, frames.dataset.num_videos, args.seed
-    )
-    study = opener()
+    study = open_study(args.storage, args.study_name, dataset.num_videos, args.seed)
     claim_study(study, facts_of(args, objective))
-    run_missing(objective, opener, study, args)
+    run_missing(objective, study, args)
     report(study, objective, args)
 
 
@@ -194,20 +188,19 @@ def find_ranges(args: argparse.Namespace, model: Any) -> dict[str, Range]:
 
 def facts_of(args: argparse.Namespace, objective: Objective) -> dict[str, Any]:
     """What the values of a study depend on besides the tuned parameters."""
+    videos = range(objective.dataset.num_videos)
     return dict(
         checkpoint=file_sha256(args.checkpoint),
-        dataset=objective.frames.dataset.name,
-        videos=objective.frames.dataset.num_videos,
-        frames=objective.frames.num_frames,
+        dataset=objective.dataset.name,
+        videos=len(videos),
+        frames=sum(map(objective.length, videos)),
         metric=type(objective.metric).__name__,
         value_name=objective.value_name,
         cfg_options={key: str(value) for key, value in (args.cfg_options or {}).items()},
     )
 
 
-def run_missing(
-    objective: Objective, opener: Callable, study: optuna.Study, args: argparse.Namespace
-) -> None:
+def run_missing(objective: Objective, study: optuna.Study, args: argparse.Namespace) -> None:
     """Run trials until the study has as many as wanted, the config's own values first."""
     if count_finished(study) >= args.trials:
         print(f'the study has {count_finished(study)} trials already')
@@ -217,22 +210,15 @@ def run_missing(
         bar.update(count_finished(study) - bar.n)
         bar.set_postfix_str(f'best {objective.value_name} {read_result(study)["value"]:.4f}')
 
-    with scratch_folder(args.work_dir) as folder:
-        share = objective.frames.decode(folder, int(args.cache_gb * _GIB))
-        if share < 1:
-            print(f'{1 - share:.0%} of the frames do not fit --cache-gb; each trial decodes them')
-        bar = progress_bar(total=args.trials, desc='trials', unit='trial')
+    with progress_bar(total=args.trials, desc='trials', unit='trial') as bar:
         try:
             add_baseline(study, objective)
             show_progress()
             missing = args.trials - count_finished(study)
             if missing > 0:
-                run_trials(objective, opener, missing, args.workers, [show_progress])
-                show_progress()
+                run_trials(study, objective, missing, args.workers, [show_progress])
         except KeyboardInterrupt:
             print('\nstopped; the same command goes on from here')
-        finally:
-            bar.close()
 
 
 def report(study: optuna.Study, objective: Objective, args: argparse.Namespace) -> None:

@@ -1,8 +1,10 @@
 """What a set of tracking parameters is worth on validation videos."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -11,50 +13,67 @@ import torch
 from mmengine.config import Config
 
 from mmpolar.apis import init_tracker
-from mmpolar.cli.tuning.decoded_frames import DecodedFrames
 from mmpolar.cli.tuning.search_space import Range, Value, rounded
+from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.metrics import SequenceMetric
 from mmpolar.evaluation.replay import track_frame
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.tracking import SingleTargetTracker, TrackParams
+from mmpolar.utils.image import read_image
 
 
 @dataclass
 class Objective:
     """A value of a tracker on validation videos, as a function of a trial's parameters.
 
-    A process gets a copy by pickling and builds a tracker of its own.
+    Threads may call it at once: each has a tracker of its own.
 
     Args:
         cfg: Config of the tracker.
         checkpoint: File of its weights.
-        device: Device of PyTorch.
-        frames: The videos.
+        device: Device of PyTorch; ``cuda`` spreads the threads over several GPUs.
+        dataset: The videos, in test mode.
         metric: Computes the value.
         value_name: Name of the value in what ``metric.average`` gives, better if higher.
         ranges: Parameters that are tuned.
         prune: Whether to give up a trial that is worse than others were after as many videos.
+        max_frames: Frames of each video, from its first; 0 for all.
     """
 
     cfg: Config
     checkpoint: str
     device: str
-    frames: DecodedFrames
+    dataset: BaseTrackDataset
     metric: SequenceMetric
     value_name: str
     ranges: Mapping[str, Range] = field(default_factory=dict)
     prune: bool = True
+    max_frames: int = 0
 
-    @cached_property
+    def __post_init__(self) -> None:
+        self._own, self._numbers = threading.local(), count()
+
+    @property
     def tracker(self) -> SingleTargetTracker:
-        """The tracker, whose parameters the trials change."""
-        threads = torch.get_num_threads()
-        return init_tracker(self.cfg, self.checkpoint, self.device, threads=threads)
+        """The tracker of this thread, whose parameters the trials change."""
+        if not hasattr(self._own, 'tracker'):
+            device, gpus = self.device, torch.cuda.device_count()
+            if device == 'cuda' and gpus > 1:
+                device = f'cuda:{next(self._numbers) % gpus}'
+            self._own.tracker = init_tracker(
+                self.cfg, self.checkpoint, device, threads=torch.get_num_threads()
+            )
+        return self._own.tracker
 
     @cached_property
     def params(self) -> TrackParams:
         """The config's own parameters."""
         return self.tracker.model.params
+
+    def length(self, track: int) -> int:
+        """Frames of a video that are tracked."""
+        length = self.dataset.get_len_per_video(track)
+        return min(length, self.max_frames) if self.max_frames else length
 
     def __call__(self, trial: optuna.Trial) -> float:
         """The value of a trial, which may be given up on the way."""
@@ -89,7 +108,7 @@ class Objective:
         """
         self.tracker.model.params = replace(self.params, **values)
         summaries: list[dict[str, Any]] = []
-        for track in range(self.frames.dataset.num_videos):
+        for track in range(self.dataset.num_videos):
             summaries.append(self._summarize(track))
             value = float(self.metric.average(summaries)[self.value_name])
             if report is not None and not np.isnan(value):
@@ -110,14 +129,16 @@ class Objective:
         return common | self.metric.summarize(state)
 
     def _follow(self, track: int) -> Iterator[TrackFrame]:
-        for index in range(self.frames.length(track)):
-            image, target = self.frames.get(track, index)
+        entry, length = self.dataset.get_track(track), self.length(track)
+        for index in range(length):
+            image = read_image(entry.frames[index])
+            target = self.dataset.read_target(entry, index)
             if index == 0:
                 result = self.tracker.init(image, target.box)
             else:
                 result = self.tracker.step(image)
             yield track_frame(
-                self.frames.dataset.get_track(track),
+                entry,
                 track,
                 index,
                 target,
@@ -126,5 +147,5 @@ class Objective:
                 polygon=result.polygon,
                 mask=result.mask,
                 image_size=image.shape[:2],
-                length=self.frames.length(track),
+                length=length,
             )

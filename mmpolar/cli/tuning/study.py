@@ -1,9 +1,10 @@
-"""The study that trials are kept in, processes that work on it, and what it has found."""
+"""The study that trials are kept in, threads that work on it, and what it has found."""
 
-import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from optuna.trial import FrozenTrial, TrialState
 from mmpolar.cli.tuning.objective import Objective
 from mmpolar.cli.tuning.search_space import rounded
 from mmpolar.utils.available_cores import available_cores
-from mmpolar.utils.processes import begin_worker
 
 #: Attribute of the trial that has the config's own values.
 BASELINE = 'baseline'
@@ -31,9 +31,7 @@ _STARTUP_TRIALS = 10
 _NEW_FACTS = dict(figure='value_name')
 
 
-def open_study(
-    location: str, name: str, num_videos: int, seed: int, process: int = 0
-) -> optuna.Study:
+def open_study(location: str, name: str, num_videos: int, seed: int) -> optuna.Study:
     """A study, new or as earlier runs left it.
 
     Args:
@@ -43,7 +41,6 @@ def open_study(
         num_videos: Videos of a trial; a quarter of them must have been tracked before a trial is
             compared with others.
         seed: Seed of the sampler.
-        process: Number of the process that works on it; each samples from a seed of its own.
     """
     return optuna.create_study(
         storage=_open_storage(location),
@@ -52,7 +49,7 @@ def open_study(
             n_startup_trials=_STARTUP_TRIALS,
             multivariate=True,
             constant_liar=True,
-            seed=seed + process,
+            seed=seed,
         ),
         pruner=optuna.pruners.MedianPruner(_STARTUP_TRIALS, max(1, num_videos // 4)),
         direction='maximize',
@@ -116,8 +113,8 @@ def add_baseline(study: optuna.Study, objective: Objective) -> None:
 
 
 def run_trials(
+    study: optuna.Study,
     objective: Objective,
-    open_study: Callable[[int], optuna.Study],
     count: int,
     workers: int = 1,
     callbacks: Sequence[Callable] = (),
@@ -125,59 +122,34 @@ def run_trials(
     """Run trials; each is kept in the study as soon as it ends.
 
     Args:
+        study: The study.
         objective: What they measure.
-        open_study: Opens the study for the process of a number; it must pickle.
         count: Number of trials.
-        workers: Processes, this one among them; the device ``cuda`` spreads them over several GPUs.
-        callbacks: Called with the study and each trial of this process.
+        workers: Threads that run them.
+        callbacks: Called with the study and each trial, in the thread that ran it.
 
     Raises:
-        Exception: What stopped a trial of this process; those that ended before are kept.
-        RuntimeError: If another process failed, which has printed why.
+        Exception: What stopped a trial; those that ended before are kept.
     """
-    workers = min(workers, count)
     threads = max(1, available_cores() // workers)
-    devices = [objective.device] * workers
-    if objective.device == 'cuda' and torch.cuda.device_count() > 1:
-        devices = [f'cuda:{number % torch.cuda.device_count()}' for number in range(workers)]
-    # A copy has no tracker yet.
-    jobs = [
-        (replace(objective, device=device), open_study, len(range(number, count, workers)), threads)
-        for number, device in enumerate(devices)
-    ]
-    context = multiprocessing.get_context('spawn')
-    others = [
-        context.Process(target=_work, args=(number, *job), daemon=True)
-        for number, job in enumerate(jobs[1:], start=1)
-    ]
-    for process in others:
-        process.start()
-    try:
-        _work(0, *jobs[0], callbacks)
-        for process in others:
-            process.join()
-        if any(process.exitcode for process in others):
-            raise RuntimeError('a process failed; what it printed says why')
-    finally:
-        for process in others:
-            process.terminate()
-
-
-def _work(
-    number: int,
-    objective: Objective,
-    open_study: Callable[[int], optuna.Study],
-    count: int,
-    threads: int,
-    callbacks: Sequence[Callable] = (),
-) -> None:
-    if number:
-        begin_worker()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     if 'OMP_NUM_THREADS' not in os.environ:
         torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
-    open_study(number).optimize(objective, n_trials=count, callbacks=callbacks)
+    stopped = threading.Event()
+
+    def stop_if_asked(study: optuna.Study, _: FrozenTrial) -> None:
+        if stopped.is_set():
+            study.stop()
+
+    # Not n_jobs, which loses the errors of the last trials.
+    with ThreadPoolExecutor(workers) as pool:
+        shares = [len(range(number, count, workers)) for number in range(min(workers, count))]
+        run = partial(study.optimize, objective, callbacks=[*callbacks, stop_if_asked])
+        try:
+            for done in as_completed([pool.submit(run, share) for share in shares]):
+                done.result()
+        finally:
+            stopped.set()
 
 
 def _trials(study: optuna.Study, *states: TrialState) -> list[FrozenTrial]:
