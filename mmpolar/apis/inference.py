@@ -40,8 +40,9 @@ def init_tracker(
 
     Args:
         config: A config file, or a config. Or the name of a trained tracker, one of
-            :func:`available_models`; None for the one that mmpolar uses by default. With the engine
-            ``'onnx'`` a model folder or such a name.
+            :func:`available_models`, with or without ``mmpolar://`` before it; None for the one that mmpolar
+            uses by default; or a release checkpoint. With the engine ``'onnx'`` a model folder or such a
+            name.
         checkpoint: File with the weights; None leaves the model of a config untrained, and takes
             the published weights for a name.
         device: Where the model runs, for example ``'cuda:0'``.

@@ -10,7 +10,7 @@ from mmcv.cnn import fuse_conv_bn
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmpolar.model_zoo import DEFAULT_MODEL, find_checkpoint
+from mmpolar.model_zoo import CHECKPOINT_SUFFIX, find_checkpoint, model_name
 from mmpolar.models.trackers import Ocean, prepare_for_inference
 from mmpolar.registry import MODELS
 from mmpolar.tracking.params import current_spelling
@@ -68,8 +68,10 @@ def _find(
         return deepcopy(config), checkpoint
     if config is None and checkpoint is not None:
         raise ValueError(f'give the config of the checkpoint {checkpoint} too')
-    if config is None or _is_name(config):
-        published = read_release_checkpoint(find_checkpoint(config or DEFAULT_MODEL))
+    config = model_name(config)
+    is_release = Path(config).suffix == CHECKPOINT_SUFFIX and Path(config).is_file()
+    if is_release or _is_name(config):
+        published = read_release_checkpoint(config if is_release else find_checkpoint(config))
         model = published.config.model
         if 'test_cfg' in model:
             model.test_cfg = current_spelling(model.test_cfg)
@@ -79,7 +81,7 @@ def _find(
     return Config.fromfile(config), checkpoint
 
 
-def _is_name(config: str | os.PathLike) -> bool:
+def _is_name(config: str) -> bool:
     """Whether this names a model, and no file of a config."""
     path = Path(config)
-    return not path.is_file() and path.name == str(config) and path.suffix not in _CONFIG_SUFFIXES
+    return not path.is_file() and path.name == config and path.suffix not in _CONFIG_SUFFIXES

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.utils.deprecation import warn_deprecated
+from mmpolar.utils.image_limits import check_coordinates
 
 #: What takes arguments: a parser, or a group of one.
 Parser = argparse._ActionsContainer
@@ -39,6 +41,38 @@ def add_box_argument(parser: Parser, required: bool = False) -> None:
     )
 
 
+def add_model_argument(parser: Parser, default: str = DEFAULT_MODEL) -> None:
+    """Add ``--model``, which may be given once.
+
+    Args:
+        parser: The parser, or a group of it.
+        default: What is used without it, for the help; empty for nothing.
+    """
+    text = 'a trained tracker, see "mmpolar models", or a folder of "mmpolar export"'
+    parser.add_argument(
+        '--model',
+        metavar='NAME',
+        action=_Once,
+        help=f'{text} (default: {default})' if default else text,
+    )
+
+
+class _Once(argparse.Action):
+    """Stores a value, and refuses a second one, which argparse would take without a word."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        earlier = getattr(namespace, self.dest)
+        if earlier is not None:
+            parser.error(f'{option_string} is given twice, {earlier} and {values}: give one')
+        setattr(namespace, self.dest, values)
+
+
 def join_box_words(argv: Sequence[str] | None) -> list[str]:
     """The words of a command line, in which ``--box 10 20 30 40`` has become ``--box=10,20,30,40``.
 
@@ -65,7 +99,7 @@ def read_boxes(texts: Sequence[str]) -> NDArray[np.float64]:
     """Boxes (n, 4) xyxy in pixels from texts ``left,top,width,height``.
 
     Raises:
-        ValueError: If a text is not four numbers.
+        ValueError: If a text is not four numbers, or width and height are not above 0.
     """
     boxes = np.array([_read_box(text) for text in texts])
     boxes[:, 2:] += boxes[:, :2]
@@ -91,7 +125,13 @@ def read_numbers(text: str, count: int, option: str, form: str) -> list[float]:
 
 
 def _read_box(text: str) -> list[float]:
-    return read_numbers(text, 4, '--box', 'left,top,width,height such as 100,80,60,40')
+    box = read_numbers(text, 4, '--box', 'left,top,width,height such as 100,80,60,40')
+    check_coordinates(box, f'the numbers of --box {text}')
+    if min(box[2:]) <= 0:
+        raise ValueError(
+            f'--box {text}: width and height must be above 0; a box is left,top,width,height in pixels'
+        )
+    return box
 
 
 def read_options(words: Sequence[str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from mmpolar.cli.submissions import (
 )
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.issues import Issue
-from mmpolar.utils.outputs import check_outputs
+from mmpolar.utils.outputs import check_outputs, check_writable
 
 DESCRIPTION = 'List everything that is wrong, without stopping at the first mistake.'
 EPILOG = """\
@@ -103,6 +103,8 @@ def run(args: argparse.Namespace) -> int:
     require_training('mmpolar check')
     read = {name: getattr(args, name, None) for name in ('what', 'submission')}
     check_outputs({'--json': args.json}, read)
+    if args.json:
+        check_writable('--json', args.json)
     check: Callable[[argparse.Namespace], Iterable[Issue]] = args.check
     kept: list[Issue] = []
     failed = print_issues(_keep(check(args), kept), args.notes)

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from mmpolar.apis import init_engine
-from mmpolar.cli.arguments import add_device_argument
+from mmpolar.cli.arguments import add_device_argument, add_model_argument
+from mmpolar.model_zoo import model_name
 from mmpolar.tracking import Tracker
 
 #: What a tracker answers with.
@@ -18,7 +19,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     pytorch.add_argument('--checkpoint', metavar='FILE', help='its weights')
     add_device_argument(pytorch)
     onnx = parser.add_argument_group('with ONNX Runtime')
-    onnx.add_argument('--model', metavar='DIR', help='folder that mmpolar export wrote')
+    add_model_argument(onnx, default='')
     parser.add_argument(
         '--region',
         choices=REGIONS,
@@ -45,7 +46,8 @@ def check_engine_arguments(args: argparse.Namespace, parser: argparse.ArgumentPa
 def engine_arguments(args: argparse.Namespace) -> list[str]:
     """The arguments as words of a command that works in any folder."""
     if args.model:
-        words = ['--model', str(Path(args.model).resolve())]
+        name = model_name(args.model)
+        words = ['--model', _absolute(name) if Path(name).exists() else name]
     else:
         files = dict(config=args.config, checkpoint=args.checkpoint)
         words = [word for name, path in files.items() for word in (f'--{name}', _absolute(path))]

@@ -1,6 +1,7 @@
 """How a command line reports what is wrong: one line on stderr, and an exit code."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -9,6 +10,20 @@ from typing import NoReturn
 USAGE_ERROR = 2
 #: Exit code of a command that the user stopped, as shells give it.
 INTERRUPTED = 130
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser that reports wrong usage as every other error is reported: in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line, with the command that shows the help, and exit with code 2."""
+        usage_error(f'{message}; see "{self.prog} --help"')
+
+
+def silence_libraries() -> None:
+    """Keep OpenCV and FFmpeg from printing lines of their own; before OpenCV is imported."""
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
 
 def report_error(error: Exception | str) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mmpolar.apis import init_tracker
-from mmpolar.cli.arguments import read_options
+from mmpolar.cli.arguments import add_model_argument, read_options
 from mmpolar.cli.engine_arguments import REGIONS
 from mmpolar.cli.requirements import require_training
 from mmpolar.cli.submissions import add_options_argument
@@ -18,7 +18,7 @@ from mmpolar.evaluation.one_pass import GIVEN, VideoReport, davis2016, evaluate,
 from mmpolar.evaluation.sequence_report import nan_to_none
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.atomic_write import atomic_write
-from mmpolar.utils.outputs import check_outputs
+from mmpolar.utils.outputs import check_outputs, check_writable
 
 #: What is printed of DAVIS 2016.
 COLUMNS = ('J_and_F', 'J', 'F', 'iou')
@@ -97,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='youtube_vos: meta.json of the videos that the tracker was trained on',
     )
     add_options_argument(parser)
-    parser.add_argument('--model', metavar='NAME', help='see "mmpolar models"; or a model folder')
+    add_model_argument(parser)
     parser.add_argument('--threads', type=int, help='threads of the network (default: 2)')
     parser.add_argument(
         '--out', metavar='FILE', help='JSON file of the values to write, after each video'
@@ -181,6 +181,8 @@ def check_arguments(args: argparse.Namespace) -> None:
         if is_wrong:
             args.parser.error(message)
     check_outputs({'--out': args.out}, {'--data': args.data, 'the model': args.model})
+    if args.out:
+        check_writable('--out', args.out)
 
 
 def run_davis2016(args: argparse.Namespace, table: Table) -> dict[str, float]:

@@ -24,6 +24,7 @@ init_tracker('DIR', engine='onnx') and the command mmpolar track read the folder
 EPILOG = """\
 examples
   mmpolar export CONFIG CHECKPOINT --out model
+  mmpolar export ocean-polar_effnet-lite0_natural --out model --static
   8-bit integers, calibrated on your own videos, with what that costs on others:
     mmpolar export CONFIG CHECKPOINT --out model-int8 --int8 \\
         --calibration data/my_videos --eval data/my_test_videos
@@ -45,8 +46,12 @@ _SYNTHETIC_FRAMES = 16
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the model, what to write, and data to calibrate and compare with."""
-    parser.add_argument('config', help='config of the tracker')
-    parser.add_argument('checkpoint', help='its weights, a .pth file')
+    parser.add_argument(
+        'config',
+        help='config of the tracker; or the name of a trained one, see "mmpolar models"; or its .pth file '
+        'of tools/model_converters/publish_model.py',
+    )
+    parser.add_argument('checkpoint', nargs='?', help='weights, a .pth file; with a config')
     parser.add_argument('--out', required=True, metavar='DIR', help='model folder to write')
     parser.add_argument(
         '--static', action='store_true', help='one search graph for each size of the search crop'
@@ -72,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     """Export, quantise and compare as the arguments say."""
     if args.crops < 1:
         args.parser.error(f'--crops must be at least 1, got {args.crops}')
+    check_model(args)
     require_training('mmpolar export', 'onnx', 'onnxruntime')
     from mmpolar.apis import init_tracker
     from mmpolar.deployment import export_onnx
@@ -105,6 +111,18 @@ def run(args: argparse.Namespace) -> int:
                 runtime = SingleTargetTracker(OnnxEngine(folder))
                 show(name, evaluate(runtime, dataset))
     return 0
+
+
+def check_model(args: argparse.Namespace) -> None:
+    """Refuse what is no trained tracker.
+
+    Raises:
+        ValueError: If a config lacks its checkpoint, or the graphs are there already.
+    """
+    if args.checkpoint is None and args.config.endswith('.py'):
+        raise ValueError(f'{args.config} is a config: give its checkpoint too')
+    if Path(args.config).is_dir():
+        raise ValueError(f'{args.config} is a folder: give a config and its checkpoint, or a name')
 
 
 def open_dataset(source: str, use: str, temporary: str) -> 'BaseTrackDataset':

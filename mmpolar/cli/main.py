@@ -13,7 +13,13 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from mmpolar.cli.arguments import join_box_words
-from mmpolar.cli.errors import INTERRUPTED, report_error
+from mmpolar.cli.errors import (
+    INTERRUPTED,
+    USAGE_ERROR,
+    OneLineParser,
+    report_error,
+    silence_libraries,
+)
 from mmpolar.version import __version__
 
 #: Module of each subcommand is ``mmpolar.cli.<name>``; what it does, in a line.
@@ -42,8 +48,12 @@ exit code: 0 done, 1 a check found errors, 2 wrong usage or files, 130 stopped b
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the words name; returns the exit status."""
     show_warnings_in_one_line()
+    silence_libraries()
     words = join_box_words(argv)
     parser = build_parser(words)
+    if not words:
+        parser.print_help(sys.stderr)
+        return USAGE_ERROR
     args = parser.parse_args(words)
     try:
         return args.run(args)
@@ -57,9 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
+def build_parser(words: Sequence[str]) -> OneLineParser:
     """The parser, with the arguments of the one subcommand that the words name."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog='mmpolar',
         description='Track objects in video and draw their contours.',
         epilog=EPILOG,

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mmpolar.cli.requirements import MissingPackagesError, require_training
-from mmpolar.model_zoo import DEFAULT_MODEL
+from mmpolar.model_zoo import DEFAULT_MODEL, ModelNotFoundError, model_name
 
 DESCRIPTION = """\
 Label your own videos in the browser: mark a target once, let the tracker follow it, correct it where it
@@ -106,6 +106,11 @@ def serve(args: argparse.Namespace) -> int:
     from mmpolar.studio.project import Project
 
     project = Project(args.folder)
+    model = model_name(args.model)
+    if model not in project.models():
+        raise ModelNotFoundError(
+            f'there is no tracker {model} to label with; there are {", ".join(project.models())}'
+        )
     project.remove_unused_masks()
     try:
         require_training('training')
@@ -114,7 +119,7 @@ def serve(args: argparse.Namespace) -> int:
         cannot_train = str(error)
     token = None if args.host in LOOPBACK else secrets.token_urlsafe(24)
     options = StudioOptions(token, args.max_upload * 2**20, cannot_train)
-    app = build_app(project, Assistant(project, args.model, args.threads), options)
+    app = build_app(project, Assistant(project, model, args.threads), options)
     listening = open_socket(args.host, args.port)
     name = f'[{args.host}]' if ':' in args.host else args.host
     address = f'http://{name}:{listening.getsockname()[1]}/' + (f'?token={token}' if token else '')

@@ -3,12 +3,11 @@
 import argparse
 import sys
 
-from mmpolar.cli.arguments import add_device_argument
+from mmpolar.cli.arguments import add_device_argument, add_model_argument
 from mmpolar.cli.track_list import is_list, run_list
 from mmpolar.cli.track_outputs import KINDS
 from mmpolar.cli.track_run import TrackRun, argument_error, build_engine, check_files
 from mmpolar.cli.track_targets import add_target_arguments
-from mmpolar.model_zoo import DEFAULT_MODEL
 from mmpolar.tracking.streams import POLICIES
 from mmpolar.utils.deprecation import warn_deprecated
 from mmpolar.utils.video import RawVideo, Source
@@ -87,11 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     raw.add_argument('--size', metavar='W,H', help='width and height of the frames')
     raw.add_argument('--fps', type=float, help='their rate, for a video')
     model = parser.add_argument_group('model')
-    model.add_argument(
-        '--model',
-        metavar='NAME',
-        help=f'name of a trained tracker, or folder of an exported one (default: {DEFAULT_MODEL})',
-    )
+    add_model_argument(model)
     model.add_argument(
         '--threads',
         type=int,
@@ -113,6 +108,8 @@ def run(args: argparse.Namespace) -> int:
     done = TrackRun(args, source, build_engine(args))
     if args.resume:
         done.resume()
+    elif done.journal is not None:
+        done.journal.check_new()
     status = done.track()
     written = ' and '.join([*args.out, *filter(None, [args.results])]) or 'nothing'
     dropped = f', {done.dropped} more came too fast' if done.dropped else ''

@@ -138,7 +138,8 @@ def track_job(job: argparse.Namespace, stop: threading.Event | None = None) -> J
         status = run.track()
     except (OSError, ValueError) as error:
         return JobOutcome(job.source, error=' '.join(str(error).split()))
-    return JobOutcome(job.source, run.count, error='stopped' if status else None)
+    errors = {0: None, INTERRUPTED: 'stopped'}
+    return JobOutcome(job.source, run.count, error=errors.get(status, 'the video ends early'))
 
 
 def in_threads(jobs: Sequence[argparse.Namespace]) -> Iterator[JobOutcome]:
@@ -219,7 +220,7 @@ def shared_engine(job: argparse.Namespace) -> TrackEngine:
 def _read_line(line: str, args: argparse.Namespace) -> argparse.Namespace:
     """The arguments of a line, with absolute paths and without what cannot be sent elsewhere."""
     given = argparse.Namespace(**vars(args) | _OF_A_LINE)
-    given.out = []
+    given.out, given.model = [], None  # a line may have a model of its own
     said = StringIO()
     try:
         with redirect_stderr(said):
@@ -228,6 +229,7 @@ def _read_line(line: str, args: argparse.Namespace) -> argparse.Namespace:
         raise ValueError(said.getvalue().rpartition('error: ')[2].strip() or line) from error
     del job.parser, job.run
     job.threads = job.threads or 1
+    job.model = job.model or args.model
     job.out = [os.path.abspath(name) + os.sep * name.endswith('/') for name in job.out]
     for name in _PATHS:
         path = getattr(job, name)

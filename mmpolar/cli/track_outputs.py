@@ -17,6 +17,7 @@ from mmpolar.structures.coco_file import CocoFile
 from mmpolar.structures.combine_objects import combine_results
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.outputs import check_writable
 from mmpolar.utils.video import Source
 from mmpolar.visualization.draw import draw_results, fit_to_size
 from mmpolar.visualization.video_writer import VideoWriter
@@ -64,14 +65,16 @@ class TrackOutput(Protocol):
         """Finish."""
 
 
-def open_output(name: str, source: Source) -> TrackOutput:
+def open_output(name: str, source: Source, goes_on: bool = False) -> TrackOutput:
     """The output that a name means.
 
     Args:
         name: See :data:`KINDS`.
         source: What is tracked, whose frame rate and sound a video gets.
+        goes_on: Whether an earlier run has written to it.
 
     Raises:
+        OSError: If it cannot be written, or is a folder with something in it that is of no earlier run.
         ValueError: If the ending is not known.
     """
     kinds = {'.mp4': VideoOutput, '.json': CocoOutput, '.txt': MotOutput, '': MaskOutput}
@@ -84,6 +87,12 @@ def open_output(name: str, source: Source) -> TrackOutput:
         raise ValueError(
             f'--out {name}: the ending must be .mp4, .jsonl, .json or .txt, or none for a folder of masks'
         )
+    check_writable('--out', name, is_folder=not suffix)
+    if not suffix and not goes_on and any(Path(name).iterdir()):
+        raise FileExistsError(
+            f'--out {name} is a folder with files in it, and masks would be mixed with them; give another '
+            'folder, or remove this one'
+        )
     return kinds[suffix](Path(name), source)
 
 
@@ -93,8 +102,6 @@ class VideoOutput:
     def __init__(self, path: Path, source: Source) -> None:
         self.path, self.source = path, source
         self._writer: VideoWriter | None = None
-        if path.is_dir():
-            raise IsADirectoryError(f'--out {path} is a folder, and a video is a file')
 
     def write(self, tracked: TrackedFrame) -> None:
         """Draw and append a frame."""
@@ -146,6 +153,8 @@ class JsonLinesOutput:
 
     def __init__(self, name: str, kept: int = 0) -> None:
         self.kept = kept
+        if name != '-':
+            check_writable('--out', name)
         self._file: IO[str] = sys.stdout if name == '-' else _open_behind(Path(name), kept)
 
     def write(self, tracked: TrackedFrame) -> None:

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ class Journal:
         path: The file of the state, beside it. A run that came to its end has none.
         frames: Frames that an earlier run has left, 0 after :meth:`forget`.
         targets: Targets of the earlier run in the first frame: boxes (4,) or masks (H, W).
+        was_cut: Whether an earlier run has left a state to go on from.
     """
 
     def __init__(self, lines: Path) -> None:
@@ -41,6 +43,7 @@ class Journal:
         self.path = lines.with_name(lines.name + _SUFFIX)
         self.frames = 0
         self.targets: list[NDArray] = []
+        self.was_cut = self.path.is_file()
         self._state: dict[str, NDArray] = {}
         self._saved_at = time.monotonic()
 
@@ -50,15 +53,28 @@ class Journal:
         has_lines = self.lines.is_file() and self.lines.stat().st_size > 0
         return has_lines and not self.path.is_file()
 
-    def read(self, source: str) -> None:
+    def check_new(self) -> None:
+        """Refuse to write over what an earlier run has left to go on from.
+
+        Raises:
+            ValueError: If one has.
+        """
+        if self.was_cut:
+            raise ValueError(
+                f'{self.lines} is of a run that was cut: add --resume to go on, or to track from the '
+                f'first frame remove {self.path}'
+            )
+
+    def read(self, source: str, given: Mapping[str, Any]) -> None:
         """Read what an earlier run has left, if it has left anything.
 
         Args:
             source: What is tracked.
+            given: Options of this run that must be those of the earlier one; None where it has none.
 
         Raises:
-            ValueError: If the earlier run tracked something else, has come to its end, or its files do
-                not belong together.
+            ValueError: If the earlier run tracked something else or otherwise, has come to its end, or its
+                files do not belong together.
         """
         if self.is_complete:
             raise ValueError(
@@ -71,6 +87,7 @@ class Journal:
             with np.load(self.path, allow_pickle=False) as stored:
                 state = {name: stored[name] for name in stored.files}
             earlier, frames = str(state.pop('source')), int(state.pop('frames'))
+            options = json.loads(str(state.pop('given', '{}')))
             count = int(state.pop('target_count'))
             self.targets = [state.pop(f'target_{index}') for index in range(count)]
         except (OSError, KeyError, ValueError) as error:
@@ -79,6 +96,12 @@ class Journal:
             ) from error
         if earlier != source:
             raise ValueError(f'{self.lines} is of the source {earlier}, not {source}')
+        for name, value in given.items():
+            if value is not None and options.get(name, value) != value:
+                raise ValueError(
+                    f'{self.lines} was begun with --{name} {_shown(options[name])}, not {_shown(value)}: go '
+                    'on with that, or leave out --resume and give another --out'
+                )
         self.frames, self._state = frames, state
 
     def results(self) -> Iterator[list[TrackResult]]:
@@ -105,6 +128,7 @@ class Journal:
     def save(
         self,
         source: str,
+        given: Mapping[str, Any],
         frames: int,
         targets: Sequence[NDArray],
         state: Mapping[str, NDArray],
@@ -114,6 +138,7 @@ class Journal:
 
         Args:
             source: What is tracked.
+            given: Options, see :meth:`read`.
             frames: Frames that have lines.
             targets: Targets in the first frame.
             state: Snapshot of the tracker after the last of those frames.
@@ -121,14 +146,15 @@ class Journal:
         """
         if not now and time.monotonic() - self._saved_at < STATE_SECONDS:
             return
-        given = {f'target_{index}': np.asarray(one) for index, one in enumerate(targets)}
+        in_first = {f'target_{index}': np.asarray(one) for index, one in enumerate(targets)}
         file = io.BytesIO()
         np.savez_compressed(
             file,
             source=source,
+            given=json.dumps(given),
             frames=frames,
             target_count=len(targets),
-            **given,
+            **in_first,
             **state,
         )
         atomic_write(self.path, file.getvalue(), flush=False)
@@ -137,3 +163,7 @@ class Journal:
     def forget(self) -> None:
         """Remove the state of a run that came to its end, or of an earlier one."""
         self.path.unlink(missing_ok=True)
+
+
+def _shown(value: Any) -> str:
+    return ' '.join(map(str, value)) if isinstance(value, list) else str(value)

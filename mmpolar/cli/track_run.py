@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 from numpy.typing import NDArray
 
 from mmpolar.apis import init_engine
-from mmpolar.cli.errors import INTERRUPTED
+from mmpolar.cli.errors import INTERRUPTED, USAGE_ERROR
 from mmpolar.cli.requirements import require_training
 from mmpolar.cli.track_outputs import (
     JsonLinesOutput,
@@ -26,6 +27,7 @@ from mmpolar.cli.track_outputs import (
 )
 from mmpolar.cli.track_resume import Journal
 from mmpolar.cli.track_targets import read_targets
+from mmpolar.model_zoo import DEFAULT_MODEL, model_name
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import TrackEngine, Tracker
 from mmpolar.tracking.streams import FrameQueue
@@ -38,6 +40,7 @@ from mmpolar.utils.video import (
     count_frames,
     is_live,
     iter_timed_frames,
+    promised_frames,
 )
 
 #: Seconds from one message of progress to the next.
@@ -59,6 +62,12 @@ def argument_error(args: argparse.Namespace) -> str | None:
             args.policy not in (None, 'wait') and not comes_live
         ),
         'raw frames need a source - and --size W,H': (args.source == '-') != bool(args.size),
+        '--fps is the rate of raw frames, and above 0': (
+            args.fps is not None and not (args.source == '-' and args.fps > 0)
+        ),
+        f'--threads must be at least 1, got {args.threads}': (
+            args.threads is not None and args.threads < 1
+        ),
         'a tracker of your own is --config and --checkpoint: give both': (
             bool(args.config) != bool(args.checkpoint)
         ),
@@ -126,6 +135,13 @@ def build_engine(args: argparse.Namespace) -> TrackEngine:
     )
 
 
+def given_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The options on which results depend, for a run that goes on; None where one is not given."""
+    targets = {name: getattr(args, name) for name in ('box', 'point', 'mask', 'detections')}
+    model = model_name(args.model) if args.model or args.config else DEFAULT_MODEL
+    return targets | dict(model=model, config=args.config, checkpoint=args.checkpoint)
+
+
 class TrackRun:
     """One run of the command.
 
@@ -155,11 +171,12 @@ class TrackRun:
         self.tracker = Tracker(engine)
         self.targets: Sequence[NDArray] = []
         self._state: Mapping[str, NDArray] = {}
+        self._given = given_options(args)
         self._stop, self._is_quiet = stop, is_quiet
 
     def resume(self) -> None:
         """Go on where an earlier run was cut, if there was one."""
-        self.journal.read(self.args.source)
+        self.journal.read(self.args.source, self._given)
 
     def track(self) -> int:
         """Track, and write what was asked for, also if a later frame fails; gives the status."""
@@ -186,11 +203,18 @@ class TrackRun:
                 self.keep()
             except KeyboardInterrupt:
                 status = INTERRUPTED
+            else:
+                status = self.check_length()
             finally:
                 progress.end()
                 self.save(now=True)
         self.finish(status)
         return status
+
+    def check_length(self) -> int:
+        """The status of a run that came to the end of the source: whether that is the end of the video."""
+        promised = promised_frames(self.source)
+        return USAGE_ERROR if promised is not None and self.count < promised else 0
 
     def read_frames(self, stack: ExitStack) -> Iterator[tuple[int, TimedFrame]]:
         """The frames to track, each with its number in the source; those that come too fast are left out.
@@ -231,13 +255,14 @@ class TrackRun:
     def open_outputs(self) -> list[TrackOutput]:
         """The outputs that the arguments name."""
         kept = 0 if self.journal is None else self.journal.frames
+        goes_on = self.journal is not None and self.journal.was_cut
         if self.journal is not None and not kept:
             # Before the file of lines is there: without a state it would count as complete.
-            self.journal.save(self.args.source, 0, self.targets, {}, now=True)
+            self.journal.save(self.args.source, self._given, 0, self.targets, {}, now=True)
         outputs: list[TrackOutput] = [
             JsonLinesOutput(name, kept)
             if self.journal is not None and Path(name) == self.journal.lines
-            else open_output(name, self.source)
+            else open_output(name, self.source, goes_on)
             for name in self.args.out
         ]
         if self.args.results:
@@ -254,11 +279,13 @@ class TrackRun:
     def save(self, now: bool) -> None:
         """Let a later run go on from the last frame that was kept."""
         if self.journal is not None and self._state:
-            self.journal.save(self.args.source, self.count, self.targets, self._state, now)
+            self.journal.save(
+                self.args.source, self._given, self.count, self.targets, self._state, now
+            )
 
     def finish(self, status: int) -> None:
         """Say how to go on after an interruption, or leave nothing to go on with."""
-        if status:
+        if status == INTERRUPTED:
             hint = '' if self.journal is None else '; go on with --resume'
             print(f'stopped after {self.count} frames{hint}', file=sys.stderr)
         elif self.journal is not None:

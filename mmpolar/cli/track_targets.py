@@ -62,19 +62,25 @@ def read_targets(
     for text in args.point or ():
         targets.append(find_object(engine, frame, read_numbers(text, 2, '--point', 'x,y')))
     if args.mask:
-        targets += read_mask_targets(args.mask)
+        targets += read_mask_targets(args.mask, frame.shape[:2])
     if args.detections:
         targets += read_detections(Path(args.detections), args.min_score)
     return targets or [select_box(frame)]
 
 
-def read_mask_targets(path: str) -> list[NDArray[np.uint8]]:
+def read_mask_targets(path: str, frame_size: tuple[int, int]) -> list[NDArray[np.uint8]]:
     """A mask for each value in an image.
 
     Raises:
-        ValueError: If it is black.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is black, or not of the size of the frame.
     """
     ids = read_mask(path)
+    if ids.shape != frame_size:
+        (height, width), (rows, columns) = ids.shape, frame_size
+        raise ValueError(
+            f'mask {path} has {width}x{height} pixels and the frame {columns}x{rows}: scale it to those'
+        )
     values = [int(value) for value in np.unique(ids) if value]
     if not values:
         raise ValueError(f'mask {path} is black: mark the target with values above 0')
@@ -88,7 +94,9 @@ def read_detections(path: Path, min_score: float) -> list[NDArray]:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read, or no detection has the score.
     """
-    text = path.read_text()
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no file of detections {path}')
+    text = path.read_text(errors='replace')
     try:
         if path.suffix.lower() == '.json':
             content = json.loads(text)
@@ -116,7 +124,7 @@ def select_box(frame: NDArray[np.uint8]) -> NDArray[np.float64]:
         ValueError: If nothing was marked.
     """
     try:
-        x, y, width, height = cv2.selectROI(WINDOW, frame)
+        x, y, width, height = cv2.selectROI(WINDOW, frame, printNotice=False)
         cv2.destroyWindow(WINDOW)
     except cv2.error as error:
         raise OSError(

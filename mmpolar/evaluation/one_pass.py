@@ -79,6 +79,11 @@ def davis2016(
         FileNotFoundError: If the list, an image or a mask is missing.
     """
     root = Path(data_root)
+    if not (root / list_file).is_file():
+        raise FileNotFoundError(
+            f'{root} is no folder of DAVIS: it has no {list_file}; give the one with ImageSets, JPEGImages '
+            'and Annotations'
+        )
     videos = []
     for name in dict.fromkeys(_video_name(line) for line in read_names(root / list_file)):
         frames = list_images(root / _IMAGES / name)

@@ -15,12 +15,28 @@ PACKAGE_FOLDER = Path(__file__).resolve().parent
 #: Environment variable with a folder of further models, which come before those of the package.
 FOLDER_VARIABLE = 'MMPOLAR_MODEL_ZOO'
 
-_SUFFIX = '.pth'
+#: Before a name where MMEngine's configs take a checkpoint's path, and wherever a name is taken.
+SCHEME = 'mmpolar://'
+
+#: Ending of release checkpoints.
+CHECKPOINT_SUFFIX = '.pth'
+
 _MANIFEST = 'model.json'
 
 
 class ModelNotFoundError(FileNotFoundError):
     """There is no trained tracker of that name."""
+
+
+def model_name(text: str | os.PathLike | None) -> str:
+    """The name, or the path, that a text means: without ``mmpolar://``, and the default for none.
+
+    Example:
+        >>> from mmpolar.model_zoo import model_name
+        >>> model_name('mmpolar://ocean-polar_effnet-lite0_natural')
+        'ocean-polar_effnet-lite0_natural'
+    """
+    return str(text or '').removeprefix(SCHEME) or DEFAULT_MODEL
 
 
 def available_models() -> list[str]:
@@ -34,7 +50,9 @@ def available_models() -> list[str]:
         >>> 'ocean-polar_effnet-lite0_natural' in available_models()
         True
     """
-    return sorted({path.stem for folder in _folders() for path in folder.glob(f'*{_SUFFIX}')})
+    return sorted(
+        {path.stem for folder in _folders() for path in folder.glob(f'*{CHECKPOINT_SUFFIX}')}
+    )
 
 
 def available_model_folders() -> list[str]:
@@ -51,9 +69,9 @@ def find_checkpoint(name: str = DEFAULT_MODEL) -> Path:
     """
     if name in available_models():
         return next(
-            folder / f'{name}{_SUFFIX}'
+            folder / f'{name}{CHECKPOINT_SUFFIX}'
             for folder in _folders()
-            if (folder / f'{name}{_SUFFIX}').is_file()
+            if (folder / f'{name}{CHECKPOINT_SUFFIX}').is_file()
         )
     raise ModelNotFoundError(
         f'there is no trained tracker {name!r}; {_those_there_are(available_models())}. Train one '

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from mmpolar.model_zoo import DEFAULT_MODEL, find_model_folder
+from mmpolar.model_zoo import CHECKPOINT_SUFFIX, DEFAULT_MODEL, find_model_folder, model_name
 from mmpolar.runtime.graph_inputs import (
     MASK_INPUTS,
     MASK_OUTPUTS,
@@ -179,5 +179,10 @@ class OnnxEngine:
 
 def _find_folder(model: str | os.PathLike) -> Path:
     """The folder that is meant: one of that path, or one that comes with the package."""
-    path = Path(model)
-    return path if path.is_dir() or path.name != str(model) else find_model_folder(str(model))
+    name = model_name(model)
+    path = Path(name)
+    if path.suffix == CHECKPOINT_SUFFIX:
+        raise ModelFolderError(
+            f'{name} is a checkpoint, and a folder of ONNX graphs is wanted: mmpolar export {name} --out DIR'
+        )
+    return path if path.is_dir() or path.name != name else find_model_folder(name)

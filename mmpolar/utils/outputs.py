@@ -1,6 +1,7 @@
 """Outputs that would be written over the inputs of the same command, found before anything is written."""
 
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,6 +52,38 @@ def check_outputs(
                     f'{other} and {name} are both {path}; give two paths. Nothing was written'
                 )
         earlier[name] = path
+
+
+def check_writable(name: str, path: str | os.PathLike, is_folder: bool = False) -> None:
+    """Refuse a file or folder that cannot be written, before the work whose results it shall hold.
+
+    Args:
+        name: What the user knows it by.
+        path: The file, or the folder; folders on the way are made.
+        is_folder: Whether it is a folder.
+
+    Raises:
+        OSError: If it cannot be written.
+
+    Example:
+        >>> check_writable('--out', 'values.json')
+    """
+    path = Path(path)
+    if not is_folder and path.is_dir():
+        raise IsADirectoryError(
+            f'{name} {path} is a folder, and a file is written; give another path'
+        )
+    if not is_folder and path.exists() and not path.is_file():
+        return  # a device or a stream
+    folder = path if is_folder else path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(
+            f'{name} {path} cannot be written ({error.strerror}: {folder}); give another path'
+        ) from error
 
 
 def is_same_file(one: Path, other: Path) -> bool:

@@ -35,6 +35,19 @@ def test_name_gives_the_published_tracker(folder):
     np.testing.assert_array_equal(outline(init_tracker('small')), expected)
 
 
+def test_other_spellings_of_a_name_are_the_same_tracker(folder):
+    expected = outline(init_tracker('small'))
+    np.testing.assert_array_equal(outline(init_tracker('mmpolar://small')), expected)
+    np.testing.assert_array_equal(outline(init_tracker(folder / 'small.pth')), expected)
+
+
+def test_a_checkpoint_is_no_folder_of_graphs(folder):
+    with pytest.raises(
+        ValueError, match=r'small\.pth is a checkpoint.*mmpolar export .*small\.pth'
+    ):
+        init_tracker(folder / 'small.pth', engine='onnx')
+
+
 def test_no_name_gives_the_default():
     np.testing.assert_array_equal(outline(init_tracker()), outline(init_tracker('small')))
 

@@ -96,12 +96,44 @@ def test_scripts_are_other_names_of_commands():
     }
 
 
-@pytest.mark.parametrize('words', [[], ['nothing'], ['--nothing']])
-def test_wrong_usage_ends_with_code_2(words, capsys):
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['nothing'], "invalid choice: 'nothing'"),
+        (['--nothing'], 'required: COMMAND'),
+        (['models', '--nothing'], 'unrecognized arguments: --nothing'),
+        (['track'], 'required: source; see "mmpolar track --help"'),
+        (['eval', 'davis2016'], 'required: --data; see "mmpolar eval --help"'),
+        (['check', 'dataset'], 'required: what; see "mmpolar check dataset --help"'),
+    ],
+)
+def test_wrong_usage_is_one_line_and_code_2(words, message, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(words)
     assert stopped.value.code == 2
-    assert 'usage: mmpolar' in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith('error: ')
+    assert message in line
+
+
+def test_the_command_alone_shows_its_help(capsys):
+    assert main([]) == 2
+    shown = capsys.readouterr().err
+    assert [name for name in COMMANDS if f'    {name} ' in shown] == list(COMMANDS)
+
+
+def test_studio_names_the_trackers_there_are(tmp_path, capsys):
+    pytest.importorskip('starlette')
+    assert main(['studio', str(tmp_path), '--model', 'mmpolar://nowhere']) == 2
+    message = capsys.readouterr().err
+    assert 'there is no tracker nowhere to label with' in message
+    assert DEFAULT_MODEL in message
+
+
+def test_two_models_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(['track', 'x.mp4', '--box', '1,2,3,4', '--model', 'one', '--model', 'two'])
+    assert '--model is given twice, one and two: give one' in capsys.readouterr().err
 
 
 def test_a_command_that_is_stopped_ends_as_shells_expect(monkeypatch, capsys):

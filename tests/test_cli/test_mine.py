@@ -128,3 +128,14 @@ def test_positives_that_are_not_in_coco_format_are_refused(pool, capsys):
     assert 'needs a list "annotations"' in capsys.readouterr().err
     assert main(['mine', 'scores.csv', '--out', 'a', '--diversity', '2']) == 2
     assert 'weight of diversity must lie in 0..1' in capsys.readouterr().err
+
+
+def test_a_folder_of_others_is_not_replaced(pool, capsys):
+    kept = pool / 'a' / 'yolo' / 'labels.txt'
+    kept.parent.mkdir(parents=True)
+    kept.write_text('years of work')
+    assert main(['mine', 'scores.csv', '--out', 'a', '--num-picks', '3']) == 2
+    assert 'yolo holds files' in capsys.readouterr().err
+    assert kept.read_text() == 'years of work'
+    for _ in range(2):  # a list of an earlier round is
+        assert main(['mine', 'scores.csv', '--out', 'b', '--num-picks', '3']) == 0

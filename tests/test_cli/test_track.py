@@ -111,7 +111,9 @@ def zoo(tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / 'zoo'))
 
 
-@pytest.mark.parametrize('named', [[], ['--model', DEFAULT_MODEL]])
+@pytest.mark.parametrize(
+    'named', [[], ['--model', DEFAULT_MODEL], ['--model', f'mmpolar://{DEFAULT_MODEL}']]
+)
 def test_model_that_comes_with_mmpolar_is_the_default_and_has_a_name(clip, tmp_path, zoo, named):
     boxes = []
     for number, model in enumerate((named, ['--model', str(small_model_folder())])):
@@ -139,7 +141,9 @@ def test_folder_of_images_is_a_video(tmp_path):
     ('change', 'message'),
     [
         (dict(box=['400', '80', '60', '50']), 'outside the frame of 320x240'),
-        (dict(box=['100', '80', '0', '50']), 'no positive width'),
+        (dict(box=['100', '80', '0', '50']), '--box 100,80,0,50: width and height must be above 0'),
+        (dict(box=['100', '80', '60', '-5']), 'a box is left,top,width,height'),
+        (dict(box=['1e30', '80', '60', '50']), 'must be finite and at most'),
         (dict(model='nowhere'), 'mmpolar export'),
     ],
 )
@@ -148,6 +152,54 @@ def test_mistakes_are_one_line_with_the_remedy(clip, tmp_path, capsys, change, m
     [line] = capsys.readouterr().err.strip().splitlines()
     assert line.startswith('error: ')
     assert message in line
+
+
+def test_a_mask_of_another_size_is_named(clip, tmp_path, capsys):
+    mask, out = tmp_path / 'small.png', tmp_path / 'out.txt'
+    cv2.imwrite(str(mask), np.full((10, 20), 255, np.uint8))
+    words = ['--mask', str(mask), '--model', str(small_model_folder()), '--out', str(out)]
+    assert main([str(clip), *words]) == 2
+    assert f'mask {mask} has 20x10 pixels and the frame 320x240' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('name', ['made.txt', 'made.json', 'made.jsonl', 'made.mp4'])
+def test_what_cannot_be_written_is_said_before_the_first_step(
+    clip, tmp_path, monkeypatch, capsys, name
+):
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(Tracker, 'step', interrupted(1))
+    assert main(arguments(clip, '--out', str(tmp_path / name))) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert f'{name} is a folder, and a file is written; give another path' in line
+
+
+def test_a_file_is_no_folder_to_write_to(clip, tmp_path, capsys):
+    (tmp_path / 'file').write_text('kept')
+    assert main(arguments(clip, '--out', str(tmp_path / 'file' / 'out.txt'))) == 2
+    assert 'cannot be written' in capsys.readouterr().err
+    assert (tmp_path / 'file').read_text() == 'kept'
+
+
+def test_masks_are_not_mixed_with_other_files(clip, tmp_path, capsys):
+    image = tmp_path / 'holiday' / '00000.png'
+    image.parent.mkdir()
+    image.write_bytes(b'not to be lost')
+    assert main(arguments(clip, '--out', str(image.parent))) == 2
+    assert 'holiday is a folder with files in it' in capsys.readouterr().err
+    assert image.read_bytes() == b'not to be lost'
+
+
+def test_a_video_that_was_cut_short_is_tracked_and_reported(tmp_path):
+    path, out = tmp_path / 'cut.avi', tmp_path / 'out.txt'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (320, 240))
+    for frame in video():
+        writer.write(frame)
+    writer.release()
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * 0.6)])
+    with pytest.warns(UserWarning, match=r'cut\.avi ends early'):
+        assert main(arguments(path, '--out', str(out))) == 2
+    assert 1 < len(out.read_text().splitlines()) < 8
 
 
 def test_a_file_that_is_no_video_is_named(tmp_path, capsys):
@@ -166,6 +218,8 @@ def test_a_file_that_is_no_video_is_named(tmp_path, capsys):
         (['--out', 'x.mp4', '--resume'], '--resume needs --out FILE.jsonl'),
         (['--out', 'x.mp4', '--size', '4,4'], 'raw frames need a source - and --size'),
         (['--out', 'x.mp4', '--config', 'c.py'], 'give both'),
+        (['--out', 'x.mp4', '--fps', '25'], '--fps is the rate of raw frames'),
+        (['--out', 'x.mp4', '--threads', '0'], '--threads must be at least 1, got 0'),
     ],
 )
 def test_arguments_that_do_not_go_together_are_usage_errors(clip, capsys, more, message):
@@ -303,7 +357,7 @@ def test_detections_of_the_first_image_are_targets(clip, tmp_path):
         (['--point', '1,2,3'], '--point wants x,y'),
         (['--point', '1,2'], 'a point needs a model with a mask stage'),
         (['--mask', 'no/mask.png'], 'no/mask.png'),
-        (['--detections', 'none.json'], 'none.json'),
+        (['--detections', 'none.json'], 'there is no file of detections none.json'),
     ],
 )
 def test_targets_that_cannot_be_used_are_one_line(clip, tmp_path, capsys, words, message):
@@ -389,12 +443,42 @@ def test_a_finished_run_or_another_source_is_not_gone_on_with(clip, tmp_path, mo
     assert track_into(tmp_path, clip, '--resume') == 0
     assert track_into(tmp_path, clip, '--resume') == 2
     assert 'is complete' in capsys.readouterr().err
+    (tmp_path / 'out.jsonl').unlink()
     monkeypatch.setattr(Tracker, 'step', interrupted(3))
     assert track_into(tmp_path, clip) == 130
     other = tmp_path / 'other.mp4'
     other.write_bytes(clip.read_bytes())
     assert track_into(tmp_path, other, '--resume') == 2
     assert f'is of the source {clip}' in capsys.readouterr().err
+
+
+def test_a_run_goes_on_with_its_own_targets_and_model(clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Tracker, 'step', interrupted(3))
+    assert track_into(tmp_path, clip) == 130
+    lines = (tmp_path / 'out.jsonl').read_text()
+    capsys.readouterr()
+    out = ['--out', str(tmp_path / 'out.jsonl'), '--resume']
+    assert main(arguments(clip, *out, box=['1', '2', '30', '40'])) == 2
+    assert (
+        'was begun with --box 100,80,60,50 200,40,50,80, not 1,2,30,40' in capsys.readouterr().err
+    )
+    assert main([str(clip), *out]) == 2
+    assert f'was begun with --model {small_model_folder()}, not {DEFAULT_MODEL}' in (
+        capsys.readouterr().err
+    )
+    assert (tmp_path / 'out.jsonl').read_text() == lines
+    monkeypatch.setattr(Tracker, 'step', STEP)
+    assert main([str(clip), *out, '--model', str(small_model_folder())]) == 0  # without a target
+    assert len(read_lines(tmp_path / 'out.jsonl')) == 8
+
+
+def test_what_a_cut_run_has_left_is_not_written_over(clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Tracker, 'step', interrupted(3))
+    assert track_into(tmp_path, clip) == 130
+    lines = (tmp_path / 'out.jsonl').read_text()
+    assert track_into(tmp_path, clip) == 2
+    assert 'is of a run that was cut: add --resume' in capsys.readouterr().err
+    assert (tmp_path / 'out.jsonl').read_text() == lines
 
 
 def test_a_damaged_state_is_named(clip, tmp_path, capsys):

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from published_model import publish_small
 from scripts import load_script
 from small_export import CONFIG, small_tracker
 
 from mmpolar.datasets.synthetic import generate_dataset
+from mmpolar.model_zoo import FOLDER_VARIABLE
 from mmpolar.runtime import OnnxEngine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +50,31 @@ def test_tool_names_what_is_missing(tool, checkpoint, tmp_path, capsys, config, 
     words = [config or str(CONFIG), weights or str(checkpoint), '--out', str(tmp_path)]
     assert tool.main(words) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('spelling', ['small', 'mmpolar://small', 'small.pth'])
+def test_a_trained_tracker_is_exported_by_its_name(tool, tmp_path, monkeypatch, capsys, spelling):
+    path = publish_small(tmp_path)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    out = tmp_path / 'model'
+    model = str(path) if spelling.endswith('.pth') else spelling
+    assert tool.main([model, '--out', str(out)]) == 0
+    assert 'the graphs equal the tracker' in capsys.readouterr().out
+    assert OnnxEngine(out).n_rays == small_tracker().engine.n_rays
+
+
+@pytest.mark.parametrize(
+    ('model', 'message'),
+    [
+        (str(CONFIG), 'is a config: give its checkpoint too'),
+        ('.', '. is a folder: give a config and its checkpoint, or a name'),
+        ('mmpolar://nowhere', "there is no trained tracker 'nowhere'"),
+    ],
+)
+def test_what_is_no_trained_tracker_is_named(tool, tmp_path, capsys, model, message):
+    assert tool.main([model, '--out', str(tmp_path / 'model')]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert message in line
 
 
 def test_tool_help_teaches(tool, capsys):

@@ -31,9 +31,14 @@ def write_yolo(
         picks: The picks.
 
     Raises:
-        OSError: If an image of a target cannot be copied.
+        OSError: If an image of a target cannot be copied, or the folder is there and no list of picks.
     """
     folder = Path(os.path.abspath(folder))
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / LIST_NAME).is_file():
+        raise FileExistsError(
+            f'{folder} holds files, and no {LIST_NAME} of an earlier round: it would be replaced. Give '
+            'another folder'
+        )
     numbers = {category['id']: i for i, category in enumerate(targets['categories'])}
     lines = [os.path.abspath(pick.image) for pick in picks]
     with atomic_path(folder) as unfinished:

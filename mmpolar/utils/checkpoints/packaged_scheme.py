@@ -5,12 +5,10 @@ from typing import Any
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from mmpolar.model_zoo import DEFAULT_MODEL, find_checkpoint
+from mmpolar.model_zoo import SCHEME, find_checkpoint, model_name
 from mmpolar.utils.checkpoints.local_files import without_code
 from mmpolar.utils.checkpoints.safe_reading import read_checkpoint
 from mmpolar.utils.checkpoints.weights import check_hash
-
-SCHEME = 'mmpolar://'
 
 
 @CheckpointLoader.register_scheme(prefixes=SCHEME)
@@ -36,7 +34,7 @@ def load_trained_tracker(
         >>> checkpoint['meta']['name']
         'ocean-polar_effnet-lite0_natural'
     """
-    path = find_checkpoint(filename.removeprefix(SCHEME) or DEFAULT_MODEL)
+    path = find_checkpoint(model_name(filename))
     checkpoint = read_checkpoint(path, map_location or 'cpu')
     weights, meta = checkpoint['state_dict'], checkpoint.get('meta') or {}
     check_hash(weights, meta, path)
