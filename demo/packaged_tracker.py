@@ -7,6 +7,7 @@ See ``python demo/packaged_tracker.py --help``.
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ from mmpolar.datasets.synthetic import PHOTO_SCENES, Scene, make_scene, photo_sc
 from mmpolar.evaluation.functional import mean_of_known
 from mmpolar.evaluation.video_score import VideoScore
 from mmpolar.model_zoo import DEFAULT_MODEL, ModelNotFoundError
+from mmpolar.structures.boxes import to_corner_xywh
+from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.atomic_write import atomic_write
@@ -50,9 +53,12 @@ of as many rays, which the mask stage can exceed. Frame 0, where the target is g
 #: Images of a video on the contact sheet, and width and height of each, pixels.
 SHEET_COLUMNS, SHEET_CELL = 5, (240, 180)
 FPS = 25
+#: The scene that is written without anything drawn in, to try the command on.
+PLAIN = 'coffee-over-lake'
 NEXT = """\
-Now your own video; the box is the target's left, top, width and height in the first frame:
-  {folder}/mmpolar track VIDEO.mp4 --box 100,80,60,40 --out tracked.mp4
+Now you. This works as it is; the box is the target's left, top, width and height in the first frame:
+  {command} track {video} --box {box} --out {tracked}
+and so does a click in place of the box: --point {point}. Then take a video of your own.
 To see a tracker being trained: make quickstart"""
 
 
@@ -139,7 +145,24 @@ def show(args: argparse.Namespace) -> None:
     print(f'videos with box and contour drawn in (green: the ground truth): {folder}/*/*.mp4')
     print(f'the table as a file: {folder}/values.json')
     print(f'Done in {time.time() - start:.0f} seconds with {args.model}.\n')
-    print(NEXT.format(folder=Path(sys.executable).parent))
+    print(say_next(folder, args.frames))
+
+
+def say_next(folder: Path, frames: int) -> str:
+    """Write a video to try the command on, and give the text that says how."""
+    scene = photo_scene(PLAIN, frames)
+    with VideoWriter(folder / 'video.mp4', FPS, scene.size) as writer:
+        for frame, _ in rendered(scene):
+            writer.write(frame)
+    first = scene.render(0)[1]
+    left, top, width, height = to_corner_xywh(mask_to_box(first)).round().astype(int).tolist()
+    return NEXT.format(
+        command=os.path.relpath(Path(sys.executable).parent / 'mmpolar'),
+        video=folder / 'video.mp4',
+        tracked=folder / 'tracked.mp4',
+        box=f'{left},{top},{width},{height}',
+        point=f'{left + width // 2},{top + height // 2}',
+    )
 
 
 def track(tracker: SingleTargetTracker, name: str, scene: Scene, folder: Path) -> Video:

@@ -1,6 +1,7 @@
 """The demo tracks with a model folder and shows what it did, without PyTorch."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from scripts import load_script
 from small_export import small_model_folder
 
+from mmpolar.cli.main import main
 from mmpolar.datasets.synthetic import PHOTO_SCENES
 from mmpolar.model_zoo import DEFAULT_MODEL, FOLDER_VARIABLE
 
@@ -57,8 +59,13 @@ def test_demo_prints_values_and_writes_images(demo, zoo, tmp_path, capsys):
     width, height = demo.SHEET_CELL
     assert sheet.shape[1] > demo.SHEET_COLUMNS * width
     assert sheet.shape[0] > (1 + len(PHOTO_SCENES)) * height
-    for told in ('contact_sheet.jpg', 'mmpolar track VIDEO.mp4', 'make quickstart'):
+    for told in ('contact_sheet.jpg', 'make quickstart'):
         assert told in said
+    [command] = [line for line in said.splitlines() if 'mmpolar track ' in line]
+    words = shlex.split(command)
+    assert Path(words[0]).resolve() == Path(sys.executable).parent.resolve() / 'mmpolar'
+    assert main([*words[1:], '--model', 'small']) == 0
+    assert (out / 'tracked.mp4').is_file()
 
 
 def test_demo_needs_no_pytorch(zoo, tmp_path):
