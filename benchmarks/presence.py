@@ -40,6 +40,7 @@ it; others count in neither share."""
 EPILOG = """\
 examples
   python -m benchmarks.presence --fit --out work_dirs/presence.json
+  python -m benchmarks.presence --fit --online-share 0
   python -m benchmarks.presence --model work_dirs/my_onnx --videos 8"""
 
 SIZE, FRAMES, CUT_AT = (480, 360), 60, 20
@@ -71,11 +72,16 @@ class Settings:
 
 
 class RecordingTracker(Tracker):
-    """A tracker that shows what its mask stage found."""
+    """A tracker that shows what its mask stage and its online model found."""
 
     def _find_masks(self, *args: Any) -> list:
         self.found = super()._find_masks(*args)
         return self.found
+
+    def _search(self, *args: Any) -> list:
+        selected = super()._search(*args)
+        self.online = selected[0][0].online
+        return selected
 
 
 class TrackedFrame(NamedTuple):
@@ -88,6 +94,7 @@ class TrackedFrame(NamedTuple):
         first: The mask stage's reference of the first frame.
         visible: Share of the target's area that is visible.
         overlap: Overlap of the box with the true one; NaN where the target is absent.
+        online: Score of the online model; None without one.
     """
 
     number: int
@@ -96,6 +103,7 @@ class TrackedFrame(NamedTuple):
     first: MaskReference | None
     visible: float
     overlap: float
+    online: float | None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -103,6 +111,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     cv2.setNumThreads(1)
     engine = OnnxEngine(args.model, threads=args.threads)
+    if args.online_share is not None:
+        engine.manifest = replace(
+            engine.manifest, params=replace(engine.params, online_share=args.online_share)
+        )
     report: dict[str, Any] = dict(model=str(args.model), videos=args.videos)
     settings = Settings(
         engine.mask_params.presence, engine.params.lost_score, engine.params.found_score
@@ -128,6 +140,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = tool_parser(DESCRIPTION, EPILOG, 'python -m benchmarks.presence')
     add_model_arguments(parser)
     parser.add_argument('--videos', type=int, default=40, help='of each kind (default: 40)')
+    parser.add_argument(
+        '--online-share',
+        type=float,
+        help='share of the online model, 0 without (default: as the tracker has it)',
+    )
     parser.add_argument('--fit', action='store_true', help='fit weights and thresholds first')
     args = parser.parse_args(argv)
     if args.videos < 1:
@@ -183,16 +200,17 @@ def follow(tracker: RecordingTracker, seed: int, cut: bool) -> Iterator[TrackedF
         [found] = tracker.found
         overlap = box_overlap(result.box, mask_to_box(mask)) if mask.any() else np.nan
         visible = cv2.countNonZero(mask) / full
-        yield TrackedFrame(number, result, found, state.mask_memory.first, visible, overlap)
+        first = state.mask_memory.first
+        yield TrackedFrame(number, result, found, first, visible, overlap, tracker.online)
 
 
 def record(engine: OnnxEngine, seeds: Sequence[int]) -> tuple[NDArray, NDArray]:
-    """Features (N, 5) of found masks, and whether it was the target."""
+    """Features (N, 5), or (N, 6) with an online model, of found masks, and whether it was the target."""
     tracker = RecordingTracker(changed(engine, Settings((), 0.0, 0.5)))
     features, is_target = [], []
     for seed in progress_bar(seeds, desc='fit'):
         for one in follow(tracker, seed, cut=False):
-            row = presence_features(one.result.score, one.found, one.first)
+            row = presence_features(one.result.score, one.found, one.first, one.online)
             on_target = one.visible >= PRESENT and one.overlap >= 0.4
             if row is not None and (on_target or one.visible < ABSENT or one.overlap < 0.1):
                 features.append(row)
@@ -204,7 +222,7 @@ def fit(features: NDArray, is_target: NDArray) -> Settings:
     """Weights of a logistic regression, and thresholds of its probability.
 
     Args:
-        features: (N, 5), see :func:`mmpolar.tracking.presence.presence_features`.
+        features: (N, 5) or (N, 6), see :func:`mmpolar.tracking.presence.presence_features`.
         is_target: (N,) whether the target was found.
     """
     weights = logistic_regression(features, is_target)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mmpolar.model_zoo import CHECKPOINT_SUFFIX, DEFAULT_MODEL, find_model_folder, model_name
 from mmpolar.runtime.graph_inputs import (
+    FINE_MAP,
     MASK_INPUTS,
     MASK_OUTPUTS,
     PROTOTYPES,
@@ -24,6 +25,7 @@ from mmpolar.runtime.graph_inputs import (
 from mmpolar.runtime.model_folder import ModelFolderError, ModelManifest
 from mmpolar.tracking.engine import CPU_BATCH, SearchMaps
 from mmpolar.tracking.mask_stage import MaskInputs, MaskMaps, MaskParams
+from mmpolar.tracking.online_model import is_of_stride
 from mmpolar.tracking.params import TrackParams
 from mmpolar.utils.available_cores import available_cores
 
@@ -142,6 +144,16 @@ class OnnxEngine:
         if codes[0].prototypes is not None:
             prototypes = np.concatenate([code.prototypes for code in codes])
         return SearchMaps(maps['scores'], maps['ltrb'], _Features(maps, prototypes, size))
+
+    def search_features(self, maps: SearchMaps) -> NDArray[np.float32] | None:
+        """The fine map of the head's stride, see :meth:`mmpolar.tracking.TrackEngine.search_features`."""
+        found = maps.features
+        for name, values in found.maps.items():
+            if name.startswith(FINE_MAP) and is_of_stride(
+                values, found.search_size, self.params.stride
+            ):
+                return values
+        return None
 
     def contours(self, maps: SearchMaps, locations: NDArray[np.int64]) -> NDArray[np.float32]:
         """Measure contours, see :meth:`mmpolar.tracking.TrackEngine.contours`."""

@@ -100,6 +100,19 @@ class TrackEngine(Protocol[Code]):
             crops: Search crops of side X, (T, X, X, 3) uint8 BGR.
         """
 
+    def search_features(self, maps: SearchMaps) -> NDArray[np.float32] | None:
+        """Features of the search crops for online models; not called if ``online_share`` is 0.
+
+        An engine may lack this method; it is then used without online models.
+
+        Args:
+            maps: What :meth:`search` gave.
+
+        Returns:
+            (T, C, h, w), cell (r, c) at pixel (r, c) times ``params.stride`` of the crop; None of a
+            network that has no such map.
+        """
+
     def contours(self, maps: SearchMaps, locations: NDArray[np.int64]) -> NDArray[np.float32]:
         """Measure the contour of each target from one location; not called if ``n_rays`` is None.
 

@@ -41,9 +41,9 @@ class MaskParams:
         box_share: The box of a result is a mean of the tracker's and of the mask's; this is the
             share of the second, in [0, 1].
         search_share: The same share in the box around which the next frame is searched.
-        presence: Weights with which the score of a result is computed from the tracker's score and
-            the mask, see :func:`mmpolar.tracking.presence.target_presence`; none to keep the
-            tracker's.
+        presence: Weights with which the score of a result is computed from the tracker's score, the
+            mask and, the sixth, the online model, see
+            :func:`mmpolar.tracking.presence.target_presence`; none to keep the tracker's.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -77,8 +77,13 @@ class MaskParams:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f'{name} must lie in [0, 1], got {getattr(self, name)}')
         object.__setattr__(self, 'presence', tuple(map(float, self.presence)))
-        if len(self.presence) not in (0, 5) or not np.isfinite(self.presence).all():
-            raise ValueError(f'presence must be 5 finite weights or none, got {self.presence}')
+        if len(self.presence) not in (0, 5, 6) or not np.isfinite(self.presence).all():
+            raise ValueError(f'presence must be 5 or 6 finite weights or none, got {self.presence}')
+
+    @property
+    def needs_online(self) -> bool:
+        """Whether presence is computed from an online model too."""
+        return len(self.presence) > 5
 
     @property
     def cells(self) -> int:

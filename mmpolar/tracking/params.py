@@ -10,6 +10,14 @@ from mmpolar.utils.deprecation import renamed_keywords, warn_deprecated
 
 #: Largest side of a crop in pixels.
 MAX_SIDE = 4096
+_MORE_SHARES = (
+    'lost_score',
+    'found_score',
+    'contour_share',
+    'online_share',
+    'online_rate',
+    'online_score',
+)
 #: Old spellings of parameters, in configs, checkpoints and model folders of earlier releases.
 RENAMED_PARAMS = {'outline_share': 'contour_share'}
 
@@ -56,6 +64,12 @@ class TrackParams:
         steady_cutoff: Against jitter, box and contour of the results pass through a filter
             (:class:`mmpolar.tracking.one_euro.OneEuroFilter`) of this cutoff in periods a frame;
             .05 to .2 are of use, 0 leaves them as they are. The search does not depend on it.
+        online_share: Share of the online model (:mod:`mmpolar.tracking.online_model`) in the score that
+            ranks the locations, in [0, 1]; 0 to go without.
+        online_interval: It may learn in every frame whose number is a multiple of this one.
+        online_rate: Share of such a frame among those that it has learned from after the first, in
+            [0, 1].
+        online_score: Score from which it learns from a frame, in [0, 1].
         steady_gain: By how much the cutoff grows with the speed in sides of the target a frame.
 
     Raises:
@@ -92,16 +106,20 @@ class TrackParams:
     scan_after: int = 20
     scan_zooms: tuple[float, ...] = (1.0, 1.6, 0.625)
     contour_share: float = 0.0
+    online_share: float = 0.0
+    online_interval: int = 5
+    online_rate: float = 0.1
+    online_score: float = 0.9
     steady_cutoff: float = 0.0
     steady_gain: float = 2.0
 
     def __post_init__(self) -> None:
         shares = ('window_influence', 'lr', 'score_ratio', 'small_target_share')
-        for name in (*shares, 'lost_score', 'found_score', 'contour_share'):
+        for name in (*shares, *_MORE_SHARES):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f'{name} must lie in [0, 1], got {value}')
-        for name in ('template_size', 'stride', 'lost_search_size'):
+        for name in ('template_size', 'stride', 'lost_search_size', 'online_interval'):
             value = getattr(self, name)
             if not 1 <= value <= MAX_SIDE:
                 raise ValueError(f'{name} must lie in [1, {MAX_SIDE}], got {value}')

@@ -13,7 +13,7 @@ from mmpolar.tracking.mask_stage import KEY_STRIDE, MASK_STRIDE, FoundMask, Mask
 from mmpolar.tracking.params import TrackParams
 
 #: What presence is computed from, in the order of :attr:`MaskParams.presence`.
-PRESENCE_FEATURES = ('bias', 'score', 'confidence', 'likeness', 'contrast')
+PRESENCE_FEATURES = ('bias', 'score', 'confidence', 'likeness', 'contrast', 'online')
 # Keeps the logarithm of a score of 0 or 1 finite.
 _MIN_SHARE = 1e-4
 # A cell belongs to the target from this share of the largest one on, to the background below it.
@@ -22,7 +22,7 @@ _WINDOW_STEP = 0.6
 
 
 def presence_features(
-    score: float, found: FoundMask, first: MaskReference | None
+    score: float, found: FoundMask, first: MaskReference | None, online: float | None = None
 ) -> NDArray[np.float64] | None:
     """What speaks for a found mask being the target.
 
@@ -30,11 +30,13 @@ def presence_features(
         score: Score of the selected location, in [0, 1].
         found: The mask that the mask stage found there.
         first: The frame in which the target was given; None if it is not known.
+        online: Score of the online model at the selected location; None without one.
 
     Returns:
-        (5,): 1; the logit of the score; the mean share of the target in the cells of the mask;
+        (5,), or (6,) with an online model: 1; the logit of the score; the mean share of the target in the cells of the mask;
         the mean, over these cells, of the highest cosine similarity with the target in the first
-        frame; and by how much it exceeds that with the background there. None of an empty mask.
+        frame; by how much it exceeds that with the background there; and the online model's score.
+        None of an empty mask.
     """
     if found.box is None:
         return None
@@ -42,11 +44,16 @@ def presence_features(
     shares = found.reference.mask
     confidence = shares[shares > _INSIDE * shares.max()].mean()
     likeness, contrast = _similarity(found.reference, first) if first is not None else (0.0, 0.0)
-    return np.array([1.0, math.log(share / (1 - share)), confidence, likeness, contrast])
+    features = [1.0, math.log(share / (1 - share)), confidence, likeness, contrast]
+    return np.array(features if online is None else [*features, online])
 
 
 def target_presence(
-    score: float, found: FoundMask, first: MaskReference | None, weights: tuple[float, ...]
+    score: float,
+    found: FoundMask,
+    first: MaskReference | None,
+    weights: tuple[float, ...],
+    online: float | None = None,
 ) -> float:
     """Probability in [0, 1] that a found mask is the target.
 
@@ -55,17 +62,18 @@ def target_presence(
         found: The mask that the mask stage found there.
         first: The frame in which the target was given; None if it is not known.
         weights: A weight of each of :data:`PRESENCE_FEATURES` in a logistic regression; none to
-            take the score as it is.
+            take the score as it is. One weight less if they know no online model.
+        online: Score of the online model at the selected location.
 
     Returns:
         The probability; 0 of an empty mask.
     """
     if not weights:
         return score
-    features = presence_features(score, found, first)
+    features = presence_features(score, found, first, online)
     if features is None:
         return 0.0
-    return 0.5 * (1 + math.tanh(0.5 * float(features @ weights)))
+    return 0.5 * (1 + math.tanh(0.5 * float(features[: len(weights)] @ weights)))
 
 
 def scan_boxes(

@@ -30,6 +30,7 @@ class Selection:
         box: Smoothed box in pixels of the frame, (4,) xyxy, before it is clamped to the frame.
         score: Classification score in [0, 1], free of penalty and window.
         pole: The location in pixels of the frame, (2,) xy.
+        online: Score of the online model there, in [0, 1]; None without one.
     """
 
     row: int
@@ -37,6 +38,7 @@ class Selection:
     box: np.ndarray
     score: float
     pole: np.ndarray
+    online: float | None = None
 
 
 def calibrate(score: float, params: TrackParams) -> float:
@@ -90,6 +92,7 @@ def select_location(
     search_size: int,
     params: TrackParams,
     is_lost: bool = False,
+    online: np.ndarray | None = None,
 ) -> Selection:
     """Select a location of the score map and smooth the target's size.
 
@@ -103,6 +106,7 @@ def select_location(
         search_size: Side of the search crop in pixels.
         params: Tracking hyper-parameters.
         is_lost: Whether the target was lost; then no window favours the old position.
+        online: Scores of the target's online model, (S, S) in [0, 1]; None without one.
 
     Returns:
         The selected location with its smoothed box.
@@ -115,7 +119,9 @@ def select_location(
 
     penalty = change_penalty(width, height, previous[0], previous[1], params.penalty_k)
     influence = 0.0 if is_lost else params.window_influence
-    ranking = penalty * score * (1 - influence) + cosine_window(size) * influence
+    share = params.online_share
+    blend = score if online is None else (1 - share) * score + share * online
+    ranking = penalty * blend * (1 - influence) + cosine_window(size) * influence
     row, col = np.unravel_index(int(ranking.argmax()), ranking.shape)
 
     middle = search_size // 2
@@ -137,6 +143,7 @@ def select_location(
         box=np.concatenate([new_center - half, new_center + half]),
         score=float(score[row, col]),
         pole=center + (pole - middle) / scale,
+        online=None if online is None else float(online[row, col]),
     )
 
 

@@ -10,6 +10,7 @@ from mmpolar.structures.crop import Border
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking.mask_stage import FoundMask, MaskMemory, MaskParams
 from mmpolar.tracking.one_euro import OneEuroFilter
+from mmpolar.tracking.online_model import OnlineModel, SearchView
 from mmpolar.tracking.params import TrackParams
 from mmpolar.tracking.presence import scan_boxes
 from mmpolar.tracking.selection import Selection, box_around, calibrate, clamp_box
@@ -24,10 +25,12 @@ class Candidate(NamedTuple):
         head_box: The box of the regression head, (4,) xyxy in pixels: the next frame is searched
             around it.
         result: The result if it is the target, without a mask.
+        online: Score of the online model there, in [0, 1]; None without one.
     """
 
     head_box: np.ndarray
     result: TrackResult
+    online: float | None = None
 
 
 @dataclass
@@ -42,6 +45,8 @@ class TargetState(Generic[Code]):
         search_size: Side of the next search crop in pixels.
         lost_frames: For how many frames the target has been lost; 0 while it is visible.
         mask_memory: References of the mask stage.
+        online: The online model; None without one.
+        view: The last search crop, for the online model.
         box_filter: Filter of the results' boxes, if they are to be steady.
         contour_filter: That of their contours.
     """
@@ -53,6 +58,8 @@ class TargetState(Generic[Code]):
     search_size: int
     lost_frames: int = 0
     mask_memory: MaskMemory = field(default_factory=MaskMemory)
+    online: OnlineModel | None = None
+    view: SearchView | None = None
     box_filter: OneEuroFilter | None = None
     contour_filter: OneEuroFilter | None = None
 
@@ -94,6 +101,26 @@ class TargetState(Generic[Code]):
         boxes = scan_boxes(self.box, frame_size, params)
         return clamp_box(boxes[turn // 2 % len(boxes)], frame_size, params.min_size)
 
+    def online_scores(self, score_size: int) -> np.ndarray | None:
+        """Scores of the online model in the last search crop, (S, S); None without one."""
+        if self.online is None or self.view is None:
+            return None
+        return self.online.scores(self.view, score_size)
+
+    def learn(self, result: TrackResult, params: TrackParams) -> None:
+        """Let the online model learn from a frame, if it is its turn and the result is sure.
+
+        Args:
+            result: The result of this frame.
+            params: Hyper-parameters of tracking.
+        """
+        if self.online is None or self.view is None:
+            return
+        self.online.frames += 1
+        is_turn = self.online.frames % params.online_interval == 0
+        if is_turn and result.visible and result.score >= params.online_score:
+            self.online.update(self.view, result.box, params.online_rate)
+
     def propose(
         self,
         selection: Selection,
@@ -114,7 +141,8 @@ class TargetState(Generic[Code]):
             around = box_around(polygon, frame_size)
             box = (1 - params.contour_share) * box + params.contour_share * around
         score = calibrate(selection.score, params)
-        return Candidate(head_box, TrackResult(np.asarray(box, np.float32), score, polygon))
+        result = TrackResult(np.asarray(box, np.float32), score, polygon)
+        return Candidate(head_box, result, selection.online)
 
     def settle(self, candidate: Candidate, params: TrackParams) -> TrackResult:
         """Move the target to a candidate, or count it as lost.

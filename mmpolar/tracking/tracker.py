@@ -13,7 +13,7 @@ from mmpolar.structures.polar import decode_points
 from mmpolar.structures.target import box_and_mask
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking.crops import cut_search, cut_target_map, cut_template
-from mmpolar.tracking.engine import TrackEngine
+from mmpolar.tracking.engine import SearchMaps, TrackEngine
 from mmpolar.tracking.mask_stage import (
     FoundMask,
     MaskParams,
@@ -24,6 +24,7 @@ from mmpolar.tracking.mask_stage import (
     mask_to_cells,
     read_masks,
 )
+from mmpolar.tracking.online_model import LEARNED, OnlineModel, SearchView
 from mmpolar.tracking.params import TrackParams
 from mmpolar.tracking.presence import target_presence
 from mmpolar.tracking.selection import Selection, select_location
@@ -182,6 +183,9 @@ class Tracker(Generic[Code]):
             recent = state.mask_memory.recent
             if recent is not None:
                 arrays[f'recent_keys_{index}'], arrays[f'recent_mask_{index}'] = recent
+            if state.online is not None:
+                for name, value in state.online.learned().items():
+                    arrays[f'online_{name}_{index}'] = value
         return arrays
 
     def restore(self, arrays: Mapping[str, NDArray]) -> None:
@@ -206,6 +210,10 @@ class Tracker(Generic[Code]):
                 state.mask_memory.recent = MaskReference(
                     arrays[f'recent_keys_{index}'], arrays[f'recent_mask_{index}']
                 )
+            keys = {name: f'online_{name}_{index}' for name in LEARNED}
+            learned = {name: arrays[key] for name, key in keys.items() if key in arrays}
+            if state.online is not None and learned:
+                state.online.take_learned(learned)
 
     def start(
         self, frame: NDArray, targets: Sequence[ArrayLike]
@@ -251,11 +259,15 @@ class Tracker(Generic[Code]):
         ]
         if self.mask_params is None:
             results = [
-                state.steady(state.settle(candidate, params), params)
+                state.settle(candidate, params)
                 for state, candidate in zip(states, candidates, strict=True)
             ]
-            return self._fill_contours(frames, results)
-        return self._segment(frames, states, candidates)
+        else:
+            results = self._segment(frames, states, candidates)
+        for state, result in zip(states, results, strict=True):
+            state.learn(result, params)
+        results = [s.steady(one, params) for s, one in zip(states, results, strict=True)]
+        return results if self.mask_params is not None else self._fill_contours(frames, results)
 
     def _start(
         self,
@@ -275,6 +287,9 @@ class Tracker(Generic[Code]):
         ]
         frames = [frame] * len(states)
         found = self._search(frames, states)
+        for state, box in zip(states, boxes, strict=True):
+            if state.view is not None:
+                state.online = OnlineModel.start(state.view, box)
         results = [
             TrackResult(np.asarray(box, np.float32), 1.0, polygon)
             for box, (_, polygon) in zip(boxes, found, strict=True)
@@ -330,21 +345,66 @@ class Tracker(Generic[Code]):
         ]
         crops, scales = zip(*cut, strict=True)
         maps = self.engine.search([state.code for state in states], np.stack(crops))
+        self._show(maps, boxes, scales, search_size, states)
+        score_size = maps.scores.shape[-1]
         selections = [
-            select_location(score, ltrb, box, scale, search_size, params, state.is_far(params))
+            select_location(
+                score,
+                ltrb,
+                box,
+                scale,
+                search_size,
+                params,
+                state.is_far(params),
+                state.online_scores(score_size),
+            )
             for score, ltrb, box, state, scale in zip(
                 maps.scores, maps.ltrb, boxes, states, scales, strict=True
             )
         ]
         if self.engine.n_rays is None:
             return [(selection, None) for selection in selections]
-        score_size = maps.scores.shape[-1]
         locations = np.array([one.row * score_size + one.col for one in selections])
         radii = self.engine.contours(maps, locations)
         return [
             (selection, decode_points(selection.pole, lengths / scale))
             for selection, lengths, scale in zip(selections, radii, scales, strict=True)
         ]
+
+    def _show(
+        self,
+        maps: SearchMaps,
+        boxes: Sequence[NDArray],
+        scales: Sequence[float],
+        search_size: int,
+        states: Sequence[TargetState[Code]],
+    ) -> None:
+        """Show the online models the search crops, if they are used and the engine has features."""
+        features = self._online_features(maps)
+        if features is None:
+            features = [None] * len(states)
+        for one, box, scale, state in zip(features, boxes, scales, states, strict=True):
+            state.view = None
+            if one is not None:
+                state.view = SearchView.of(one, box, scale, search_size, self.params.stride)
+
+    def _online_features(self, maps: SearchMaps) -> NDArray[np.float32] | None:
+        """Features for the online models; None if they are not used or the engine has none.
+
+        Raises:
+            ValueError: If presence depends on them, and the engine has none.
+        """
+        is_needed = self.mask_params is not None and self.mask_params.needs_online
+        if not is_needed and self.params.online_share == 0:
+            return None
+        features_of = getattr(self.engine, 'search_features', None)
+        features = None if features_of is None else features_of(maps)
+        if is_needed and features is None:
+            raise ValueError(
+                'presence has a weight for the online model, and the engine gives no features of the '
+                f'search crop at stride {self.params.stride}: take the sixth weight away'
+            )
+        return features
 
     def _segment_first(
         self,
@@ -389,7 +449,11 @@ class Tracker(Generic[Code]):
         for frame, state, candidate, found in zip(frames, states, candidates, masks, strict=True):
             size = frame.shape[:2]
             score = target_presence(
-                candidate.result.score, found, state.mask_memory.first, mask_params.presence
+                candidate.result.score,
+                found,
+                state.mask_memory.first,
+                mask_params.presence,
+                candidate.online,
             )
             scored = candidate._replace(result=replace(candidate.result, score=score))
             result = state.settle(scored, params)
@@ -397,7 +461,7 @@ class Tracker(Generic[Code]):
                 result = state.take_mask(found, result, size, params, mask_params)
             else:
                 result = replace(result, mask=np.zeros(size, np.uint8))
-            answers.append(state.steady(result, params))
+            answers.append(result)
         return answers
 
     def _find_masks(

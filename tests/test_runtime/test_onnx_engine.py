@@ -85,6 +85,29 @@ def test_refined_contours_are_those_of_pytorch(given_as):
         assert_same(got, expected)
 
 
+def test_online_models_lead_both_engines_to_the_same_boxes():
+    frames = video()
+    online = dict(online_share=0.5, online_interval=1, online_score=0.0)
+    engine, plain = OnnxEngine(small_model_folder(refined=True), 1), small_tracker(**REFINED)
+    tracker = SingleTargetTracker(engine, replace(engine.params, **online))
+    plain.params = replace(plain.params, **online)
+    expected, got = [plain.init(frames[0], BOXES[0])], [tracker.init(frames[0], BOXES[0])]
+    for frame in frames[1:]:
+        state_of(tracker).box = state_of(plain).box
+        expected.append(plain.step(frame))
+        got.append(tracker.step(frame))
+    assert_same(got, expected)
+    models = [state_of(one).online for one in (tracker, plain)]
+    assert models[0].recent is not None
+    np.testing.assert_allclose(models[0].weights, models[1].weights, atol=1e-2)
+
+
+def test_a_tracker_without_fine_maps_has_no_online_model(tracker):
+    tracker.params = replace(tracker.params, online_share=0.5)
+    tracker.init(video()[0], BOXES[0])
+    assert state_of(tracker).online is None
+
+
 def test_refined_contour_depends_on_the_mask():
     tracker = SingleTargetTracker(OnnxEngine(small_model_folder(refined=True), 1))
     from_box = tracker.init(video()[0], BOXES[0])

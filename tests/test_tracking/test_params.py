@@ -19,6 +19,7 @@ def test_small_targets_get_the_larger_search_region():
         ('score_ratio', 2.0),
         ('search_size', 100),
         ('crop', 'nearest'),
+        ('online_interval', 0),
     ],
 )
 def test_track_params_reject_values_out_of_range(field, value):
@@ -26,7 +27,9 @@ def test_track_params_reject_values_out_of_range(field, value):
         TrackParams(**{field: value})
 
 
-@pytest.mark.parametrize('name', ['lost_score', 'found_score'])
+@pytest.mark.parametrize(
+    'name', ['lost_score', 'found_score', 'online_share', 'online_rate', 'online_score']
+)
 def test_scores_that_decide_must_be_shares(name):
     with pytest.raises(ValueError, match=f'{name} must lie in'):
         TrackParams(**{name: 1.5})

@@ -66,6 +66,24 @@ def test_presence_is_a_logistic_regression():
     assert target_presence(0.7, one, first, weights) == pytest.approx(1 / (1 + np.exp(-logit)))
 
 
+def test_the_online_model_is_one_more_feature():
+    one, first = found(square(20, 24), seed=1), reference(square(12, 16), seed=2)
+    features = presence_features(0.7, one, first, online=0.6)
+    np.testing.assert_array_equal(features[:5], presence_features(0.7, one, first))
+    assert features[5] == 0.6
+    weights = (0.3, 0.8, -1.0, 2.0, 0.5, 3.0)
+    assert target_presence(0.7, one, first, weights, 0.6) == pytest.approx(
+        1 / (1 + np.exp(-(features @ weights)))
+    )
+
+
+def test_weights_that_know_no_online_model_leave_it_out():
+    one, first = found(square(20, 24), seed=1), reference(square(12, 16), seed=2)
+    weights = (0.3, 0.8, -1.0, 2.0, 0.5)
+    expected = target_presence(0.7, one, first, weights)
+    assert target_presence(0.7, one, first, weights, 0.6) == expected
+
+
 def test_without_weights_the_score_stays():
     assert target_presence(0.123, found(square(20, 20)), None, ()) == 0.123
 

@@ -239,3 +239,97 @@ def test_masks_of_any_numbers_are_taken(dtype):
     mask[40:60, 30:70] = 1
     [result] = Tracker(BrightSpotEngine()).init(video()[0], [mask])
     np.testing.assert_allclose(result.box, [29.5, 39.5, 69.5, 59.5])
+
+
+class TwinEngine:
+    """Scores two places alike, of which one has the features of the template's target."""
+
+    params = TrackParams(window_influence=0, small_target_share=0, online_interval=2)
+    n_rays, batch_size = None, 2
+
+    def encode(self, crops, target_maps):
+        return [None] * len(crops)
+
+    def search(self, codes, crops):
+        grey = [cv2.resize(c, (25, 25), interpolation=cv2.INTER_AREA).max(2) for c in crops]
+        scores = np.stack(grey).astype(np.float32) / 300
+        return SearchMaps(scores, np.full((len(crops), 4, 25, 25), 32.0), features=crops)
+
+    def search_features(self, maps):
+        crops = [cv2.resize(crop, (32, 32), interpolation=cv2.INTER_AREA) for crop in maps.features]
+        return np.stack(crops).transpose(0, 3, 1, 2).astype(np.float32)
+
+
+def twins(left, right):
+    """A green square at one place, and a red one that is a little brighter at another."""
+    frame = np.full((200, 300, 3), 20, np.uint8)
+    frame[80:110, left : left + 30] = 20, 200, 20
+    frame[80:110, right : right + 30] = 20, 20, 205
+    return frame
+
+
+def follow_green(tracker, green=(100, 100, 104, 108, 112)):
+    """Centres of the boxes that are found."""
+    tracker.init(twins(green[0], green[0] + 60), [[green[0], 80, green[0] + 30, 110]])
+    steps = [tracker.step(twins(left, left + 60)) for left in green[1:]]
+    return [float(result.box[::2].mean()) for [result] in steps]
+
+
+def test_the_online_model_holds_on_to_the_target_beside_a_twin():
+    without = Tracker(TwinEngine())
+    with_it = Tracker(TwinEngine(), replace(TwinEngine.params, online_share=0.5))
+    assert max(follow_green(without)) > 150
+    np.testing.assert_allclose(follow_green(with_it), [115, 119, 123, 127], atol=6)
+
+
+def test_an_engine_without_features_is_used_without_online_models():
+    frames = video()
+    expected = track_alone(BOXES[0], frames)
+    engine = BrightSpotEngine()
+    tracker = SingleTargetTracker(engine, replace(engine.params, online_share=0.5))
+    got = [tracker.init(frames[0], BOXES[0]), *(tracker.step(frame) for frame in frames[1:])]
+    assert_equal(got, expected)
+
+
+def test_online_models_of_several_targets_do_not_touch_each_other():
+    params = replace(TwinEngine.params, online_share=0.5, online_score=0.0)
+    frames = [twins(100 + 3 * k, 190 - 2 * k) for k in range(6)]
+    boxes = [[100, 80, 130, 110], [190, 80, 220, 110]]
+    together = Tracker(TwinEngine(), params)
+    together.init(frames[0], boxes)
+    both = [together.step(frame) for frame in frames[1:]]
+    for index, box in enumerate(boxes):
+        alone = SingleTargetTracker(TwinEngine(), params)
+        alone.init(frames[0], box)
+        for frame, results in zip(frames[1:], both, strict=True):
+            np.testing.assert_array_equal(alone.step(frame).box, results[index].box)
+
+
+@pytest.mark.parametrize(('least', 'learns'), [(0.0, True), (0.9, False)])
+def test_online_models_learn_at_their_turn_from_sure_frames(least, learns):
+    params = replace(TwinEngine.params, online_share=0.5, online_score=least)
+    tracker, seen = Tracker(TwinEngine(), params), []
+    frame = twins(100, 160)
+    [state], _ = tracker.start(frame, [[100, 80, 130, 110]])
+    for _ in range(4):
+        weights = state.online.weights
+        tracker.find(frame, [state])
+        seen.append(not np.array_equal(weights, state.online.weights))
+    assert seen == ([False, True, False, True] if learns else [False] * 4)
+
+
+def test_a_snapshot_holds_what_online_models_learned():
+    params = replace(TwinEngine.params, online_share=0.5, online_score=0.0, online_rate=0.5)
+    frames = [twins(100 + 3 * k, 190 - 2 * k) for k in range(8)]
+    whole, later = Tracker(TwinEngine(), params), Tracker(TwinEngine(), params)
+    for tracker in (whole, later):
+        tracker.init(frames[0], [[100, 80, 130, 110]])
+    for frame in frames[1:5]:
+        whole.step(frame)
+    later.restore(whole.snapshot())
+    for frame in frames[5:]:
+        assert_equal(later.step(frame), whole.step(frame))
+    after, expected = later.snapshot(), whole.snapshot()
+    assert {name for name in after if 'online' in name} >= {'online_weights_0', 'online_gram_0'}
+    for name, value in expected.items():
+        np.testing.assert_array_equal(after[name], value)

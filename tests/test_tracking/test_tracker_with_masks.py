@@ -238,6 +238,26 @@ def test_a_snapshot_goes_on_where_it_was_taken(tmp_path):
         later.restore(whole.snapshot())
 
 
+def test_a_weight_for_the_online_model_needs_features_of_the_engine():
+    tracker = Tracker(BrightEngine(presence=(0, 1, 0, 0, 0, 4)))
+    with pytest.raises(ValueError, match='take the sixth weight away'):
+        tracker.init(scene(), [BOX])
+
+
+def test_presence_may_depend_on_the_online_model():
+    class WithFeatures(BrightEngine):
+        def search_features(self, maps):
+            return np.ones((1, 2, 32, 32), np.float32)
+
+    engine = WithFeatures(presence=(0, 0, 0, 0, 0, 4))
+    tracker = Tracker(engine)
+    [state], _ = tracker.start(scene(), [BOX])
+    state.online.weights = np.zeros_like(state.online.weights)
+    state.online.weights[-1] = 2.0  # times the constant of the filter, .3: a score of .6 everywhere
+    [result] = tracker.find(scene(), [state])
+    assert result.score == pytest.approx(1 / (1 + np.exp(-4 * 0.6)))
+
+
 def test_what_lies_outside_the_given_box_is_not_taken_for_the_target_in_the_first_frame():
     engine = BrightEngine()
     tracker = Tracker(engine)

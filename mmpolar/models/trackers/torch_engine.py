@@ -13,6 +13,7 @@ from mmpolar.models.heads import Kernels, OceanMaps
 from mmpolar.models.segmentors import StageReference
 from mmpolar.tracking.engine import CPU_BATCH, SearchMaps
 from mmpolar.tracking.mask_stage import MaskInputs, MaskMaps, MaskParams
+from mmpolar.tracking.online_model import is_of_stride
 from mmpolar.tracking.params import TrackParams
 from mmpolar.utils.torch_threads import torch_threads
 
@@ -93,6 +94,14 @@ class TorchEngine:
         # One transfer to the host.
         both = torch.cat([scores[:, None].float(), maps.ltrb.float()], 1).cpu().numpy()
         return SearchMaps(both[:, 0], both[:, 1:], _Features(maps, kernels.prototypes))
+
+    def search_features(self, maps: SearchMaps) -> NDArray[np.float32] | None:
+        """The fine map of the head's stride, see :meth:`mmpolar.tracking.TrackEngine.search_features`."""
+        found = maps.features.maps
+        for fine in found.fine_features:
+            if is_of_stride(fine, found.search_size, self.params.stride):
+                return fine.float().cpu().numpy()
+        return None
 
     @torch.no_grad()
     def contours(self, maps: SearchMaps, locations: NDArray[np.int64]) -> NDArray[np.float32]:
