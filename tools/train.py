@@ -21,6 +21,7 @@ from mmpolar.engine import TrainingFailedError
 from mmpolar.utils.checkpoints import CheckpointMismatchError, CheckpointReadError
 from mmpolar.utils.checkpoints.newest import LAST_CHECKPOINT
 from mmpolar.utils.folder_lock import FolderInUseError
+from mmpolar.utils.freed_memory import keep_freed_memory
 
 #: Exit code of a training that went wrong, such as one whose loss is not finite.
 TRAINING_FAILED = 1
@@ -47,6 +48,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.resume:
         set_resume(cfg, args.resume)
     start_cpu_processes(cfg)
+    keep_freed_memory()
     try:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.train()

@@ -9,6 +9,7 @@ from mmpolar.models.layers import (
     conv_block,
     depthwise_xcorr,
 )
+from mmpolar.models.layers.conv_block import DepthwiseConv
 
 
 @pytest.mark.parametrize(('size', 'spread'), [(5, 0.0), (9, 0.7), (25, 3.0), (7, 30.0)])
@@ -99,6 +100,18 @@ def test_feature_combination_sums_three_equal_maps(template, search):
     torch.testing.assert_close(got, sum(responses) / 3, atol=1e-5, rtol=1e-5)
     combination.weight.data = torch.tensor([50.0, 0.0, 0.0])
     torch.testing.assert_close(combination(kernels, features), responses[0], atol=1e-5, rtol=1e-5)
+
+
+def test_a_depthwise_convolution_trains_in_float32_and_runs_in_bfloat16():
+    torch.manual_seed(0)
+    conv = DepthwiseConv(4, 4, 3, padding=1, norm_cfg=dict(type='BN'), act_cfg=None)
+    x = torch.randn(2, 4, 9, 10)
+    expected = conv(x)
+    with torch.autocast('cpu', torch.bfloat16):
+        got = conv(x.bfloat16().float())
+        assert got.dtype == torch.float32
+        assert conv.eval().conv(x).dtype == torch.bfloat16
+    torch.testing.assert_close(got, expected, atol=0.03, rtol=0.03)
 
 
 @pytest.mark.parametrize('dilation', [1, (2, 1), (1, 2)])

@@ -64,6 +64,42 @@ def test_compare_matches_a_cell_by_cell_computation(seed):
         np.testing.assert_allclose(got[n].flatten(1).numpy(), expected, atol=1e-9)
 
 
+def test_the_gradient_of_compare_is_that_of_plain_maxima():
+    rng = np.random.default_rng(0)
+    mask = torch.from_numpy(rng.random((2, 1, 16, 16)))
+    inside = F.avg_pool2d(mask, 4).flatten(2)
+    keys, reference = (
+        F.normalize(torch.from_numpy(rng.normal(size=(2, 6, cells))), dim=1).requires_grad_()
+        for cells in (12, 16)
+    )
+    upstream = torch.from_numpy(rng.normal(size=(2, 3, 3, 4)))
+    compare(keys, reference, mask, torch.tensor(5.0), (3, 4)).backward(upstream)
+    got = keys.grad.clone(), reference.grad.clone()
+    keys.grad = reference.grad = None
+    similarity = keys.transpose(1, 2) @ reference
+    plain = torch.stack(
+        [
+            ((similarity + 1) * inside).amax(2),
+            ((similarity + 1) * (1 - inside)).amax(2),
+            ((5.0 * similarity).softmax(2) * inside).sum(2),
+        ],
+        1,
+    )
+    plain.backward(upstream.flatten(2))
+    torch.testing.assert_close(got, (keys.grad, reference.grad), atol=1e-12, rtol=1e-9)
+
+
+def test_under_autocast_cells_are_compared_in_float32():
+    torch.manual_seed(0)
+    keys = F.normalize(torch.randn(1, 24, 16), dim=1)
+    mask = torch.rand(1, 1, 16, 16)
+    expected = compare(keys, keys, mask, torch.tensor(20.0), (4, 4))
+    with torch.autocast('cpu', torch.bfloat16):
+        got = compare(keys, keys, mask, torch.tensor(20.0), (4, 4))
+    assert got.dtype == torch.float32
+    assert torch.equal(got, expected)
+
+
 def test_a_reference_with_an_empty_mask_says_nothing():
     keys = F.normalize(torch.randn(1, 6, 16), dim=1)
     got = compare(keys, keys, torch.zeros(1, 1, 16, 16), torch.tensor(5.0), (4, 4))

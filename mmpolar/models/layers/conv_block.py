@@ -1,7 +1,9 @@
 """The 3x3 convolution with batch norm and ReLU that heads are made of, dense or depth-wise."""
 
+from collections import OrderedDict
+
 import torch
-from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule
+from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 KERNEL_SIZE = 3
@@ -32,20 +34,24 @@ def conv_block(
     if not depthwise:
         return ConvModule(in_channels, out_channels, KERNEL_SIZE, **options)
     # Without an activation between the two: it would cut half of what the few channels carry.
-    return DepthwiseConvBlock(in_channels, out_channels, KERNEL_SIZE, dw_act_cfg=None, **options)
+    filters = DepthwiseConv(in_channels, in_channels, KERNEL_SIZE, **options, act_cfg=None)
+    mixer = ConvModule(in_channels, out_channels, 1, norm_cfg=dict(type='BN'))
+    return nn.Sequential(OrderedDict(depthwise_conv=filters, pointwise_conv=mixer))
 
 
-class DepthwiseConvBlock(DepthwiseSeparableConvModule):
-    """A depth-wise separable convolution whose depth-wise part a CPU trains in float32.
+class DepthwiseConv(ConvModule):
+    """A convolution that filters each channel on its own, and that a CPU trains in float32.
 
-    In bfloat16 PyTorch's CPU kernels (2.13) now and then give a dilated depth-wise convolution's
-    weights a gradient of 1e30 or so, and the training is lost.
+    In bfloat16 the gradients of PyTorch's CPU kernels (2.13) take five times as long, and now and
+    then a dilated convolution's weights get one of 1e30 or so, which ends the training.
     """
 
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, **kwargs) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, groups=in_channels, **kwargs)
+
     def forward(self, x: Tensor) -> Tensor:
-        """Filter, then mix the channels."""
+        """Filter, normalise and activate maps (N, C, H, W)."""
         if not (self.training and x.device.type == 'cpu'):
             return super().forward(x)
         with torch.autocast('cpu', enabled=False):
-            filtered = self.depthwise_conv(x.float())
-        return self.pointwise_conv(filtered)
+            return super().forward(x.float())

@@ -279,14 +279,26 @@ def compare(
         target cells among similar ones, (N, 3, *size). All are 0 where the reference's mask is
         empty: such a reference says nothing.
     """
-    inside = F.avg_pool2d(mask, KEY_STRIDE // 2).flatten(2)
-    is_known = (inside.amax(2) > 0).to(keys)
-    similarity = keys.transpose(1, 2) @ reference_keys
-    to_target = ((similarity + 1) * inside).amax(2)
-    to_background = ((similarity + 1) * (1 - inside)).amax(2) * is_known
-    weights = (sharpness * similarity).softmax(2)
-    share = (weights * inside).sum(2)
+    with torch.autocast(keys.device.type, enabled=False):
+        inside = F.avg_pool2d(mask.to(keys), KEY_STRIDE // 2).flatten(2)
+        is_known = (inside.amax(2) > 0).to(keys)
+        similarity = keys.transpose(1, 2) @ reference_keys
+        to_target = _highest(similarity, inside)
+        to_background = _highest(similarity, 1 - inside) * is_known
+        weights = (sharpness * similarity).softmax(2)
+        share = (weights @ inside.transpose(1, 2))[..., 0]
     return torch.stack([to_target, to_background, share], 1).unflatten(2, size)
+
+
+def _highest(similarity: Tensor, weight: Tensor) -> Tensor:
+    """Highest weighted similarity plus 1 in each row: (N, Q, R) and (N, 1, R) give (N, Q)."""
+    if not similarity.requires_grad:
+        return ((similarity + 1) * weight).amax(2)
+    # The gradient of amax reads and writes all pairs several times, this one the highest alone.
+    with torch.no_grad():
+        best = ((similarity + 1) * weight).argmax(2, keepdim=True)
+    highest = (similarity.gather(2, best) + 1) * weight.expand_as(similarity).gather(2, best)
+    return highest[..., 0]
 
 
 def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
