@@ -95,7 +95,7 @@ export function keepInside(found, box, params) {
 }
 
 /** Probability that a found mask is the target: a logistic regression, see docs/outside_python.md. */
-export function presence(score, found, first, weights) {
+export function presence(score, found, first, weights, online) {
   if (!weights.length) return score;
   if (!found.box) return 0;
   const share = Math.min(Math.max(score, 1e-4), 1 - 1e-4);
@@ -103,8 +103,8 @@ export function presence(score, found, first, weights) {
   const limit = 0.5 * largest(shares);
   const inside = shares.filter((v) => v > limit);
   const confidence = inside.reduce((sum, v) => sum + v, 0) / inside.length;
-  const features = [1, Math.log(share / (1 - share)), confidence, ...likeness(keys, shares, first)];
-  return sigmoid(features.reduce((sum, v, i) => sum + v * weights[i], 0));
+  const known = [1, Math.log(share / (1 - share)), confidence, ...likeness(keys, shares, first), online];
+  return sigmoid(weights.reduce((sum, weight, i) => sum + weight * known[i], 0));
 }
 
 /** How much the found target is like the first one, and by how much more than like its background. */

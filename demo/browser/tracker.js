@@ -9,6 +9,7 @@
 
 import { center, clipBox, crop, meanColor, mix, overlap, paddedSize, sides, usableBox } from './crops.js';
 import { keepInside, maskInputs, presence, readMask, sigmoid } from './masks.js';
+import { OnlineModel, featureMap, viewOf } from './online.js';
 
 export class Tracker {
   /** Load a model folder from a web address that ends in a slash. */
@@ -45,7 +46,9 @@ export class Tracker {
     this.lost = 0;
     this.memory = {};
     await this.encode(frame, null);
+    this.online = null;
     const { contour } = await this.search(frame);
+    if (this.view) this.online = new OnlineModel(this.view, this.box);
     const segmented = await this.segment(frame, this.box, contour);
     const found = keepInside(segmented, this.box, this.maskParams);
     this.memory = { first: found.reference, recent: found.reference };
@@ -55,11 +58,23 @@ export class Tracker {
 
   /** Find the target in the next frame. */
   async step(frame) {
+    const result = await this.find(frame);
+    if (this.online) {
+      const { online_interval: interval, online_score: least, online_rate: rate } = this.params;
+      this.online.frames += 1;
+      const isTurn = this.online.frames % interval === 0;
+      if (isTurn && result.visible && result.score >= least) this.online.update(this.view, result.box, rate);
+    }
+    return result;
+  }
+
+  async find(frame) {
     const { params, maskParams } = this;
     const isFar = this.isFar();
     const candidate = await this.search(frame);
     const found = await this.segment(frame, candidate.box, candidate.contour);
-    const score = presence(candidate.score, found, this.memory.first, maskParams.presence);
+    const { first } = this.memory;
+    const score = presence(candidate.score, found, first, maskParams.presence, candidate.online);
     if (score < (isFar ? params.found_score : params.lost_score)) {
       this.lost += 1;
       return { box: this.box, score, visible: false, contour: null, mask: null };
@@ -106,7 +121,10 @@ export class Tracker {
       search: new ort.Tensor('uint8', image, [1, size, size, 3]),
       ...kernels,
     });
-    const selected = select(maps, box, scale, this.isFar(), params);
+    const map = this.usesOnline() ? featureMap(maps, size, params.stride) : null;
+    this.view = map ? viewOf(map, box, scale, size, params.stride) : null;
+    const online = this.online && this.view && this.online.scores(this.view, maps.scores.dims.at(-1));
+    const selected = select(maps, box, scale, this.isFar(), params, online);
     const { scores, ...read } = maps;
     const { radii } = await this.graphs.contour.run({
       ...read,
@@ -125,8 +143,13 @@ export class Tracker {
       headBox,
       box: mix(headBox, clipBox(around, frame), params.contour_share).map(Math.fround),
       score: calibrated(scores.data[selected.index], params),
+      online: online ? online[selected.index] : null,
       contour,
     };
+  }
+
+  usesOnline() {
+    return this.params.online_share > 0 || this.maskParams.presence.length > 5;
   }
 
   /** The box around which the next frame is searched: of a target long lost, another one each time. */
@@ -145,7 +168,7 @@ export class Tracker {
 }
 
 /** The location with the highest score after penalty and window, and the smoothed box there. */
-function select({ scores, ltrb }, box, scale, isFar, params) {
+function select({ scores, ltrb }, box, scale, isFar, params, online) {
   const count = scores.data.length;
   const cells = scores.dims.at(-1);
   const side = (i, at) => ltrb.data[i * count + at];
@@ -158,10 +181,12 @@ function select({ scores, ltrb }, box, scale, isFar, params) {
     const [w, h] = [side(0, at) + side(2, at), side(1, at) + side(3, at)];
     const grown = change(paddedSize(w, h, 0.5) / paddedSize(width, height, 0.5));
     const changes = grown * change(width / height / (w / h));
-    const ranked = scores.data[at] * Math.exp((1 - changes) * params.penalty_k);
+    const penalty = Math.exp((1 - changes) * params.penalty_k);
     const window = hann(Math.floor(at / cells)) * hann(at % cells);
-    const value = ranked * (1 - influence) + window * influence;
-    if (value > best) [index, best, own] = [at, value, ranked];
+    const score = scores.data[at];
+    const blend = online ? score + params.online_share * (online[at] - score) : score;
+    const value = blend * penalty * (1 - influence) + window * influence;
+    if (value > best) [index, best, own] = [at, value, score * penalty];
   }
   const rate = (own * params.lr) ** 2;
   const middle = center(box);

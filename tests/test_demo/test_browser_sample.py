@@ -93,6 +93,17 @@ def test_browser_finds_the_boxes_of_python(make_clip, root, server):
 
 
 @pytest.mark.slow
+def test_browser_has_the_online_model_of_python(root, server):
+    clip = moving_clip()
+    online = dict(online_share=0.5, online_interval=2, online_score=0.0, online_rate=0.5)
+    presence = (-0.2, 0.4, 1.0, 0.0, 1.0, 1.0)
+    folder = model_folder(root / 'online', presence=presence, **online)
+    said, lines = track_on_page(f'{server}/page/index.html?model=/online/', clip)
+    assert said.startswith('Done'), said
+    assert_same(read_lines(lines), python_lines(clip, folder))
+
+
+@pytest.mark.slow
 def test_page_says_that_there_is_no_model(server):
     said, _ = track_on_page(f'{server}/page/index.html?model=/none/', moving_clip())
     assert 'Failed' in said

@@ -1,4 +1,4 @@
-"""The C++ sample builds and finds the boxes that Python finds without the mask stage."""
+"""The C++ sample builds and finds the boxes that Python finds without mask stage and online model."""
 
 import os
 import shutil
@@ -73,14 +73,14 @@ def track(program, library, folder, clip):
 
 @pytest.mark.slow
 def test_cpp_finds_the_boxes_of_python(program, library, tmp_path):
-    folder = model_folder(tmp_path / 'model', with_masks=False)
+    folder = model_folder(tmp_path / 'model', with_masks=False, online_share=0.0)
     clip = moving_clip()
     assert_same(track(program, library, folder, clip), python_lines(clip, folder))
 
 
 @pytest.mark.slow
 def test_cpp_loses_and_finds_a_target_as_python_does(program, library, tmp_path):
-    params = SOON_LOST | dict(scan_after=NEVER)
+    params = SOON_LOST | dict(scan_after=NEVER, online_share=0.0)
     folder = model_folder(tmp_path / 'model', with_masks=False, **params)
     clip = vanishing_clip()
     expected = python_lines(clip, folder)
