@@ -1,13 +1,11 @@
 """The group of an image or a video: the stream, the camera or the day that it comes from."""
 
-import csv
-import io
 import os
 import re
 from pathlib import PurePosixPath
 
 from mmpolar.utils.abridged import abridged
-from mmpolar.utils.text_file import read_text
+from mmpolar.utils.csv_table import read_rows
 
 
 class GroupRule:
@@ -98,16 +96,15 @@ def _compiled(pattern: str) -> re.Pattern:
 
 def _read_table(path: str | os.PathLike) -> tuple[str, dict[str, str]]:
     """Names of the columns of the group, and the group of each path."""
-    rows = [row for row in csv.reader(io.StringIO(read_text(path))) if row]
-    if not rows or len(rows[0]) < 2:
+    rows = list(read_rows(path, ()))
+    names = list(rows[0].cells) if rows else []
+    if len(names) < 2:
         raise ValueError(
             f'table {path} needs a first line such as "video,camera": the paths, then the group'
         )
-    head, *rows = rows
+    groups = {}
     for row in rows:
-        if len(row) != len(head):
-            raise ValueError(
-                f'table {path}: line "{",".join(row)}" has {len(row)} values, its first line has '
-                f'{len(head)}'
-            )
-    return '/'.join(head[1:]), {row[0].strip(): '/'.join(row[1:]).strip() for row in rows}
+        if None in row.cells or None in row.cells.values():
+            raise ValueError(f'{row.location}: there must be {len(names)} values, as in line 1')
+        groups[row.text(names[0])] = '/'.join(row.cells[name] for name in names[1:]).strip()
+    return '/'.join(names[1:]), groups

@@ -52,6 +52,10 @@ class VideoScore:
         self.n_rays = n_rays
         self._frames: list[dict[str, float]] = []
 
+    def __len__(self) -> int:
+        """Frames that were added."""
+        return len(self._frames)
+
     def add(self, result: TrackResult, gt_mask: np.ndarray) -> None:
         """Score a frame after the first.
 

@@ -1,19 +1,17 @@
 """What trackers reach on the labelled frames of a project."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from mmpolar.evaluation.functional import (
-    boundary_f,
-    box_iou,
-    mean_of_known,
-    region_similarity,
-)
-from mmpolar.structures.polar import mask_to_box
+import numpy as np
+
+from mmpolar.evaluation.video_score import VideoScore
 from mmpolar.studio.assistant import Assistant, follow
 from mmpolar.studio.jobs import JobState
 from mmpolar.studio.project import Project, anchors
 from mmpolar.studio.store import ABSENT, MASK, Clip, Label
+from mmpolar.tracking import TrackEngine
 
 
 def compare(
@@ -38,30 +36,24 @@ def compare(
         many frames these are; None without.
     """
     known = [clip for clip in project.store.clips() if clip.name in clips]
-    tracks = [(clip, found) for clip in known for found in _tracks(project, clip)]
-    state.total = sum(len(labels) for _, labels in tracks) * len(models)
+    tracks = {clip: _tracks(project, clip) for clip in known}
+    state.total = len(models) * sum(len(labels) for found in tracks.values() for labels in found)
     rows = []
     for model in models:
         engine = assistant.load(model)
-        for clip in known:
-            scores = [
-                score
-                for of_clip, labels in tracks
-                if of_clip is clip
-                for score in _score(project, clip, labels, engine, state)
-            ]
-            hand = [j for j, _, _, by_hand in scores if by_hand]
-            boxes = [iou for _, _, iou, _ in scores if iou is not None]
+        for clip, found in tracks.items():
+            scored, by_hand = _score(project, clip, found, engine, state)
+            values, hand_values = scored.values(), by_hand.values()
             rows.append(
                 dict(
                     clip=clip.name,
                     model=model,
-                    frames=len(scores),
-                    J=_mean([j for j, *_ in scores]),
-                    F=_mean([f for _, f, *_ in scores]),
-                    box=_mean(boxes),
-                    hand_frames=len(hand),
-                    J_hand=_mean(hand),
+                    frames=len(scored),
+                    J=_rounded(values.get('J')),
+                    F=_rounded(values.get('F')),
+                    box=_rounded(values.get('iou')),
+                    hand_frames=len(by_hand),
+                    J_hand=_rounded(hand_values.get('J')),
                 )
             )
     return rows
@@ -80,23 +72,31 @@ def _tracks(project: Project, clip: Clip) -> list[dict[int, Label]]:
     return tracks
 
 
-def _score(project, clip, labels, engine, state):
-    """J, F, IoU of the box, and whether a person has marked it, of each labelled frame after the first."""
-    source, numbers = project.frames(clip.id), range(min(labels), max(labels) + 1)
-    target = project.mask(clip, labels[numbers[0]])
-    results = follow(engine, (source.read(number) for number in numbers), target)
-    for number, result in zip(numbers, results, strict=True):
-        if number not in labels:
-            continue
-        if number > numbers[0]:
-            mask = project.mask(clip, labels[number])
-            j, f = region_similarity(result.mask, mask), boundary_f(result.mask, mask)
-            iou = (
-                float(box_iou(result.box[None], mask_to_box(mask)[None])[0]) if mask.any() else None
-            )
-            yield j, f, iou, labels[number].hand
-        state.step(number)
+def _score(
+    project: Project,
+    clip: Clip,
+    tracks: Sequence[dict[int, Label]],
+    engine: TrackEngine,
+    state: JobState,
+) -> tuple[VideoScore, VideoScore]:
+    """Scores of the labelled frames after the first of each track, and of those labelled by hand."""
+    source, whole = project.frames(clip.id), np.ones((clip.height, clip.width), np.uint8)
+    scored, by_hand = VideoScore(whole), VideoScore(whole)  # no value of a first mask is used
+    for labels in tracks:
+        numbers = range(min(labels), max(labels) + 1)
+        given = project.mask(clip, labels[numbers[0]])
+        results = follow(engine, (source.read(number) for number in numbers), given)
+        for number, result in zip(numbers, results, strict=True):
+            if number not in labels:
+                continue
+            if number > numbers[0]:
+                mask = project.mask(clip, labels[number])
+                scored.add(result, mask)
+                if labels[number].hand:
+                    by_hand.add(result, mask)
+            state.step(number)
+    return scored, by_hand
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return round(mean_of_known(values), 4) if values else None
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else round(value, 4)

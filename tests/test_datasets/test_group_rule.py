@@ -41,7 +41,7 @@ def test_a_table_names_the_group_by_path_or_by_name(tmp_path):
     [
         ('', 'needs a first line'),
         ('video\nx.mp4\n', 'needs a first line'),
-        ('v,c\nx\n', '1 values'),
+        ('v,c\nx\n', 'cameras.csv, line 2: there must be 2 values'),
     ],
 )
 def test_a_table_of_another_form_is_refused(tmp_path, content, message):

@@ -26,6 +26,7 @@ def test_values_are_means_of_hand_computed_ones():
     score = VideoScore(first, n_rays=36)
     score.add(found(moved), moved)
     score.add(found(first), moved)
+    assert len(score) == 2
     values = score.values()
     # The first box overlaps the one beside it in half of its width: 10 of 30 columns.
     assert values['iou'] == pytest.approx((1 + 1 / 3) / 2)
