@@ -13,14 +13,8 @@ _base_ = [
 # negative locations a single peak would hardly count.
 model = dict(
     head=dict(loss_cls=dict(focus=1.0)),
-    # What is fitted to the weights of the score and of the lost state: python -m benchmarks.presence --fit.
-    mask_stage=dict(
-        _base_.packaged_mask_stage,
-        params=dict(
-            _base_.mask_stage.params,
-            presence=(-0.2191, 0.3808, 3.95, -3.202, 16.73))),
-    test_cfg=dict(
-        score_slope=1.29, score_offset=0.24, lost_score=0.41, found_score=0.91))
+    mask_stage=_base_.packaged_mask_stage,
+    test_cfg=_base_.packaged_score)
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))
 train_dataloader = dict(

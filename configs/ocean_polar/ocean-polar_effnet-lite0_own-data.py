@@ -11,7 +11,8 @@ _base_ = [
 
 model = dict(
     backbone=dict(frozen_stages=5),
-    mask_stage=_base_.packaged_mask_stage)
+    mask_stage=_base_.packaged_mask_stage,
+    test_cfg=_base_.packaged_score)
 *crop_and_recolor, polar_target, pack = _base_.train_pipeline
 train_pipeline = [
     *crop_and_recolor,

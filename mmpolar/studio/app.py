@@ -291,9 +291,9 @@ class Studio:
 
     def prepare_training(self, request: Request, body: Body) -> Any:
         """Export the labels and write the config of a training."""
-        numbers = [_number(body, key) for key in ('epochs', 'pairs', 'batch_size')]
-        name, clips = _text(body, 'name'), _texts(body, 'clips')
-        return dict(command=self.training.prepare(name, clips, *numbers))
+        numbers = [_number(body, key) for key in ('epochs', 'samples', 'batch_size')]
+        name, clips, part = _text(body, 'name'), _texts(body, 'clips'), _text(body, 'part')
+        return dict(command=self.training.prepare(name, clips, *numbers, part))
 
     def start_training(self, request: Request, body: Body) -> Any:
         """Start or resume a training."""

@@ -18,7 +18,13 @@ from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.file_names import check_file_name
 from mmpolar.utils.processes import process_is_gone
 
-_BASE = 'configs/ocean_polar/ocean-polar_effnet-lite0_own-data.py'
+#: Config of the tracker that a training makes, and its parts that can be trained, each by its config.
+TRACKER_CONFIG = 'configs/ocean_polar/ocean-polar_effnet-lite0_own-data.py'
+MASKS, TRACKER = 'masks', 'tracker'
+PARTS = {
+    MASKS: 'configs/mask_stage/mask-stage_effnet-lite0_own-data.py',
+    TRACKER: TRACKER_CONFIG,
+}
 _CONFIG = """\
 # Trains on the labels of a project: written by mmpolar studio, and yours to change.
 _base_ = {base!r}
@@ -35,20 +41,22 @@ train_dataloader = dict(
             )
         ],
         quotas=None,
-        samples_per_epoch={pairs},
-        negative_prob={negative_prob},
+        samples_per_epoch={samples},
     ),
 )
-val_dataloader = None
-val_cfg = None
-val_evaluator = None
 
 max_epochs = {epochs}
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+train_cfg = dict(max_epochs=max_epochs)
 warm_up, cosine = _base_.param_scheduler
 param_scheduler = [warm_up, dict(cosine, T_max=max_epochs, end=max_epochs)]
 """
-#: Share of pairs that show another target, where there are several.
+#: What pairs need besides; the share of those that show another target, where there are several.
+_PAIRS_CONFIG = """
+train_dataloader['dataset']['negative_prob'] = {negative_prob}
+val_dataloader = None
+val_cfg = None
+val_evaluator = None
+"""
 _NEGATIVES = 0.2
 #: Characters of the log that the page shows.
 _LOG_END = 4000
@@ -75,8 +83,9 @@ class Training:
         name: str,
         clips: Sequence[str],
         epochs: int,
-        pairs: int,
+        samples: int,
         batch_size: int,
+        part: str = TRACKER,
         state: JobState | None = None,
     ) -> str:
         """Export the labels and write a config; gives the command that trains.
@@ -85,33 +94,39 @@ class Training:
             name: Name of the training, and of the tracker that it makes.
             clips: Names of the clips to train on.
             epochs: How many, at least 1.
-            pairs: Pairs of an epoch.
-            batch_size: Pairs of a step.
+            samples: Samples of an epoch: pairs, or groups of views.
+            batch_size: Samples of a step.
+            part: What is trained, a key of :data:`PARTS`: the network that decides on pixels, or the
+                tracker before it.
             state: Takes the progress of the export.
 
         Raises:
             BusyError: If a training runs.
-            ValueError: If the name is taken by a tracker, or nothing is labelled.
+            ValueError: If the name is taken by a tracker, nothing is labelled, or there is no such part.
         """
         folder = self._folder(name)
         if name in self.project.models():
             raise ValueError(f'there is a tracker {name} already: give another name')
-        if min(epochs, pairs, batch_size) < 1:
-            raise ValueError('epochs, pairs and batch size must be at least 1')
+        if min(epochs, samples, batch_size) < 1:
+            raise ValueError('epochs, samples and batch size must be at least 1')
+        if part not in PARTS:
+            raise ValueError(f'trained can be {" or ".join(PARTS)}, not {part}')
         self._refuse_second()
         export(self.project, 'davis', folder / 'data', clips, state)
         known = [clip for clip in self.project.store.clips() if clip.name in clips]
         targets = sum(len(self.project.store.targets(clip.id)) for clip in known)
         text = _CONFIG.format(
-            base=str(checkout_file(_BASE)),
+            base=str(checkout_file(PARTS[part])),
             data=str(folder / 'data'),
             batch_size=batch_size,
-            pairs=pairs,
+            samples=samples,
             epochs=epochs,
-            negative_prob=_NEGATIVES if targets > 1 else 0,
         )
+        if part == TRACKER:
+            text += _PAIRS_CONFIG.format(negative_prob=_NEGATIVES if targets > 1 else 0)
         atomic_write(folder / 'config.py', text)
         atomic_write(folder / 'clips.json', json.dumps(list(clips)))
+        atomic_write(folder / 'part.json', json.dumps(part))
         return self.command(name)
 
     def command(self, name: str) -> str:
@@ -176,6 +191,7 @@ class Training:
             status=status,
             command=self.command(name),
             clips=json.loads((folder / 'clips.json').read_text()),
+            part=trained_part(folder),
             log=text,
             loss=_losses(folder / 'work'),
             tracker=(self.project.own / 'models' / name / 'model.json').exists(),
@@ -201,6 +217,12 @@ def checkout_file(name: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise FileNotFoundError(f'{name} is not there: install mmpolar again')
+
+
+def trained_part(folder: Path) -> str:
+    """What is trained in a folder, a key of :data:`PARTS`."""
+    file = folder / 'part.json'
+    return json.loads(file.read_text()) if file.exists() else TRACKER
 
 
 def train_words(folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ from studio_server import SCENE, TINY
 
 from mmpolar.registry import DATASETS
 from mmpolar.studio.store import MASK
-from mmpolar.studio.training import Training
+from mmpolar.studio.training import PARTS, Training
 from mmpolar.utils.shared_values import load_config
 
 #: Of a training of a few steps, on a busy machine.
@@ -28,7 +28,7 @@ def label_all(project, name='car.mp4'):
 
 def test_the_config_reads_the_labels(project):
     label_all(project)
-    command = Training(project).prepare('mine', ['car.mp4'], epochs=3, pairs=8, batch_size=4)
+    command = Training(project).prepare('mine', ['car.mp4'], epochs=3, samples=8, batch_size=4)
     config = project.own / 'training/mine/config.py'
     assert f'{config} --work-dir' in command
     cfg = load_config(config)
@@ -39,13 +39,28 @@ def test_the_config_reads_the_labels(project):
     assert pairs[0]['inputs']['search_img'].shape == (1, 3, 255, 255)
 
 
+def test_the_config_of_the_masks_goes_on_from_the_packaged_weights(project):
+    label_all(project)
+    training = Training(project)
+    training.prepare('mine', ['car.mp4'], epochs=1, samples=8, batch_size=4, part='masks')
+    cfg = load_config(project.own / 'training/mine/config.py')
+    assert cfg.model.type == 'MaskStage'
+    assert cfg.model.init_cfg.checkpoint.startswith('mmpolar://')
+    groups = DATASETS.build(cfg.train_dataloader.dataset)
+    assert len(groups) == 8
+    assert groups[0]['inputs']['gt_masks'].max() > 0
+    assert training.shown('mine')['part'] == 'masks'
+    with pytest.raises(ValueError, match='trained can be masks or tracker, not x'):
+        training.prepare('other', ['car.mp4'], 1, 8, 4, part='x')
+
+
 def test_a_clip_that_is_no_longer_chosen_is_not_trained_on(project):
     shutil.copy(project.folder / 'car.mp4', project.folder / 'bus.mp4')
     for name in ('car.mp4', 'bus.mp4'):
         label_all(project, name)
     training = Training(project)
     for clips in (['car.mp4', 'bus.mp4'], ['car.mp4']):
-        training.prepare('mine', clips, epochs=1, pairs=8, batch_size=4)
+        training.prepare('mine', clips, epochs=1, samples=8, batch_size=4)
     names = project.own / 'training/mine/data/ImageSets/2017/train.txt'
     assert names.read_text().split() == ['car']
 
@@ -60,7 +75,8 @@ def test_names_that_are_taken_or_lead_elsewhere_are_refused(project):
 
 
 @pytest.mark.slow
-def test_a_training_on_the_page_makes_a_tracker_to_choose_and_compare(folder, project, serve):
+@pytest.mark.parametrize('part', PARTS)
+def test_a_training_on_the_page_makes_a_tracker_to_choose_and_compare(folder, project, serve, part):
     label_all(project)
     server = serve(folder)
     with open_page(viewport=dict(width=1300, height=900)) as page:
@@ -68,7 +84,8 @@ def test_a_training_on_the_page_makes_a_tracker_to_choose_and_compare(folder, pr
         page.goto(server.address)
         page.locator('#number', has_text='frame 0 of 12').wait_for()
         page.click('#training > summary')
-        for place, value in (('epochs', '2'), ('pairs', '8'), ('batch', '4')):
+        page.select_option('#part', part)
+        for place, value in (('epochs', '2'), ('samples', '8'), ('batch', '4')):
             page.fill(f'#{place}', value)
         page.click('#prepare')
         page.locator('.training', has_text='prepared').wait_for()
@@ -98,8 +115,8 @@ def test_a_training_on_the_page_makes_a_tracker_to_choose_and_compare(folder, pr
 def test_a_training_outlives_the_page_and_is_found_again(folder, project, serve):
     label_all(project)
     server = serve(folder)
-    numbers = dict(epochs=50, pairs=8, batch_size=4)
-    body = dict(name='long', clips=['car.mp4']) | numbers
+    numbers = dict(epochs=50, samples=8, batch_size=4)
+    body = dict(name='long', clips=['car.mp4'], part='tracker') | numbers
     assert server.ask('api/trainings/prepare', body)[0] == 200
     assert server.ask('api/trainings/start', dict(name='long'))[0] == 200
     server.kill()

@@ -17,8 +17,13 @@ mask_stage = dict(
         norm_eval=True,
         init_cfg=dict(
             type='Pretrained', checkpoint='efficientnet-lite://lite0')))
+# What is fitted to the weights of the score and of the lost state: python -m benchmarks.presence --fit.
+packaged_score = dict(
+    score_slope=1.29, score_offset=0.24, lost_score=0.41, found_score=0.91)
 packaged_mask_stage = dict(
     mask_stage,
+    params=dict(
+        mask_stage['params'], presence=(-0.2191, 0.3808, 3.95, -3.202, 16.73)),
     init_cfg=dict(
         type='Pretrained',
         checkpoint='mmpolar://ocean-polar_effnet-lite0_natural',

@@ -24,6 +24,8 @@ function choices(container, names, isChosen) {
   }));
 }
 
+const NUMBERS = ['epochs', 'samples', 'batch'];
+const SUGGESTED = { masks: [2, 120, 4], tracker: [28, 2000, 16] };
 const chosenIn = (id) => [...$(id).querySelectorAll('input:checked')].map((one) => one.value);
 const shownNumber = (value) => (value === null ? '–' : value.toFixed(3));
 
@@ -36,6 +38,7 @@ export class Panels {
     $('compare').onclick = () => this.begin(
       'compare', { models: chosenIn('compared-models'), clips: chosenIn('compared-clips') });
     $('training').ontoggle = () => this.poll();
+    $('part').onchange = () => SUGGESTED[$('part').value].forEach((value, index) => { $(NUMBERS[index]).value = value; });
     $('reviews').ontoggle = () => page.act(() => this.showReviews());
   }
 
@@ -79,9 +82,10 @@ export class Panels {
   }
 
   async prepare() {
-    const numbers = Object.fromEntries([['epochs', 'epochs'], ['pairs', 'pairs'], ['batch_size', 'batch']]
-      .map(([key, id]) => [key, Number($(id).value)]));
-    await post('trainings/prepare', { name: $('training-name').value, clips: chosenIn('training-clips'), ...numbers });
+    const numbers = Object.fromEntries(['epochs', 'samples', 'batch_size'].map((key, index) => [key, Number($(NUMBERS[index]).value)]));
+    await post('trainings/prepare', {
+      name: $('training-name').value, clips: chosenIn('training-clips'), part: $('part').value, ...numbers,
+    });
     this.page.say('prepared: start the training here, or run the command');
     await this.poll();
   }

@@ -1,5 +1,7 @@
 """A training starts from a trained tracker by name."""
 
+import json
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -12,6 +14,7 @@ from mmpolar.model_zoo import (
     PACKAGE_FOLDER,
     ModelNotFoundError,
     find_checkpoint,
+    find_model_folder,
 )
 from mmpolar.utils.checkpoints import CheckpointReadError, read_checkpoint
 from mmpolar.utils.shared_values import load_config
@@ -71,3 +74,11 @@ def test_training_on_own_data_starts_from_the_packaged_tracker(tmp_path):
             torch.testing.assert_close(value, weights[name].to(value.dtype), rtol=0, atol=0)
     missing = set(runner.model.state_dict()) - set(weights)
     assert not [name for name in missing if not name.endswith('num_batches_tracked')]
+
+
+def test_a_tracker_of_own_data_knows_when_it_is_lost_as_the_packaged_one_does():
+    packaged = json.loads((find_model_folder(DEFAULT_MODEL) / 'model.json').read_text())
+    model = load_config(OWN_DATA).model
+    for name in ('score_slope', 'score_offset', 'lost_score', 'found_score'):
+        assert model.test_cfg[name] == packaged['params'][name], name
+    assert list(model.mask_stage.params.presence) == packaged['mask_params']['presence']
