@@ -9,7 +9,9 @@ from torch import nn
 
 from mmpolar.mining import HardNegativeMiningHook
 from mmpolar.mining.candidate import Candidate
+from mmpolar.mining.round_candidates import RoundCandidates
 from mmpolar.mining.scoring.detection_features import DetectionFeatures
+from mmpolar.mining.suspect_search import SuspectSearch
 from mmpolar.mining.suspects import SuspectLog, SuspectRule, TrackCheck, among_positives
 from mmpolar.mining.suspects.video_window import read_window
 from mmpolar.utils.video import VideoReadError
@@ -97,10 +99,10 @@ def texture(seed, size, cells):
     return cv2.resize(small, size, interpolation=cv2.INTER_CUBIC)
 
 
-def write_video(path, shown):
+def write_video(path, shown, seed=0):
     """A textured object that moves by 2 pixels a frame, in those of 13 frames where it is shown."""
-    background = cv2.GaussianBlur(texture(0, SIZE, (6, 8)), (0, 0), 5) // 2 + 60
-    thing = texture(3, (40, 32), (3, 4))
+    background = cv2.GaussianBlur(texture(seed, SIZE, (6, 8)), (0, 0), 5) // 2 + 60
+    thing = texture(seed + 3, (40, 32), (3, 4))
     cv2.ellipse(mask := np.zeros((32, 40), np.uint8), (20, 16), (19, 15), 0, 0, 360, 1, -1)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, SIZE)
     frames = []
@@ -120,6 +122,25 @@ def test_what_persists_is_steady_and_a_flicker_is_not(tmp_path, shown, steady):
     frames = write_video(tmp_path / 'video.avi', shown)
     check = TrackCheck(num_frames=3, stride=2)
     assert check.is_steady(tmp_path / 'video.avi', 6, BOX, frames[6]) == steady
+
+
+@pytest.mark.parametrize('planted', [{7}, {3, 11}])  # 5 and 10 % of the pool
+def test_targets_planted_in_videos_are_suspects_and_flickers_are_not(tmp_path, planted):
+    alarms = []
+    for number in range(20):
+        video, image = tmp_path / f'{number}.avi', tmp_path / f'{number}.jpg'
+        shown = range(13) if number in planted else {6}
+        cv2.imwrite(str(image), write_video(video, shown, seed=10 * number)[6])
+        known = dict(box=BOX, video=str(video), frame=6)
+        alarms.append(Candidate(str(number), 0.9, str(image), **known))
+    rule = SuspectRule(rounds=None, track=dict(num_frames=3, stride=2))
+    search = SuspectSearch(rule, log := SuspectLog())
+    search.search(RoundCandidates(np.arange(20), alarms, []), frozenset(), None)
+    assert log.seen == {one.key for one in alarms}
+    assert {str(number) for number in planted} <= log.reasons.keys()
+    wrong = log.reasons.keys() - {str(number) for number in planted}
+    assert len(wrong) <= 1
+    assert set(log.reasons.values()) == {('steady',)}
 
 
 def test_an_alarm_without_a_video_is_not_steady(tmp_path):
