@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from numpy.typing import NDArray
 
+from benchmarks.frozen_features import compute_features, freeze
 from benchmarks.shared.runs import (
     call_logged,
     do_runs,
@@ -50,8 +51,15 @@ CONFIGS = dict(
     stitch=ROOT / 'configs/hard_negative/yolox_effnet-lite0_experiment.py',
     overlay=ROOT / 'configs/hard_negative/yolox_effnet-lite0_experiment-overlay.py',
 )
+#: Configs of other detectors, by detector and composites.
+DETECTORS = dict(
+    yolox=CONFIGS,
+    rtmdet=dict(stitch=ROOT / 'configs/hard_negative/rtmdet_effnet-lite0_experiment.py'),
+)
 #: Where the training dataset and the mining hook stand in the configs.
 DATA, HOOK = 'train_dataloader.dataset', 'custom_hooks.0'
+#: Which YOLOX alone has.
+CONFIDENCE_LOSS = 'model.bbox_head.loss_obj'
 MAKE_DATA = ROOT / 'tools/dataset_converters/make_hard_negative_data.py'
 
 
@@ -87,12 +95,14 @@ ARMS = dict(
         {f'{HOOK}.selection': 'sampled'},
     ),
     mixed=Arm('half the hardest K, half of all', 'mined', '#8c2d4a', {f'{DATA}.mined_share': 0.5}),
-    kept=Arm('the hardest K of all rounds so far', 'mined', '#a05195', {f'{HOOK}.keep_rounds': 99}),
+    newest=Arm(
+        'the hardest K of the newest round alone', 'mined', '#a05195', {f'{HOOK}.keep_rounds': 0}
+    ),
     weighted=Arm(
         'the hardest K, half the weight on the confidence term',
         'mined',
         '#d45087',
-        {'model.bbox_head.loss_obj.loss_weight': 0.5},
+        {f'{CONFIDENCE_LOSS}.loss_weight': 0.5},
     ),
     plain=Arm('the hardest K as images of their own', 'mined', '#665191', separate=True),
     background=Arm(
@@ -112,7 +122,7 @@ ARMS = dict(
         'all',
         '#59a14f',
         {
-            'model.bbox_head.loss_obj': dict(
+            CONFIDENCE_LOSS: dict(
                 type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, reduction='sum'
             )
         },
@@ -121,7 +131,7 @@ ARMS = dict(
         'all, with the three hardest locations for each positive one',
         'all',
         '#9c755f',
-        {'model.bbox_head.loss_obj': dict(type='mmpolar.OHEMBCELoss')},
+        {CONFIDENCE_LOSS: dict(type='mmpolar.OHEMBCELoss')},
     ),
 )
 DEFAULT_ARMS = ('mined', 'random', 'all', 'none')
@@ -141,7 +151,7 @@ Four arms differ in one thing, the negatives in the training images:
   mined    the K negatives with the highest confidence, mined again in each round
 
 --arms has further ones. Of the mined ones: sampled (by score instead of the highest), mixed (half of all),
-kept (no pick is dropped), weighted (half the weight on the confidence term), plain (images of their own
+newest (earlier picks are dropped), weighted (half the weight on the confidence term), plain (images of their own
 instead of composites). Of the others: background (one random negative beside eight positives, as images of
 their own), focal (the focal loss on confidence), ohem (the hardest locations of a batch).
 
@@ -150,9 +160,16 @@ weights, the order of the positives and all that is random. All arms make the sa
 on the same positives. In the first round "random" and "mined" sample the whole pool, too: nothing
 is known yet. The other things are in configs/hard_negative/.
 
+With --detector rtmdet the head is RTMDet's, which has no confidence term: the arms that change this
+term (weighted, focal, ohem) are left to YOLOX, and so are overlaid composites.
+
+With --frozen the backbone computes the features of all images once, and runs train neck and head on
+them: images of their own, each in a few views, instead of composites. Such a run takes a fraction of
+the time, for more arms and seeds than the full one has time for.
+
 The model is then judged by images that it never saw, of the same make-up: flagged or not as a whole.
 Reported are the recall at a fixed precision, the false alarms per 10,000 images without a target at a
-fixed recall, and whose images they are, mean and standard deviation over the seeds.
+fixed recall (or several), and whose images they are, mean and standard deviation over the seeds.
 
 With --data the target is the dog, among photographs of other animals and of everything, and
 generated scenes. Without it everything is generated, and the target has limbs: this
@@ -192,13 +209,13 @@ class Verdict:
 
     Attributes:
         recall_at_precision: Highest recall at which the wanted precision is reached, 0 if none is.
-        false_alarms_at_recall: Per 10,000 negatives, at the wanted recall.
+        false_alarms_at_recall: Per 10,000 negatives, at each wanted recall.
         average_precision: Area under the precision-recall curve.
-        alarms_by_set: False alarms at the wanted recall in each set of negatives, counted.
+        alarms_by_set: False alarms at the first wanted recall in each set of negatives, counted.
     """
 
     recall_at_precision: float
-    false_alarms_at_recall: float
+    false_alarms_at_recall: tuple[float, ...]
     average_precision: float
     alarms_by_set: dict[str, int]
 
@@ -242,11 +259,17 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         type=Path,
         help='where that program puts, or has put, its images (default: data in --out)',
     )
+    parser.add_argument('--detector', choices=DETECTORS, default='yolox', help='default: yolox')
+    parser.add_argument(
+        '--frozen',
+        action='store_true',
+        help='train neck and head alone, on features that are computed once',
+    )
     parser.add_argument(
         '--out',
         type=Path,
-        default=Path('work_dirs/hard_negative'),
-        help='folder of runs and results (default: work_dirs/hard_negative)',
+        help='folder of runs and results (default: work_dirs/hard_negative, with _rtmdet and '
+        '_frozen behind it)',
     )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='default: 0 1 2')
     parser.add_argument(
@@ -257,7 +280,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help=f'default: {" ".join(DEFAULT_ARMS)}',
     )
     parser.add_argument(
-        '--composites', nargs='+', choices=CONFIGS, default=list(CONFIGS), help='default: both'
+        '--composites',
+        nargs='+',
+        choices=CONFIGS,
+        help='default: all that there are for the detector',
     )
     parser.add_argument(
         '--jobs', type=int, default=2, help='runs at a time, one thread each (default: 2)'
@@ -266,7 +292,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--precision', type=float, default=0.8, help='at which recall is given (default: 0.8)'
     )
     parser.add_argument(
-        '--recall', type=float, default=0.8, help='at which false alarms are given (default: 0.8)'
+        '--recall',
+        type=float,
+        nargs='+',
+        default=[0.8, 0.95],
+        help='at which false alarms are given (default: 0.8 0.95)',
     )
     parser.add_argument(
         '--cfg-options',
@@ -282,12 +312,31 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         parser.error(f'--jobs must be at least 1, got {args.jobs}')
     if min(args.seeds) < 0:
         parser.error(f'--seeds must not be negative, got {min(args.seeds)}')
-    for name in ('precision', 'recall'):
-        if not 0 < getattr(args, name) <= 1:
+    for name, values in (('precision', [args.precision]), ('recall', args.recall)):
+        if not all(0 < value <= 1 for value in values):
             parser.error(f'--{name} must be above 0 and at most 1, got {getattr(args, name)}')
+    complete(args, parser)
+    return args
+
+
+def complete(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Fill in what depends on other options, and refuse what the detector does not have."""
+    if args.out is None:
+        suffix = '' if args.detector == 'yolox' else f'_{args.detector}'
+        suffix += '_frozen' if args.frozen else ''
+        args.out = Path('work_dirs', f'hard_negative{suffix}')
     if args.data_root is None:
         args.data_root = args.out / 'data'
-    return args
+    configs = DETECTORS[args.detector]
+    if args.composites is None:
+        args.composites = ['stitch'] if args.frozen else list(configs)
+    missing = [name for name in args.composites if name not in configs]
+    if args.detector != 'yolox':
+        missing += [arm for arm in args.arms if CONFIDENCE_LOSS in ' '.join(ARMS[arm].changes)]
+    if args.frozen and args.composites != ['stitch']:
+        parser.error('--frozen makes no composites; leave --composites out')
+    if missing:
+        parser.error(f'--detector {args.detector} does not go with {", ".join(missing)}')
 
 
 # data
@@ -315,6 +364,8 @@ def do_missing(runs: Sequence[Run], args: argparse.Namespace) -> list[Run]:
     """Do those runs that are not done, some at a time; gives those that failed."""
     todo = {run: config for run in runs if (config := write_config(run, args)) is not None}
     print(f'{len(runs)} runs, {len(runs) - len(todo)} of them done before')
+    if args.frozen and todo:
+        compute_features(image_config(Run('stitch', 'plain', 0), args), args.data_root / 'features')
     return do_runs(
         todo,
         call_worker,
@@ -338,8 +389,16 @@ def write_config(run: Run, args: argparse.Namespace) -> Path | None:
 
 
 def config_of(run: Run, args: argparse.Namespace) -> Config:
-    """The config of a run: that of its kind of composites, with the negatives of its arm."""
-    cfg = Config.fromfile(CONFIGS[run.composites])
+    """The config of a run."""
+    cfg = image_config(run, args)
+    if args.frozen:
+        freeze(cfg, args.data_root / 'features')
+    return cfg
+
+
+def image_config(run: Run, args: argparse.Namespace) -> Config:
+    """The config of a run on images: that of its composites, with the negatives of its arm."""
+    cfg = Config.fromfile(DETECTORS[args.detector][run.composites])
     hooks = [hook for hook in cfg.custom_hooks if hook.type.endswith(MINING_HOOK)]
     others = [hook for hook in cfg.custom_hooks if hook not in hooks]
     arm = ARMS[run.arm]
@@ -350,7 +409,7 @@ def config_of(run: Run, args: argparse.Namespace) -> Config:
             cfg.merge_from_dict({name: value})
     cfg.merge_from_dict(args.cfg_options)
     data = cfg.train_dataloader.dataset
-    if arm.separate:
+    if arm.separate or args.frozen:
         separate_images(cfg)
     if arm.source == 'none':
         data.update(num_negatives=0, negatives=None)
@@ -420,11 +479,11 @@ def judge(run: Run, args: argparse.Namespace) -> Verdict:
     scores, has_target, groups = read_scores(folder_of(run, args) / 'test.csv')
     curve = pr_curve(scores, has_target)
     at_precision = point_for_precision(curve, args.precision)
-    at_recall = point_for_recall(curve, args.recall)
-    alarms = groups[~has_target & (scores >= at_recall.threshold)]
+    at_recall = [point_for_recall(curve, recall) for recall in args.recall]
+    alarms = groups[~has_target & (scores >= at_recall[0].threshold)]
     return Verdict(
         recall_at_precision=at_precision.recall if at_precision.exists else 0.0,
-        false_alarms_at_recall=at_recall.false_alarms_per_10k,
+        false_alarms_at_recall=tuple(point.false_alarms_per_10k for point in at_recall),
         average_precision=average_precision(curve),
         alarms_by_set=dict(Counter(alarms.tolist())),
     )
@@ -442,10 +501,11 @@ def read_scores(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDA
 
 
 def in_words(verdict: Verdict, args: argparse.Namespace) -> str:
-    return (
-        f'recall {verdict.recall_at_precision:.3f} at precision {args.precision:g}, '
-        f'{verdict.false_alarms_at_recall:.0f} false alarms per 10,000 at recall {args.recall:g}'
+    alarms = ', '.join(
+        f'{count:.0f} false alarms per 10,000 at recall {recall:g}'
+        for recall, count in zip(args.recall, verdict.false_alarms_at_recall, strict=True)
     )
+    return f'recall {verdict.recall_at_precision:.3f} at precision {args.precision:g}, {alarms}'
 
 
 def write_results(runs: Sequence[Run], args: argparse.Namespace) -> None:
@@ -494,13 +554,15 @@ def grouped(verdicts: dict[Run, Verdict]) -> dict[tuple[str, str], list[Verdict]
     return {key: group for key, group in groups.items() if group}
 
 
-def summary_of(group: Iterable[Verdict]) -> dict[str, dict[str, float | None]]:
-    """Mean and standard deviation of each metric over the seeds."""
+def summary_of(group: Iterable[Verdict]) -> dict[str, Any]:
+    """Mean and standard deviation of each metric over the seeds, of false alarms at each recall."""
     group = list(group)
-    return {
-        name: spread([getattr(verdict, name) for verdict in group])
-        for name in ('recall_at_precision', 'false_alarms_at_recall', 'average_precision')
-    }
+    alarms = zip(*(verdict.false_alarms_at_recall for verdict in group), strict=True)
+    return dict(
+        recall_at_precision=spread([verdict.recall_at_precision for verdict in group]),
+        false_alarms_at_recall=[spread(counts) for counts in alarms],
+        average_precision=spread([verdict.average_precision for verdict in group]),
+    )
 
 
 # tables
@@ -509,17 +571,18 @@ def summary_of(group: Iterable[Verdict]) -> dict[str, dict[str, float | None]]:
 def tables(verdicts: dict[Run, Verdict], manifest: dict, args: argparse.Namespace) -> str:
     """The results in Markdown."""
     groups = grouped(verdicts)
+    alarms = ' | '.join(f'false alarms per 10,000 at recall {r:g}' for r in args.recall)
     lines = [
-        f'| composites | negatives | recall at precision {args.precision:g} '
-        f'| false alarms per 10,000 at recall {args.recall:g} | average precision | runs |',
-        '|---|---|---|---|---|---|',
+        f'| composites | negatives | recall at precision {args.precision:g} | {alarms} '
+        '| average precision | runs |',
+        '|---' * (5 + len(args.recall)) + '|',
     ]
     for (composites, arm), group in groups.items():
         summary = summary_of(group)
+        alarms = ' | '.join(cell(counts, 0) for counts in summary['false_alarms_at_recall'])
         lines.append(
             f'| {composites} | {ARMS[arm].meaning} | {cell(summary["recall_at_precision"], 3)} '
-            f'| {cell(summary["false_alarms_at_recall"], 0)} '
-            f'| {cell(summary["average_precision"], 3)} | {len(group)} |'
+            f'| {alarms} | {cell(summary["average_precision"], 3)} | {len(group)} |'
         )
     lines += ['', 'Mean and standard deviation over the runs.', '']
     return '\n'.join(lines + alarm_table(groups, manifest, args)) + '\n'
@@ -536,7 +599,7 @@ def alarm_table(
             totals.update(verdict.alarms_by_set)
     names = [name for name, _ in totals.most_common()]
     lines = [
-        f'False alarms at recall {args.recall:g} by set of test images (mean count of the '
+        f'False alarms at recall {args.recall[0]:g} by set of test images (mean count of the '
         'images in it):',
         '',
         '| composites | negatives | ' + ' | '.join(f'{n} ({sizes[n]})' for n in names) + ' |',
@@ -552,29 +615,35 @@ def alarm_table(
 
 
 def plot(verdicts: dict[Run, Verdict], args: argparse.Namespace) -> None:
-    """Draw both metrics of each arm, and false alarms over recall."""
-    figure = Figure(figsize=(13, 4.2), layout='constrained')
+    """Draw the metrics of each arm, and false alarms over recall."""
+    columns = 2 + len(args.recall)
+    figure = Figure(figsize=(4.3 * columns, 4.6), layout='constrained')
     FigureCanvasAgg(figure)
-    recall_axis, alarm_axis, curve_axis = figure.subplots(1, 3)
-    draw_bars(recall_axis, verdicts, 'recall_at_precision')
+    recall_axis, *alarm_axes, curve_axis = figure.subplots(1, columns)
+    draw_bars(recall_axis, verdicts, lambda verdict: verdict.recall_at_precision)
     recall_axis.set_ylabel(f'recall at precision {args.precision:g}')
     recall_axis.set_ylim(0, 1)
-    draw_bars(alarm_axis, verdicts, 'false_alarms_at_recall')
-    alarm_axis.set_ylabel(f'false alarms per 10,000 at recall {args.recall:g}')
+    for number, (axis, recall) in enumerate(zip(alarm_axes, args.recall, strict=True)):
+        draw_bars(axis, verdicts, lambda verdict, n=number: verdict.false_alarms_at_recall[n])
+        axis.set_ylabel(f'false alarms per 10,000 at recall {recall:g}')
     draw_curves(curve_axis, verdicts, args)
     handles, labels = recall_axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc='outside upper center', ncols=len(handles), frameon=False)
+    figure.legend(
+        handles, labels, loc='outside upper center', ncols=min(len(handles), 4), frameon=False
+    )
     figure.savefig(args.out / 'results.png', dpi=110)
 
 
-def draw_bars(axis: Axes, verdicts: dict[Run, Verdict], name: str) -> None:
+def draw_bars(
+    axis: Axes, verdicts: dict[Run, Verdict], value_of: Callable[[Verdict], float]
+) -> None:
     """Mean as a bar and each seed as a dot, by composites and arm."""
     groups = grouped(verdicts)
     kinds = list(dict.fromkeys(composites for composites, _ in groups))
     arms = list(dict.fromkeys(arm for _, arm in groups))
     width = 0.8 / len(arms)
     for (composites, arm), group in groups.items():
-        values = [getattr(verdict, name) for verdict in group]
+        values = [value_of(verdict) for verdict in group]
         x = kinds.index(composites) + (arms.index(arm) - (len(arms) - 1) / 2) * width
         label = ARMS[arm].meaning if composites == kinds[0] else None
         axis.bar(x, np.mean(values), 0.9 * width, color=ARMS[arm].color, label=label)
