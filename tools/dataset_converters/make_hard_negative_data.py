@@ -80,6 +80,19 @@ DOGS = (
     'wheaten_terrier',
     'yorkshire_terrier',
 )
+#: Sets whose images may show a dog that is not annotated as one.
+LEAVE_OUT = (
+    'ccp_person',
+    'coco_person',
+    'coco_val_person1',
+    'dutomron18',
+    'ecssd',
+    'human_seg',
+    'msrc_cows',
+    'voc_sbd',
+    'vsb_stills',
+    'weizmann_horses',
+)
 SPLITS = ('train', 'test')
 TRAIN_FIFTHS = 3
 MANIFEST = 'manifest.json'
@@ -130,10 +143,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--leave-out',
         nargs='*',
-        default=['coco_person', 'human_seg'],
+        default=LEAVE_OUT,
         metavar='SET',
         help='sets whose images may show a target that is not annotated '
-        '(default: coco_person human_seg)',
+        f'(default: {" ".join(LEAVE_OUT)})',
     )
     parser.add_argument(
         '--positives',
@@ -184,7 +197,7 @@ class StudyOptions:
     out: Path
     data: Path | None = None
     target: Sequence[str] = DOGS
-    leave_out: Sequence[str] = ('coco_person', 'human_seg')
+    leave_out: Sequence[str] = LEAVE_OUT
     positives: int = 300
     negatives: int | None = None
     fold: int = 0
