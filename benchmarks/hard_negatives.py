@@ -95,6 +95,12 @@ ARMS = dict(
         {f'{HOOK}.selection': 'sampled'},
     ),
     mixed=Arm('half the hardest K, half of all', 'mined', '#8c2d4a', {f'{DATA}.mined_share': 0.5}),
+    easing=Arm(
+        'the hardest K, then half of them, then a quarter',
+        'mined',
+        '#5b2333',
+        {f'{DATA}.mined_share': [1.0, 0.5, 0.25]},
+    ),
     newest=Arm(
         'the hardest K of the newest round alone', 'mined', '#a05195', {f'{HOOK}.keep_rounds': 0}
     ),
@@ -151,6 +157,7 @@ Four arms differ in one thing, the negatives in the training images:
   mined    the K negatives with the highest confidence, mined again in each round
 
 --arms has further ones. Of the mined ones: sampled (by score instead of the highest), mixed (half of all),
+easing (all of them, then half, then a quarter),
 newest (earlier picks are dropped), weighted (half the weight on the confidence term), plain (images of their own
 instead of composites). Of the others: background (one random negative beside eight positives, as images of
 their own), focal (the focal loss on confidence), ohem (the hardest locations of a batch).

@@ -122,6 +122,7 @@ def test_further_arms_change_what_they_say(tool, tmp_path):
     assert configs['sampled'].custom_hooks[0].selection == 'sampled'
     assert configs['newest'].custom_hooks[0].keep_rounds == 0 < mined.custom_hooks[0].keep_rounds
     assert configs['mixed'].train_dataloader.dataset.mined_share == 0.5
+    assert configs['easing'].train_dataloader.dataset.mined_share == [1.0, 0.5, 0.25]
     assert configs['weighted'].model.bbox_head.loss_obj == dict(
         mined.model.bbox_head.loss_obj, loss_weight=0.5
     )
@@ -173,7 +174,7 @@ def test_every_further_arm_trains_and_is_judged(tool, out, tmp_path):
     runs = {run['arm']: run for run in json.loads((tmp_path / 'results.json').read_text())['runs']}
     assert set(runs) == set(arms)
     assert {arm for arm in arms if runs[arm]['mining']} == {
-        *('sampled', 'mixed', 'newest', 'weighted', 'plain')
+        *('sampled', 'mixed', 'easing', 'newest', 'weighted', 'plain')
     }
     assert all(run['average_precision'] > 0 for run in runs.values())
 

@@ -363,6 +363,14 @@ def test_mined_share_is_the_share_of_picks(numbered, share, low, high):
     assert low <= np.mean([number == 17 for number in drawn]) <= high + 0.001
 
 
+def test_each_mining_round_has_its_share_and_the_last_one_stays(numbered):
+    dataset = numbered(num_negatives=10000, mined_share=(1.0, 0.3))
+    for number, (low, high) in {1: (1, 1), 2: (0.25, 0.35), 3: (0.25, 0.35)}.items():
+        dataset.mined.publish([17], number)
+        drawn = [number for i in range(1000) for number in dataset[i][1]]
+        assert low <= np.mean([number == 17 for number in drawn]) <= high
+
+
 @pytest.mark.parametrize('world_size', [2, 3])
 def test_ranks_share_out_the_composites_of_one_rank(numbered, world_size):
     dataset = numbered(num_composites=60)
@@ -573,6 +581,8 @@ def test_empty_folder_of_negatives_is_refused(folder, tmp_path):
         dict(num_positives=0),
         dict(num_negatives=-1),
         dict(mined_share=1.5),
+        dict(mined_share=(0.5, -0.1)),
+        dict(mined_share=()),
         dict(seed=-1),
     ],
 )

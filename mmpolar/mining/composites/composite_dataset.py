@@ -68,7 +68,8 @@ class CompositeDataset(Dataset):
         num_composites: Number of composites in an epoch.
         num_positives: Number M of positives in a composite, at least 1.
         num_negatives: Number N of negatives in a composite.
-        mined_share: Probability that a negative is one of the picks; others come from the pool.
+        mined_share: Probability that a negative is one of the picks; others come from the pool. A
+            sequence has one for each mining round, the last for all that follow.
         reviewed: Config of a dataset of further positives, whose ``ann_file`` the review of alarms
             writes; it is read again in each mining round, and there are none while there is no file.
         seed: Seed of the composites, at least 0.
@@ -92,7 +93,7 @@ class CompositeDataset(Dataset):
         num_composites: int,
         num_positives: int = 2,
         num_negatives: int = 2,
-        mined_share: float = 1.0,
+        mined_share: float | Sequence[float] = 1.0,
         reviewed: dict | None = None,
         seed: int = 0,
         lazy_init: bool = False,
@@ -103,6 +104,7 @@ class CompositeDataset(Dataset):
         self.num_positives = num_positives
         self.num_negatives = num_negatives
         self.mined_share = mined_share
+        self._mined_shares = np.atleast_1d(mined_share).tolist()
         self.seed = seed
         self._reviewed_config = reviewed
         self._reviewed: Any = ()
@@ -204,7 +206,7 @@ class CompositeDataset(Dataset):
     def _check_options(self) -> None:
         check_at_least(1, num_composites=self.num_composites, num_positives=self.num_positives)
         check_at_least(0, num_negatives=self.num_negatives, seed=self.seed)
-        if not 0 <= self.mined_share <= 1:
+        if not self._mined_shares or not all(0 <= share <= 1 for share in self._mined_shares):
             raise ValueError(f'mined_share must lie in 0..1, got {self.mined_share}')
         if self.num_negatives and self.negatives is None:
             raise ValueError(
@@ -298,7 +300,8 @@ class CompositeDataset(Dataset):
         """What replacements come from (indices, or all below a number), and the negative."""
         slot = sampling.index * self.num_negatives + position
         picks = sampling.picks
-        if len(picks) and sampling.rng.random() < self.mined_share:
+        number_of_share = min(sampling.round_number, len(self._mined_shares)) - 1
+        if len(picks) and sampling.rng.random() < self._mined_shares[number_of_share]:
             key = (self.seed, _PICKS, sampling.round_number)
             return picks, int(picks[permuted_index(slot, len(picks), key)])
         pool_size = self._mined.capacity
