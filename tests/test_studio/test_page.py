@@ -1,5 +1,7 @@
 """A new user's way in a real browser: from a video without labels to a dataset."""
 
+import shutil
+
 import numpy as np
 import pytest
 from browser import open_page
@@ -155,3 +157,18 @@ def test_two_pages_see_each_other_and_conflicts_are_said(page, folder, serve):
     expect_text(other, 'hint', 'not known here')
     [label] = server.ask('api/clips/1')[1]['labels']
     assert label[3] == 'lost'
+
+
+def test_of_clips_that_are_chosen_in_a_hurry_the_last_is_open(page, folder, serve):
+    shutil.copy(folder / 'car.mp4', folder / 'bus.mp4')
+    server = serve(folder)
+    page.goto(server.address)
+    page.locator('#clips li', has_text='car.mp4').wait_for()
+    page.evaluate("""() => {
+      const items = [...document.querySelectorAll('#clips li')];
+      for (const index of [1, 0, 1, 0, 1]) items[index].click();
+    }""")
+    page.wait_for_load_state('networkidle')
+    page.locator('#clips li.chosen', has_text='car.mp4').wait_for()
+    for clip in (1, 2):
+        assert len(server.ask(f'api/clips/{clip}')[1]['targets']) == 1

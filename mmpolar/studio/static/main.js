@@ -94,7 +94,13 @@ function fill(select, names, value) {
   if (value) select.value = value;
 }
 
-async function open(name) {
+let opened = Promise.resolve(); // one clip after the other, whoever is faster
+function open(name) {
+  opened = opened.catch(() => {}).then(() => openClip(name));
+  return opened;
+}
+
+async function openClip(name) {
   say(`opening ${name}`);
   state.clip = await post('open', { name });
   Object.assign(state, { labels: new Map(), revision: 0, frame: 0, target: null, playing: false });
