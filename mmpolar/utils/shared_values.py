@@ -11,6 +11,9 @@ written in the model                      taken from there by
 ``test_cfg.template_size`` (px)           ``CropPair``, ``NegativePairDataset``
 ========================================  ======================================================
 
+The seed of a run, ``randomness.seed``, becomes that of the datasets that sample its training data, and
+of the mining hook, unless they have one of their own: another seed then shows other samples too.
+
 A config inherits before MMEngine evaluates it, so one file of a chain cannot change a value in all
 the parts that another file has copied it to. Here the copies are made when all files are read.
 """
@@ -46,6 +49,14 @@ _READERS = dict(
     NegativePairDataset=('template_size', 'search_size'),
     TrackSegMetric=('n_rays',),
 )
+# What samples training data by a seed of its own.
+_SEEDED = (
+    'CompositeDataset',
+    'HardNegativeMiningHook',
+    'MaskCropDataset',
+    'NegativePairDataset',
+    'TrackPairDataset',
+)
 # May differ: the metric can measure the bound of another number of rays.
 _FREE = ('TrackSegMetric',)
 
@@ -69,7 +80,22 @@ def load_config(path: str | os.PathLike, options: Mapping[str, Any] | None = Non
     check_options(cfg, options or {})
     cfg.merge_from_dict(dict(options or {}))
     share_values(cfg)
+    share_seed(cfg)
     return cfg
+
+
+def share_seed(cfg: Config) -> None:
+    """Let all that samples the training data of a config have the run's seed, in place.
+
+    Does nothing to parts that have a seed, nor where the run has none.
+    """
+    seed = (cfg.get('randomness') or {}).get('seed')
+    if seed is None:
+        return
+    for section in ('train_dataloader', 'custom_hooks'):
+        for _, part in _parts(cfg.get(section), section):
+            if _name_of(part) in _SEEDED:
+                part.setdefault('seed', seed)
 
 
 def share_values(cfg: Config) -> None:
@@ -99,7 +125,7 @@ def share_values(cfg: Config) -> None:
         cfg.model.test_cfg.setdefault('search_size', values['search_size'])
     for section in _SECTIONS:
         for path, part in _parts(cfg.get(section), section):
-            name = str(part['type']).rpartition('.')[2]
+            name = _name_of(part)
             for key in _READERS.get(name, ()):
                 if key in values:
                     _share(part, key, values[key], path, name)
@@ -121,6 +147,11 @@ def _parts(node: Any, path: str) -> Iterator[tuple[str, ConfigDict]]:
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
             yield from _parts(value, f'{path}.{index}')
+
+
+def _name_of(part: ConfigDict) -> str:
+    """Class name of a part, without its scope."""
+    return str(part['type']).rpartition('.')[2]
 
 
 def _share(part: ConfigDict, key: str, value: Any, path: str, name: str) -> None:

@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from mmpolar.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from mmpolar.tracking import TrackParams
-from mmpolar.utils.shared_values import SharedValueError, load_config, share_values
+from mmpolar.utils.shared_values import SharedValueError, load_config, share_seed, share_values
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs/ocean_polar'
@@ -135,3 +135,21 @@ def test_evaluators_in_a_list_are_reached():
     )
     share_values(cfg)
     assert cfg.test_evaluator[1].n_rays == 24
+
+
+def test_the_seed_of_the_run_is_that_of_its_samples():
+    cfg = load_config(CONFIGS / 'ocean-polar_effnet-lite0_natural.py', {'randomness.seed': 7})
+    assert cfg.train_dataloader.dataset.seed == 7
+    assert 'seed' not in cfg.val_dataloader.dataset
+
+
+def test_a_seed_of_its_own_stays():
+    changes = {'randomness.seed': 7, 'train_dataloader.dataset.seed': 3}
+    cfg = load_config(CONFIGS / 'ocean-polar_effnet-lite0_natural.py', changes)
+    assert cfg.train_dataloader.dataset.seed == 3
+
+
+def test_a_run_without_a_seed_leaves_its_samples_alone():
+    cfg = Config(dict(randomness=None, train_dataloader=dict(dataset=dict(type='MaskCropDataset'))))
+    share_seed(cfg)
+    assert 'seed' not in cfg.train_dataloader.dataset
