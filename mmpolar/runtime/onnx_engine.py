@@ -149,8 +149,9 @@ class OnnxEngine:
         """The fine map of the head's stride, see :meth:`mmpolar.tracking.TrackEngine.search_features`."""
         found = maps.features
         for name, values in found.maps.items():
+            cells = values.shape[-1]
             if name.startswith(FINE_MAP) and is_of_stride(
-                values, found.search_size, self.params.stride
+                cells, found.search_size, self.params.stride
             ):
                 return values
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mmpolar.structures.boxes import box_center
 from mmpolar.structures.grid import to_pixels
@@ -184,9 +184,9 @@ class OnlineModel:
         return np.clip(found, 0, 1)
 
 
-def is_of_stride(features: ArrayLike, search_size: int, stride: int) -> bool:
-    """Whether a feature map (..., w) of a search crop of that side has that stride."""
-    return features.shape[-1] == -(-search_size // stride)
+def is_of_stride(cells: int, search_size: int, stride: int) -> bool:
+    """Whether a feature map with so many cells along a side of a search crop has that stride."""
+    return cells == -(-search_size // stride)
 
 
 def neighbourhoods(features: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:

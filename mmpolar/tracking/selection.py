@@ -119,8 +119,7 @@ def select_location(
 
     penalty = change_penalty(width, height, previous[0], previous[1], params.penalty_k)
     influence = 0.0 if is_lost else params.window_influence
-    share = params.online_share
-    blend = score if online is None else (1 - share) * score + share * online
+    blend = score if online is None else score + params.online_share * (online - score)
     ranking = penalty * blend * (1 - influence) + cosine_window(size) * influence
     row, col = np.unravel_index(int(ranking.argmax()), ranking.shape)
 

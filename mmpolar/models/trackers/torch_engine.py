@@ -99,7 +99,7 @@ class TorchEngine:
         """The fine map of the head's stride, see :meth:`mmpolar.tracking.TrackEngine.search_features`."""
         found = maps.features.maps
         for fine in found.fine_features:
-            if is_of_stride(fine, found.search_size, self.params.stride):
+            if is_of_stride(fine.shape[-1], found.search_size, self.params.stride):
                 return fine.float().cpu().numpy()
         return None
 
