@@ -22,7 +22,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 def silence_libraries() -> None:
     """Keep OpenCV and FFmpeg from printing lines of their own; before OpenCV is imported."""
-    os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'FATAL')
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
 

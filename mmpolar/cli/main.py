@@ -54,7 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words:
         parser.print_help(sys.stderr)
         return USAGE_ERROR
-    args = parser.parse_args(words)
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        args.parser.error(f'unrecognized arguments: {" ".join(unknown)}')
     try:
         return args.run(args)
     except BrokenPipeError:  # what reads this program's output has ended

@@ -101,7 +101,7 @@ def test_scripts_are_other_names_of_commands():
     [
         (['nothing'], "invalid choice: 'nothing'"),
         (['--nothing'], 'required: COMMAND'),
-        (['models', '--nothing'], 'unrecognized arguments: --nothing'),
+        (['models', '--nothing'], 'unrecognized arguments: --nothing; see "mmpolar models --help"'),
         (['track'], 'required: source; see "mmpolar track --help"'),
         (['eval', 'davis2016'], 'required: --data; see "mmpolar eval --help"'),
         (['check', 'dataset'], 'required: what; see "mmpolar check dataset --help"'),
