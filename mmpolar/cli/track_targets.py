@@ -27,7 +27,7 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
         '--point',
         action='append',
         metavar='X,Y',
-        help='a pixel of the target: the smallest stable object around it is taken',
+        help='a pixel of the target: the object around it that the mask stage is surest of',
     )
     group.add_argument(
         '--mask',

@@ -14,7 +14,7 @@ def engine():
     return OnnxEngine(threads=1)
 
 
-@pytest.mark.parametrize('name', ['camera-over-head', 'camera-over-coins'])
+@pytest.mark.parametrize('name', ['camera-over-coins', 'flower-on-grass'])
 def test_object_around_a_point_is_found(engine, name):
     frame, gt_mask = photo_scene(name, 2).render(0)
     found = find_object(engine, frame, mass_center(gt_mask))
