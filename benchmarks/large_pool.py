@@ -259,8 +259,7 @@ def simulate_lazy(
         scores = 1 / (1 + np.exp(-odds))
         chosen = lazy.choose(number, num_picks, rng.permutation(size))
         lazy.update(number, chosen, scores[chosen])
-        indices, known = lazy.known()
-        picks = indices[np.argpartition(-known, num_picks - 1)[:num_picks]]
+        picks = chosen[np.argpartition(-scores[chosen], num_picks - 1)[:num_picks]]
         hardest = np.argpartition(-scores, num_picks - 1)[:num_picks]
         if number > 1:
             kept.append(len(np.intersect1d(picks, hardest)) / num_picks)

@@ -79,6 +79,7 @@ class HardNegativeMiningHook(Hook):
         use_ema: Whether to score with the averaged weights of ``EMAHook``.
         rescore_share: Share of the negatives that a round after the first scores, in (0, 1]: the earlier
             picks, the likely ones, and the rest in turn, see :class:`mmpolar.mining.scoring.LazyScores`.
+            Picks are of those that the round scores.
         keep_rounds: For how many further rounds picks are kept, after the new ones, at least 0.
         report_thr: The score from which a negative counts as a false alarm in the report.
         num_sheet_images: Negatives on the contact sheet, at least 0; 0 for no sheet.

@@ -167,9 +167,9 @@ class RoundChooser:
         if not is_main_process():
             return None
         rejected = _marked(pool, self._rejected())
-        open_scores = scores.scores[~rejected[scores.indices]]
-        limit = self._num_candidates(self._picker.rule.count(open_scores))
-        hardest = RoundCandidates.hardest(pool, scores, tie_ranks, rejected, limit)
+        fresh, num_open = _fresh_and_open(scores, rejected)
+        limit = self._num_candidates(self._picker.rule.count(fresh.scores, num_open))
+        hardest = RoundCandidates.hardest(pool, scores.fresh(), tie_ranks, rejected, limit)
         if self._diversity is not None or self._review is not None:
             hardest = hardest.with_scenes(self._diversity or Diversity())
         if self._search is not None:
@@ -190,18 +190,31 @@ class RoundChooser:
         tie_ranks: NDArray[np.int64],
     ) -> tuple[PickedRound, NDArray[np.int64] | None]:
         """The picks, and their positions among the candidates if those have scenes."""
-        is_open = ~self._excluded_now(pool)[scores.indices]
-        indices, values = scores.indices[is_open], scores.scores[is_open]
+        fresh, num_open = _fresh_and_open(scores, self._excluded_now(pool))
         if self._diversity is None:
-            return self._picker.pick_hardest(number, tie_ranks, indices, values), None
+            picked = self._picker.pick_hardest(
+                number, tie_ranks, fresh.indices, fresh.scores, num_open
+            )
+            return picked, None
         hardest = self._hardest
         rule = self._picker.rule
         least = -np.inf if rule.score_thr is None else rule.score_thr
         positions = hardest.select(
-            rule.count(values), self._suspects.reasons, self._diversity, least
+            rule.count(fresh.scores, num_open), self._suspects.reasons, self._diversity, least
         )
         picked = PickedRound(number, hardest.indices[positions], hardest.scores[positions])
         return picked, positions
+
+
+def _fresh_and_open(scores: PoolScores, excluded: NDArray[np.bool_]) -> tuple[PoolScores, int]:
+    """Scores of this round of those that are not excluded, (P,), and how many have any score.
+
+    Scores of earlier rounds are of another model: they say what to score, not what to pick.
+    """
+    fresh = scores.fresh()
+    is_open = ~excluded[fresh.indices]
+    left = PoolScores(fresh.indices[is_open], fresh.scores[is_open])
+    return left, int((~excluded[scores.indices]).sum())
 
 
 def _marked(pool: NegativePool, keys: set[str]) -> NDArray[np.bool_]:

@@ -49,12 +49,18 @@ class PickRule:
             return min(pool_size, MOST_CANDIDATES)
         return min(pool_size, per_pick * self.count(np.zeros(pool_size)))
 
-    def count(self, scores: NDArray[np.float64]) -> int:
-        """How many negatives to pick out of those with these scores, shape (S,)."""
+    def count(self, scores: NDArray[np.float64], pool_size: int | None = None) -> int:
+        """How many negatives to pick out of some.
+
+        Args:
+            scores: Their scores, shape (S,).
+            pool_size: Number that ``share`` is a share of; None for S.
+        """
         if self.num_picks is not None:
             return min(self.num_picks, len(scores))
         if self.share is not None:
-            return max(1, round(self.share * len(scores)))
+            wanted = round(self.share * (len(scores) if pool_size is None else pool_size))
+            return min(max(1, wanted), len(scores))
         return int(np.count_nonzero(scores >= self.score_thr))
 
 

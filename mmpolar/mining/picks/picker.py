@@ -61,6 +61,7 @@ class Picker:
         tie_ranks: NDArray[np.int64],
         indices: NDArray[np.int64],
         scores: NDArray[np.float64],
+        pool_size: int | None = None,
     ) -> PickedRound:
         """Pick the negatives with the highest scores, or a sample that prefers them.
 
@@ -69,14 +70,18 @@ class Picker:
             tie_ranks: From :meth:`tie_ranks`, shape (P,).
             indices: Negatives that were scored, as indices in the pool, shape (S,).
             scores: Their scores, shape (S,).
+            pool_size: See :meth:`PickRule.count`.
         """
+        count = self.rule.count(scores, pool_size)
         order = hardest_first(scores, tie_ranks[indices])
         if self.selection == 'sampled':
-            order = order[self._sample(scores[order], round_number)]
-        order = order[: self.rule.count(scores)]
+            order = order[self._sample(scores[order], count, round_number)]
+        order = order[:count]
         return PickedRound(round_number, indices[order], scores[order])
 
-    def _sample(self, scores: NDArray[np.float64], round_number: int) -> NDArray[np.int64]:
+    def _sample(
+        self, scores: NDArray[np.float64], count: int, round_number: int
+    ) -> NDArray[np.int64]:
         """Positions of sampled picks among falling scores, rising.
 
         The largest sums of log probability and Gumbel noise are a sample without replacement (Vieira,
@@ -85,7 +90,7 @@ class Picker:
         rng = np.random.default_rng([self.seed, round_number, 1])
         weights = np.log(np.maximum(scores, _LEAST_SCORE)) / self.temperature
         keys = weights + rng.gumbel(size=len(scores))
-        return np.sort(np.argsort(-keys)[: self.rule.count(scores)])
+        return np.sort(np.argsort(-keys)[:count])
 
     def pick_random(
         self, round_number: int, tie_ranks: NDArray[np.int64], left_out: NDArray[np.bool_]

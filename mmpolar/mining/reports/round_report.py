@@ -91,7 +91,7 @@ class RoundReport:
             round=history.last_round,
             selection='random' if scores is None else 'hardest',
             pool_size=len(keys),
-            num_scored=0 if scores is None else _num_fresh(scores),
+            num_scored=0 if scores is None else scores.num_fresh,
             report_thr=report_thr,
             share_above=None if scores is None else float(np.mean(scores.scores >= report_thr)),
             quantiles={} if scores is None else score_quantiles(scores.scores),
@@ -136,10 +136,6 @@ class RoundReport:
     def to_json(self) -> str:
         """All of it, the picks included."""
         return json.dumps(asdict(self), indent=1)
-
-
-def _num_fresh(scores: PoolScores) -> int:
-    return len(scores.scores) if scores.num_fresh is None else scores.num_fresh
 
 
 def score_quantiles(scores: NDArray[np.float64]) -> dict[str, float]:

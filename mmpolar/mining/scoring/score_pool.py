@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -28,14 +28,26 @@ class PoolScores:
         scores: Their scores, finite, shape (S,).
         unreadable: Why each of the other negatives could not be read, by index.
         detections: What the model detected in the hardest negatives, by index.
-        num_fresh: How many of the scores are of this round; None for all.
+        is_fresh: Whether a score is of this round, (S,); None where all are.
     """
 
     indices: NDArray[np.int64]
     scores: NDArray[np.float64]
     unreadable: dict[int, str] = field(default_factory=dict)
     detections: dict[int, SampleDetections] = field(default_factory=dict)
-    num_fresh: int | None = None
+    is_fresh: NDArray[np.bool_] | None = None
+
+    @property
+    def num_fresh(self) -> int:
+        """How many of the scores are of this round."""
+        return len(self.scores) if self.is_fresh is None else int(self.is_fresh.sum())
+
+    def fresh(self) -> 'PoolScores':
+        """Those of this round alone."""
+        if self.is_fresh is None:
+            return self
+        indices, scores = self.indices[self.is_fresh], self.scores[self.is_fresh]
+        return replace(self, indices=indices, scores=scores, is_fresh=None)
 
     @classmethod
     def merged(cls, shares: Sequence['PoolScores']) -> 'PoolScores':

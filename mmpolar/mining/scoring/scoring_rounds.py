@@ -100,15 +100,15 @@ class ScoringRounds:
             scores: Of all ranks.
 
         Returns:
-            The last known scores of the whole pool; ``num_fresh`` of them are of this round.
+            The last known scores of the whole pool; ``is_fresh`` tells which are of this round.
         """
         scores = PoolScores.merged([self._done, scores])
         self._done = PoolScores(np.zeros(0, np.int64), np.zeros(0))
-        scores = replace(scores, num_fresh=len(scores.scores))
         if self._lazy is not None:
             self._lazy.update(self._number, scores.indices, scores.scores)
             indices, known = self._lazy.known()
-            scores = replace(scores, indices=indices, scores=known)
+            is_fresh = np.isin(indices, scores.indices, assume_unique=True)
+            scores = replace(scores, indices=indices, scores=known, is_fresh=is_fresh)
         if self._file is not None and is_main_process():
             self._file.remove()
         self._file = None
