@@ -17,6 +17,7 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 import mmpolar.engine  # noqa: F401  (registers its classes)
@@ -57,6 +58,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.rank is not None:
         run_rank(args)
         return
+    if args.scores is not None:
+        print_recorded(args)
+        return
     if args.only != 'lazy':
         print_rounds(args)
     if args.only != 'rounds':
@@ -74,6 +78,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--num-picks', type=int, default=1000, help='default: 1000')
     parser.add_argument(
         '--shares', type=float, nargs='+', default=[0.25], help='shares that lazy rounds score'
+    )
+    parser.add_argument(
+        '--scores',
+        type=Path,
+        help='scores of a pool in each round, recorded by benchmarks.mining_rules (NAME-SEED.npz), for '
+        'the lazy rounds instead of simulated ones',
     )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--rank', type=int, help=argparse.SUPPRESS)
@@ -242,6 +252,31 @@ def print_lazy(args: argparse.Namespace) -> None:
             )
             row = f'{correlation:>12}{share:>9.0%}{np.mean(kept):>9.1%}{min(kept):>13.1%}'
             print(row, flush=True)
+
+
+def print_recorded(args: argparse.Namespace) -> None:
+    scores = np.load(args.scores)['pool']
+    print(f'{scores.shape[1]} negatives, {args.num_picks} picks, {len(scores)} rounds')
+    for share in args.shares:
+        kept = replay_lazy(scores, share, args.num_picks, args.seed)
+        print(f'{share:>5.0%} scored: {np.mean(kept):.1%} kept;', *(f'{one:.0%}' for one in kept))
+
+
+def replay_lazy(
+    scores: NDArray[np.float64], share: float, num_picks: int, seed: int
+) -> list[float]:
+    """Share of the hardest that each round after the first picks, of recorded scores (rounds, P)."""
+    rng = np.random.default_rng(seed)
+    lazy, kept = LazyScores(scores.shape[1], share), []
+    for number, values in enumerate(scores, start=1):
+        chosen = lazy.choose(number, num_picks, rng.permutation(len(values)))
+        lazy.update(number, chosen, values[chosen])
+        picks = chosen[np.argsort(-values[chosen], kind='stable')[:num_picks]]
+        hardest = np.argsort(-values, kind='stable')[:num_picks]
+        if number > 1:
+            kept.append(len(np.intersect1d(picks, hardest)) / num_picks)
+        lazy.mark_picks(number, picks)
+    return kept
 
 
 def simulate_lazy(
