@@ -19,9 +19,10 @@ model = dict(
     mask_stage=dict(
         params=dict(
             crop_size=160,
-            presence=(-0.5937, 0.5043, 6.962, -5.564, 23.09))),
+            presence=(-0.3889, 0.179, 6.197, -9.082, 21.15, 7.506))),
     test_cfg=dict(
-        score_slope=1.26, score_offset=-1.82, lost_score=0.44, found_score=0.89))
+        score_slope=1.26, score_offset=-1.82, lost_score=0.58, found_score=0.96,
+        online_share=0.4))
 custom_hooks = [
     dict(
         type='BackboneUnfreezeHook',

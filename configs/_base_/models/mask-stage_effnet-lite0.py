@@ -19,11 +19,11 @@ mask_stage = dict(
             type='Pretrained', checkpoint='efficientnet-lite://lite0')))
 # What is fitted to the weights of the score and of the lost state: python -m benchmarks.presence --fit.
 packaged_score = dict(
-    score_slope=1.29, score_offset=0.24, lost_score=0.41, found_score=0.91)
+    score_slope=1.29, score_offset=0.24, lost_score=0.38, found_score=0.88)
 packaged_mask_stage = dict(
     mask_stage,
     params=dict(
-        mask_stage['params'], presence=(-0.2191, 0.3808, 3.95, -3.202, 16.73)),
+        mask_stage['params'], presence=(-0.1762, 0.3631, 2.841, -2.281, 18.32)),
     init_cfg=dict(
         type='Pretrained',
         checkpoint='mmpolar://ocean-polar_effnet-lite0_natural',
