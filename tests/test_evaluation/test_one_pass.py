@@ -87,7 +87,7 @@ def test_lists_of_paths_name_the_same_videos(data):
 
 
 def test_missing_files_are_named(data, capsys):
-    with pytest.raises(FileNotFoundError, match='does not exist'):
+    with pytest.raises(FileNotFoundError, match='is no folder of DAVIS: it has no ImageSets'):
         davis2016(data / 'nothing')
     next((data / 'Annotations/480p/still').iterdir()).unlink()
     assert main(['eval', 'davis2016', '--data', str(data)]) == 2
