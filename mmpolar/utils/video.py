@@ -15,7 +15,7 @@ import numpy as np
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.deprecation import moved_names
 from mmpolar.utils.image import IMAGE_SUFFIXES, list_images, read_image, unread_images
-from mmpolar.utils.video_container import is_matroska, promises_frames
+from mmpolar.utils.video_container import promises_frames
 
 __getattr__ = moved_names(__name__, {'video_path_parts': 'mmpolar.utils.file_names'})
 
@@ -43,8 +43,6 @@ VIDEO_SUFFIXES = (
     *('.3gp', '.asf', '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg'),
     *('.mts', '.ogv', '.ts', '.webm', '.wmv'),
 )
-#: Frames that a file has at least, as a share of those that its duration makes: its rate may vary.
-_LIKELY_SHARE = 0.9
 _ADDRESS = re.compile(r'[a-z][a-z0-9+.-]+://', re.IGNORECASE)
 
 
@@ -225,18 +223,16 @@ def _frames_only(frames: Iterator[TimedFrame]) -> Iterator[np.ndarray]:
 
 def _iter_video(path: Path) -> Iterator[TimedFrame]:
     capture = _open_video(path)
-    stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    promised = stated if promises_frames(path) else 0
-    likely = int(_LIKELY_SHARE * stated) if is_matroska(path) else 0
+    promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if promises_frames(path) else 0
     ok, first = capture.read()
     if not ok:
         capture.release()
         raise VideoReadError(f'video {path} opens but none of its frames can be decoded')
-    return _remaining_frames(path, capture, first, promised, likely)
+    return _remaining_frames(path, capture, first, promised)
 
 
 def _remaining_frames(
-    path: Path, capture: cv2.VideoCapture, frame: np.ndarray, promised: int, likely: int
+    path: Path, capture: cv2.VideoCapture, frame: np.ndarray, promised: int
 ) -> Iterator[TimedFrame]:
     decoded = 0
     start = capture.get(cv2.CAP_PROP_POS_MSEC)
@@ -252,11 +248,6 @@ def _remaining_frames(
         warnings.warn(
             f'video {path} ends early: frame {decoded} (counted from 0) cannot be decoded, though '
             f'the header promises {promised} frames'
-        )
-    elif decoded < likely:
-        warnings.warn(
-            f'video {path} gives {decoded} frames, and its duration is that of {likely} at least: it may be '
-            'cut short; copy or download it again'
         )
 
 

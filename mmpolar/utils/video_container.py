@@ -5,8 +5,6 @@ import os
 import struct
 from collections.abc import Iterator
 
-#: First bytes of Matroska and WebM.
-_MATROSKA = b'\x1a\x45\xdf\xa3'
 #: Boxes of an MP4 file that hold other boxes on the way to what is read here.
 _FOLDERS = (b'moov', b'trak', b'mdia', b'edts')
 #: Boxes that are read.
@@ -15,12 +13,6 @@ _READ = (b'mvhd', b'mdhd', b'elst', b'hdlr')
 _MAX_BOXES, _MAX_CONTENT = 10_000, 2**16
 #: What an edit list may leave out, in seconds: rounding to its coarser clock.
 _ROUNDING = 0.01
-
-
-def is_matroska(path: str | os.PathLike) -> bool:
-    """Whether a file is Matroska or WebM."""
-    with open(path, 'rb') as file:
-        return file.read(len(_MATROSKA)) == _MATROSKA
 
 
 def promises_frames(path: str | os.PathLike) -> bool:
