@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.shared.model_report import add_model_arguments, write_report
+from benchmarks.shared.model_report import add_model_arguments, add_online_argument, write_report
 from mmpolar.cli.inputs import tool_parser
 from mmpolar.datasets.synthetic.video_generator import make_scene
 from mmpolar.evaluation.functional import absence_scores, mean_of_known
@@ -140,11 +140,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = tool_parser(DESCRIPTION, EPILOG, 'python -m benchmarks.presence')
     add_model_arguments(parser)
     parser.add_argument('--videos', type=int, default=40, help='of each kind (default: 40)')
-    parser.add_argument(
-        '--online-share',
-        type=float,
-        help='share of the online model, 0 without (default: as the tracker has it)',
-    )
+    add_online_argument(parser)
     parser.add_argument('--fit', action='store_true', help='fit weights and thresholds first')
     args = parser.parse_args(argv)
     if args.videos < 1:

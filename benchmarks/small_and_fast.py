@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.shared.model_report import add_model_arguments, write_report
+from benchmarks.shared.model_report import add_model_arguments, add_online_argument, write_report
 from mmpolar.apis import init_tracker
 from mmpolar.cli.inputs import tool_parser
 from mmpolar.datasets.synthetic.video_generator import make_scene
@@ -86,11 +86,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = tool_parser(DESCRIPTION, EPILOG, 'python -m benchmarks.small_and_fast')
     add_model_arguments(parser)
     parser.add_argument('--videos', type=int, default=12, help='generated videos (default: 12)')
-    parser.add_argument(
-        '--online-share',
-        type=float,
-        help='share of the online model, 0 without (default: as the tracker has it)',
-    )
+    add_online_argument(parser)
     args = parser.parse_args(argv)
     if args.videos < 1:
         parser.error(f'--videos must be at least 1, got {args.videos}')

@@ -12,11 +12,10 @@ from mmengine.runner import Runner
 
 from benchmarks.ablations.arms import CROSSED, MINING_HOOK, RAYED, Arm
 from benchmarks.ablations.nodes import nodes_of_type, option_of, type_of
+from mmpolar.utils.shared_values import SEEDED
 
 #: Option with the number of pairs in an epoch, by dataset.
 _LENGTHS = dict(CompositeDataset='num_composites', TrackPairDataset='samples_per_epoch')
-#: What samples at random by a seed of its own.
-_SEEDED = (*_LENGTHS, 'NegativePairDataset', MINING_HOOK)
 #: A later stage samples with another seed: with the same it would see the first one's pairs again.
 _SEED_STEP = 1000
 _VALIDATION = ('val_dataloader', 'val_cfg', 'val_evaluator')
@@ -126,7 +125,7 @@ def set_budget(cfg: Config, budget: Budget) -> None:
 def set_seed(cfg: Config, seed: int) -> None:
     """Seed the weights, the order, the pairs and the pool of negatives."""
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
-    for node in nodes_of_type([cfg.train_dataloader, cfg.get('custom_hooks')], *_SEEDED):
+    for node in nodes_of_type([cfg.train_dataloader, cfg.get('custom_hooks')], *SEEDED):
         node.seed = seed
 
 

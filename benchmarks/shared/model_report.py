@@ -18,6 +18,15 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, help='write what was measured to this JSON file')
 
 
+def add_online_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the share of the online model."""
+    parser.add_argument(
+        '--online-share',
+        type=float,
+        help='share of the online model, 0 without (default: as the tracker has it)',
+    )
+
+
 def write_report(path: Path | None, report: Mapping[str, Any]) -> None:
     """Write what was measured as JSON, if a file was given; its folder is made."""
     if path is None:

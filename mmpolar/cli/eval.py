@@ -13,7 +13,7 @@ from mmpolar.cli.arguments import add_model_argument, read_options
 from mmpolar.cli.engine_arguments import REGIONS
 from mmpolar.cli.requirements import require_training
 from mmpolar.cli.submissions import add_options_argument
-from mmpolar.evaluation.functional import EAO_INTERVALS
+from mmpolar.evaluation.functional import VOT_BENCHMARKS
 from mmpolar.evaluation.one_pass import GIVEN, VideoReport, davis2016, evaluate, mean_values
 from mmpolar.evaluation.sequence_report import nan_to_none
 from mmpolar.tracking import SingleTargetTracker
@@ -22,8 +22,6 @@ from mmpolar.utils.outputs import check_outputs, check_writable
 
 #: What is printed of DAVIS 2016.
 COLUMNS = ('J_and_F', 'J', 'F', 'iou')
-#: Benchmarks of VOT, whose year is part of the name.
-VOT = tuple(f'vot{year}' for year in sorted(EAO_INTERVALS))
 BENCHMARKS = (
     'davis2016',
     'davis2017',
@@ -33,7 +31,7 @@ BENCHMARKS = (
     'lasot',
     'uav123',
     'got10k',
-    *VOT,
+    *VOT_BENCHMARKS,
 )
 #: Those in which a row is an object, of which a video may have several.
 OBJECTS = ('davis2017', 'youtube_vos', 'segtrack_v2')
@@ -112,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
         mean = run_davis2016(args, table)
     else:
         require_training(f'mmpolar eval {args.benchmark}')
-        mean = (run_vot if args.benchmark in VOT else run_tracks)(args, table)
+        mean = (run_vot if args.benchmark in VOT_BENCHMARKS else run_tracks)(args, table)
     table.end(mean)
     return 0
 
@@ -174,7 +172,8 @@ def check_arguments(args: argparse.Namespace) -> None:
     wrong = {
         '--options is for the other benchmarks': args.benchmark == 'davis2016' and args.options,
         '--given is for davis2016': args.given and args.benchmark != 'davis2016',
-        '--region is for the benchmarks of VOT': args.region and args.benchmark not in VOT,
+        '--region is for the benchmarks of VOT': args.region
+        and args.benchmark not in VOT_BENCHMARKS,
         '--seen is for youtube_vos': args.seen and args.benchmark != 'youtube_vos',
     }
     for message, is_wrong in wrong.items():
@@ -195,7 +194,7 @@ def run_davis2016(args: argparse.Namespace, table: Table) -> dict[str, float]:
 def run_vot(args: argparse.Namespace, table: Table) -> dict[str, float]:
     """Values of a challenge of VOT, of all sequences together."""
     from mmpolar.datasets import VOTDataset
-    from mmpolar.evaluation.vot_benchmark import VOT_BENCHMARKS, columns, evaluate_vot
+    from mmpolar.evaluation.vot_benchmark import columns, evaluate_vot
 
     year = VOT_BENCHMARKS[args.benchmark]
     dataset, tracker = open_dataset(args, VOTDataset), build_tracker(args)

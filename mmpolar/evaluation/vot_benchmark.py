@@ -9,7 +9,7 @@ import numpy as np
 
 from mmpolar.datasets import VOTDataset
 from mmpolar.datasets.track import Track
-from mmpolar.evaluation.functional import EAO_INTERVALS, pixel_overlap
+from mmpolar.evaluation.functional import pixel_overlap
 from mmpolar.evaluation.metrics import VOTMetric
 from mmpolar.evaluation.metrics.vot_metric import COLUMNS
 from mmpolar.evaluation.one_pass import OnePassTracker, VideoReport, as_result
@@ -17,8 +17,6 @@ from mmpolar.evaluation.vot_runs import VOTRun, anchor_frames, run_from_anchor, 
 from mmpolar.structures.vot_region import MaskRegion, Region, region_box, region_mask, result_region
 from mmpolar.utils.image import read_image, read_image_size
 
-#: Benchmarks by name, each with its year.
-VOT_BENCHMARKS = {f'vot{year}': year for year in EAO_INTERVALS}
 #: First year in which trackers start from anchors instead of after failures.
 _FIRST_ANCHORED = 2020
 #: VOT's speed has reading in it, and stands beside a report's.

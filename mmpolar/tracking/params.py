@@ -10,7 +10,11 @@ from mmpolar.utils.deprecation import renamed_keywords, warn_deprecated
 
 #: Largest side of a crop in pixels.
 MAX_SIDE = 4096
-_MORE_SHARES = (
+_SHARES = (
+    'window_influence',
+    'lr',
+    'score_ratio',
+    'small_target_share',
     'lost_score',
     'found_score',
     'contour_share',
@@ -114,8 +118,7 @@ class TrackParams:
     steady_gain: float = 2.0
 
     def __post_init__(self) -> None:
-        shares = ('window_influence', 'lr', 'score_ratio', 'small_target_share')
-        for name in (*shares, *_MORE_SHARES):
+        for name in _SHARES:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f'{name} must lie in [0, 1], got {value}')

@@ -49,8 +49,8 @@ _READERS = dict(
     NegativePairDataset=('template_size', 'search_size'),
     TrackSegMetric=('n_rays',),
 )
-# What samples training data by a seed of its own.
-_SEEDED = (
+#: What samples training data by a seed of its own.
+SEEDED = (
     'CompositeDataset',
     'HardNegativeMiningHook',
     'MaskCropDataset',
@@ -94,7 +94,7 @@ def share_seed(cfg: Config) -> None:
         return
     for section in ('train_dataloader', 'custom_hooks'):
         for _, part in _parts(cfg.get(section), section):
-            if _name_of(part) in _SEEDED:
+            if _name_of(part) in SEEDED:
                 part.setdefault('seed', seed)
 
 

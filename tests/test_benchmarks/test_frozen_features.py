@@ -7,20 +7,13 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 from scripts import load_script
+from tiny_experiment import TINY
 
 from benchmarks import hard_negatives
 from benchmarks.frozen_features import FeatureDataset
 from mmpolar.registry import DATASETS
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = [
-    '--cfg-options',
-    'model.backbone.init_cfg=None',
-    'train_dataloader.batch_size=2',
-    'train_dataloader.dataset.num_composites=4',
-    'train_cfg.max_epochs=2',
-    'custom_hooks.0.num_picks=5',
-]
 RUN = hard_negatives.Run('stitch', 'mined', 3)
 
 

@@ -7,18 +7,11 @@ import cv2
 import pytest
 from mmengine.config import Config
 from scripts import load_script
+from tiny_experiment import TINY
 
 from benchmarks import hard_negatives
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = [
-    '--cfg-options',
-    'model.backbone.init_cfg=None',
-    'train_dataloader.batch_size=2',
-    'train_dataloader.dataset.num_composites=4',
-    'train_cfg.max_epochs=2',
-    'custom_hooks.0.num_picks=5',
-]
 
 
 @pytest.fixture(scope='module')

@@ -17,10 +17,11 @@ from benchmark_folders import (
     write_uav123,
     write_youtube_vos,
 )
+from plain_trackers import Keeps
 
-from mmpolar.cli.eval import BENCHMARKS, VOT
+from mmpolar.cli.eval import BENCHMARKS
 from mmpolar.cli.main import main
-from mmpolar.evaluation.functional import box_iou, region_similarity
+from mmpolar.evaluation.functional import VOT_BENCHMARKS, box_iou, region_similarity
 from mmpolar.evaluation.track_benchmarks import TRACK_BENCHMARKS, evaluate_tracks
 from mmpolar.runtime import OnnxEngine
 from mmpolar.structures.combine_objects import combine_results
@@ -45,17 +46,6 @@ class Moves:
     def step(self, frame):
         self.box += [self.speed, 0, self.speed, 0]
         return self.box.copy()
-
-
-class Keeps:
-    """Answers with the mask that it was given."""
-
-    def init(self, frame, target):
-        assert target.shape == frame.shape[:2]
-        self.mask = target
-
-    def step(self, frame):
-        return self.mask
 
 
 class Grows:
@@ -123,7 +113,7 @@ def evaluate(name, tracker, data, **options):
 
 
 def test_command_names_the_same_benchmarks():
-    assert set(BENCHMARKS) - set(VOT) == {'davis2016', *TRACK_BENCHMARKS}
+    assert set(BENCHMARKS) - set(VOT_BENCHMARKS) == {'davis2016', *TRACK_BENCHMARKS}
 
 
 @pytest.mark.parametrize('name', WRITERS)

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 from benchmark_folders import HEIGHT, WIDTH, as_rows, filled, moving_boxes, write_vot
+from plain_trackers import Keeps
 
 from mmpolar.cli.main import main
 from mmpolar.datasets import VOTDataset
-from mmpolar.evaluation.functional.vot_scores import BURN_IN
-from mmpolar.evaluation.vot_benchmark import VOT_BENCHMARKS, evaluate_vot
+from mmpolar.evaluation.functional.vot_scores import BURN_IN, VOT_BENCHMARKS
+from mmpolar.evaluation.vot_benchmark import evaluate_vot
 from mmpolar.structures.vot_region import format_region, mask_to_region
 
 LENGTH = 20
@@ -31,17 +32,6 @@ class Follows:
         self.box = self.box + [1, 0, 1, 0]
         far = [0, 18, 0, 18]
         return self.box + far if self.age >= self.lost_after else self.box
-
-
-class Keeps:
-    """Answers with the mask that it was given."""
-
-    def init(self, frame, target):
-        assert target.shape == frame.shape[:2]
-        self.mask = target
-
-    def step(self, frame):
-        return self.mask
 
 
 @pytest.fixture

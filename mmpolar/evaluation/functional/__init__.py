@@ -67,6 +67,7 @@ from mmpolar.evaluation.functional.video_masks import (
 from mmpolar.evaluation.functional.vot_overlap import clip_polygon, exact_overlap, pixel_overlap
 from mmpolar.evaluation.functional.vot_scores import (
     EAO_INTERVALS,
+    VOT_BENCHMARKS,
     AnchorRun,
     AnchorScores,
     FrameState,
@@ -90,6 +91,7 @@ __all__ = [
     'NO_POINT',
     'PRECISION_PIXELS',
     'PRECISION_THRESHOLDS',
+    'VOT_BENCHMARKS',
     'RECALL_THRESHOLD',
     'SUCCESS_THRESHOLDS',
     'AbsenceScores',

@@ -28,6 +28,8 @@ EAO_INTERVALS = {
     2021: (115, 755),
     2022: (115, 755),
 }
+#: Benchmarks by name, each with its year.
+VOT_BENCHMARKS = {f'vot{year}': year for year in EAO_INTERVALS}
 #: Frames after a start whose overlap does not count for the accuracy (Kristan et al., TPAMI 2016).
 BURN_IN = 10
 #: Frames in the exponent of the reliability, from the stacks of VOT's toolkit.
