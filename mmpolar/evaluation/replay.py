@@ -11,11 +11,9 @@ import cv2
 import numpy as np
 
 from mmpolar.datasets import BaseTrackDataset
-from mmpolar.datasets.track import Track
 from mmpolar.evaluation.metrics import SequenceMetric
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.evaluation.track_frame import TrackFrame
-from mmpolar.structures.target import Target
 from mmpolar.utils.image import read_image_size, read_mask
 from mmpolar.utils.processes import begin_worker
 from mmpolar.utils.progress import progress_bar
@@ -56,7 +54,6 @@ class TrackReplay(Sequence[TrackFrame]):
         self, dataset: BaseTrackDataset, track_id: int, results: ResultFolder, masks: bool = True
     ) -> None:
         self._dataset = dataset
-        self._track_id = track_id
         self._track = dataset.get_track(track_id)
         self._masks = masks
         self.name: str = self._track.video_name
@@ -81,67 +78,16 @@ class TrackReplay(Sequence[TrackFrame]):
         target = self._dataset.read_target(track, index)
         mask_path = stored.mask_paths[index] if self._masks and stored.mask_paths else None
         box = stored.boxes[index]
-        return track_frame(
+        return TrackFrame.from_track(
             track,
-            self._track_id,
             index,
             target,
             box=None if np.isnan(box).any() else box,
             score=float(stored.scores[index]),
-            polygon=stored.polygons[index] if stored.polygons else None,
             mask=None if mask_path is None else read_mask(mask_path),
+            polygon=stored.polygons[index] if stored.polygons else None,
             image_size=self._size,
-            length=len(self),
         )
-
-
-def track_frame(
-    track: Track,
-    track_id: int,
-    index: int,
-    target: Target | None,
-    box: np.ndarray | None,
-    score: float,
-    polygon: np.ndarray | None,
-    mask: np.ndarray | None,
-    image_size: tuple[int, int] | None,
-    length: int,
-) -> TrackFrame:
-    """One frame of a track for a metric, from its dataset and a tracker's answer.
-
-    Args:
-        track: The track.
-        track_id: Number of the track.
-        index: Number of the frame.
-        target: The ground truth; None where the target is absent or the frame is not annotated.
-        box: The tracker's box, (4,) xyxy, or None where it found nothing.
-        score: The tracker's score, NaN where it found nothing.
-        polygon: The tracker's contour, (V, 2), or None.
-        mask: The tracker's mask, (H, W) uint8 0/1, or None.
-        image_size: Height and width, where the ground truth has no mask that tells them.
-        length: Number of frames that are scored.
-
-    Returns:
-        The frame.
-    """
-    gt_mask = None if target is None else target.mask
-    return TrackFrame(
-        video_id=track_id,
-        video_name=track.video_name,
-        frame_id=index,
-        video_length=length,
-        img_path=track.frames[index],
-        image_size=image_size if gt_mask is None else gt_mask.shape,
-        annotated=track.is_annotated(index),
-        gt_box=None if target is None else target.box.astype(np.float64),
-        gt_mask=gt_mask,
-        box=box,
-        score=score,
-        polygon=polygon,
-        mask=mask,
-        flags=track.flags_at(index),
-        category=track.category,
-    )
 
 
 def score_results(

@@ -8,7 +8,7 @@ DAVIS 2016 does without, see :mod:`mmpolar.evaluation.one_pass`. VOT starts trac
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -24,7 +24,6 @@ from mmpolar.evaluation.one_pass import OnePassTracker, VideoReport, as_result
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.structures.combine_objects import combine_objects
 from mmpolar.structures.rle import decode_rle, encode_rle
-from mmpolar.structures.target import Target
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.utils.image import read_image
 
@@ -111,18 +110,97 @@ def evaluate_tracks(
     _check_annotation(dataset.name, tracks)
     reports, summaries = [], []
     for together in _group(tracks, getattr(metric, 'resolve_overlaps', False)):
-        runs = [_track(tracker, dataset, track) for track in together]
-        if len(runs) > 1:
-            _resolve_overlaps(runs)
-        for run in runs:
-            summary = _score(run, dataset, metric)
+        passes = [TrackPass(tracker, dataset, track) for track in together]
+        if len(passes) > 1:
+            summaries += _score_together(passes, metric)
+        else:
+            summaries += [one.score(metric) for one in passes]
+        for one, summary in zip(passes, summaries[-len(passes) :], strict=True):
             values = {name: summary['values'][name] for name in metric.columns}
-            name, count = run.track.video_name, len(run.track) - 1
-            reports.append(VideoReport(name, values, count, run.seconds))
-            summaries.append(summary)
+            reports.append(VideoReport(one.track.video_name, values, one.length - 1, one.seconds))
             if on_video is not None:
                 on_video(reports[-1])
     return reports, metric.average(summaries)
+
+
+class TrackPass:
+    """One pass of a tracker over a target, from its first frame on.
+
+    Args:
+        tracker: The tracker.
+        dataset: The dataset of the target.
+        track: The target.
+        given: ``'mask'`` or ``'box'``, what the target is given by; a target without a mask by its box.
+        length: Frames that are tracked, the first included; 0 for all.
+
+    Attributes:
+        seconds: Time that the tracker's steps took so far.
+    """
+
+    def __init__(
+        self,
+        tracker: OnePassTracker,
+        dataset: BaseTrackDataset,
+        track: Track,
+        given: str = 'mask',
+        length: int = 0,
+    ) -> None:
+        self.track = track
+        self.length = min(length or len(track), len(track))
+        self.seconds = 0.0
+        self._tracker, self._dataset, self._given = tracker, dataset, given
+        self._frame_size: tuple[int, int] | None = None
+
+    def answers(self) -> Iterator[TrackResult]:
+        """What is given, then what the tracker finds in each further frame."""
+        target = self._dataset.read_target(self.track, 0)
+        image = read_image(self.track.frames[0])
+        self._frame_size = image.shape[:2]
+        by_box = self._given == 'box' or target.mask is None
+        self._tracker.init(image, target.box if by_box else target.mask)
+        # The score lets no other target's answer overrule what is given.
+        yield TrackResult(target.box, math.inf, mask=target.mask)
+        for path in self.track.frames[1 : self.length]:
+            image = read_image(path)
+            start = time.perf_counter()
+            found = self._tracker.step(image)
+            self.seconds += time.perf_counter() - start
+            yield as_result(found, image.shape[:2])
+
+    def score(
+        self, metric: SequenceMetric, answers: 'Iterable[TrackResult | _Answer] | None' = None
+    ) -> dict[str, Any]:
+        """What a metric gives for the target.
+
+        Args:
+            metric: The metric.
+            answers: Those to score, of :meth:`answers`; by default they are made now.
+        """
+        state = None
+        for index, answer in enumerate(self.answers() if answers is None else answers):
+            frame = self._frame(index, answer)
+            if index == 0:
+                state = metric.start(frame)
+            metric.add(state, frame)
+        common = dict(
+            video_id=self.track.sample_idx, video_name=self.track.video_name, n_frames=self.length
+        )
+        return common | metric.summarize(state)
+
+    def _frame(self, index: int, answer: 'TrackResult | _Answer') -> TrackFrame:
+        """A frame as metrics take it; in the first there is no answer."""
+        is_answered = index > 0
+        return TrackFrame.from_track(
+            self.track,
+            index,
+            self._dataset.read_target(self.track, index),
+            box=answer.box if is_answered else None,
+            score=float(answer.score) if is_answered else math.nan,
+            mask=answer.mask if is_answered else None,
+            visible=is_answered and answer.visible,
+            image_size=self._frame_size,
+            length=self.length,
+        )
 
 
 @dataclass(frozen=True)
@@ -137,21 +215,11 @@ class _Answer:
     @classmethod
     def of(cls, result: TrackResult) -> '_Answer':
         runs = None if result.mask is None else encode_rle(result.mask)
-        return cls(np.asarray(result.box, np.float64), result.score, result.visible, runs)
+        return cls(result.box, result.score, result.visible, runs)
 
     @property
     def mask(self) -> np.ndarray | None:
         return None if self.runs is None else decode_rle(self.runs)
-
-
-@dataclass
-class _Run:
-    """What a tracker answered for a target; ``answers`` begin with what was given."""
-
-    track: Track
-    frame_size: tuple[int, int]
-    answers: list[_Answer]
-    seconds: float = 0.0
 
 
 def _check_annotation(name: str, tracks: Sequence[Track]) -> None:
@@ -173,65 +241,21 @@ def _group(tracks: Sequence[Track], by_video: bool) -> list[list[Track]]:
     return list(groups.values())
 
 
-def _track(tracker: OnePassTracker, dataset: BaseTrackDataset, track: Track) -> _Run:
-    target = dataset.read_target(track, 0)
-    image = read_image(track.frames[0])
-    tracker.init(image, target.box if target.mask is None else target.mask)
-    # The score lets no other target's answer overrule what is given.
-    given = TrackResult(target.box, math.inf, mask=target.mask)
-    run = _Run(track, image.shape[:2], [_Answer.of(given)])
-    for path in track.frames[1:]:
-        image = read_image(path)
-        start = time.perf_counter()
-        found = tracker.step(image)
-        run.seconds += time.perf_counter() - start
-        run.answers.append(_Answer.of(as_result(found, image.shape[:2])))
-    return run
+def _score_together(passes: Sequence[TrackPass], metric: SequenceMetric) -> list[dict[str, Any]]:
+    """Score the targets of one video after each pixel was given to one of them."""
+    kept = [[_Answer.of(answer) for answer in one.answers()] for one in passes]
+    _resolve_overlaps(kept)
+    return [one.score(metric, answers) for one, answers in zip(passes, kept, strict=True)]
 
 
-def _resolve_overlaps(runs: Sequence[_Run]) -> None:
+def _resolve_overlaps(kept: Sequence[list[_Answer]]) -> None:
     """Give each pixel of each frame to one target; targets may begin late, and end together."""
-    for back in range(1, max(len(run.answers) for run in runs) + 1):
-        present = [run for run in runs if back <= len(run.answers)]
-        answers = [run.answers[-back] for run in present]
-        if len(answers) < 2 or any(answer.runs is None for answer in answers):
+    for back in range(1, max(map(len, kept)) + 1):
+        present = [answers for answers in kept if back <= len(answers)]
+        last = [answers[-back] for answers in present]
+        if len(last) < 2 or any(answer.runs is None for answer in last):
             continue
-        masks = np.stack([answer.mask for answer in answers])
-        ids = combine_objects(masks, [answer.score for answer in answers])
-        for number, (run, answer) in enumerate(zip(present, answers, strict=True), start=1):
-            run.answers[-back] = replace(answer, runs=encode_rle(ids == number))
-
-
-def _score(run: _Run, dataset: BaseTrackDataset, metric: SequenceMetric) -> dict[str, Any]:
-    state = None
-    for number in range(len(run.answers)):
-        frame = _frame(run, number, dataset.read_target(run.track, number))
-        if number == 0:
-            state = metric.start(frame)
-        metric.add(state, frame)
-    return metric.summarize(state)
-
-
-def _frame(run: _Run, number: int, target: Target | None) -> TrackFrame:
-    """A frame as metrics take it; in the first there is no answer."""
-    track, answer = run.track, run.answers[number] if number else None
-    return TrackFrame(
-        video_id=track.sample_idx,
-        video_name=track.video_name,
-        frame_id=number,
-        video_length=len(track),
-        img_path=track.frames[number],
-        image_size=run.frame_size,
-        annotated=track.is_annotated(number),
-        gt_box=None if target is None else np.asarray(target.box, np.float64),
-        gt_mask=None if target is None else target.mask,
-        box=None if answer is None else answer.box,
-        score=float('nan') if answer is None else answer.score,
-        polygon=None,
-        mask=None if answer is None else answer.mask,
-        visible=answer is not None and answer.visible,
-        flags=track.flags_at(number),
-        category=track.category,
-        sequence=track.sequence,
-        object_id=track.object_id,
-    )
+        masks = np.stack([answer.mask for answer in last])
+        ids = combine_objects(masks, [answer.score for answer in last])
+        for number, (answers, answer) in enumerate(zip(present, last, strict=True), start=1):
+            answers[-back] = replace(answer, runs=encode_rle(ids == number))

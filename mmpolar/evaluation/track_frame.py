@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from mmpolar.datasets.track import Track
+from mmpolar.structures.target import Target
+
 _REQUIRED_META = ('frame_id', 'video_id', 'video_length')
 
 
@@ -117,6 +120,57 @@ class TrackFrame:
             category=sample.get('category'),
             sequence=sample.get('sequence'),
             object_id=sample.get('object_id'),
+        )
+
+    @classmethod
+    def from_track(
+        cls,
+        track: Track,
+        index: int,
+        target: Target | None,
+        *,
+        box: np.ndarray | None,
+        score: float,
+        mask: np.ndarray | None,
+        polygon: np.ndarray | None = None,
+        visible: bool | None = None,
+        image_size: tuple[int, int] | None = None,
+        length: int | None = None,
+    ) -> 'TrackFrame':
+        """A frame of a track, with what a tracker answered there.
+
+        Args:
+            track: The track.
+            index: Number of the frame.
+            target: The ground truth; None where the target is absent or the frame is not annotated.
+            box: The tracker's box, (4,) xyxy, or None where it found nothing.
+            score: The tracker's score, NaN where it found nothing.
+            mask: The tracker's mask, (H, W) uint8 0/1, or None.
+            polygon: The tracker's contour, (V, 2), or None.
+            visible: Whether the tracker sees the target; by default where it has a box.
+            image_size: Height and width, where the ground truth has no mask that tells them.
+            length: Number of frames that are scored; by default all of the track.
+        """
+        gt_mask = None if target is None else target.mask
+        return cls(
+            video_id=track.sample_idx,
+            video_name=track.video_name,
+            frame_id=index,
+            video_length=len(track) if length is None else length,
+            img_path=track.frames[index],
+            image_size=image_size if gt_mask is None else gt_mask.shape,
+            annotated=track.is_annotated(index),
+            gt_box=None if target is None else np.asarray(target.box, np.float64),
+            gt_mask=gt_mask,
+            box=None if box is None else np.asarray(box, np.float64),
+            score=score,
+            polygon=polygon,
+            mask=mask,
+            visible=box is not None if visible is None else visible,
+            flags=track.flags_at(index),
+            category=track.category,
+            sequence=track.sequence,
+            object_id=track.object_id,
         )
 
 

@@ -1,7 +1,7 @@
 """What a set of tracking parameters is worth on validation videos."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
@@ -16,10 +16,8 @@ from mmpolar.apis import init_tracker
 from mmpolar.cli.tuning.search_space import Range, Value, rounded
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.metrics import SequenceMetric
-from mmpolar.evaluation.replay import track_frame
-from mmpolar.evaluation.track_frame import TrackFrame
+from mmpolar.evaluation.track_benchmarks import TrackPass
 from mmpolar.tracking import SingleTargetTracker, TrackParams
-from mmpolar.utils.image import read_image
 
 
 @dataclass
@@ -109,7 +107,9 @@ class Objective:
         self.tracker.model.params = replace(self.params, **values)
         summaries: list[dict[str, Any]] = []
         for track in range(self.dataset.num_videos):
-            summaries.append(self._summarize(track))
+            entry = self.dataset.get_track(track)
+            one = TrackPass(self.tracker, self.dataset, entry, 'box', self.max_frames)
+            summaries.append(one.score(self.metric))
             value = float(self.metric.average(summaries)[self.value_name])
             if report is not None and not np.isnan(value):
                 report(track, value)
@@ -118,34 +118,3 @@ class Objective:
                 f'{self.value_name} has no value on these videos (no masks?); choose another --metric'
             )
         return value
-
-    def _summarize(self, track: int) -> dict[str, Any]:
-        state = None
-        for frame in self._follow(track):
-            if state is None:
-                state = self.metric.start(frame)
-            self.metric.add(state, frame)
-        common = dict(video_id=track, video_name=frame.video_name, n_frames=frame.video_length)
-        return common | self.metric.summarize(state)
-
-    def _follow(self, track: int) -> Iterator[TrackFrame]:
-        entry, length = self.dataset.get_track(track), self.length(track)
-        for index in range(length):
-            image = read_image(entry.frames[index])
-            target = self.dataset.read_target(entry, index)
-            if index == 0:
-                result = self.tracker.init(image, target.box)
-            else:
-                result = self.tracker.step(image)
-            yield track_frame(
-                entry,
-                track,
-                index,
-                target,
-                box=result.box.astype(np.float64),
-                score=float(result.score),
-                polygon=result.polygon,
-                mask=result.mask,
-                image_size=image.shape[:2],
-                length=length,
-            )
