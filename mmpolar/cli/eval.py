@@ -31,6 +31,7 @@ BENCHMARKS = (
     'lasot',
     'uav123',
     'got10k',
+    'vot_lt',
     *VOT_BENCHMARKS,
 )
 #: Those in which a row is an object, of which a video may have several.
@@ -48,6 +49,8 @@ Track the videos of a benchmark from their first frames, and print what is reach
   otb, lasot, uav123
                   success, precision and normalised precision of the boxes
   got10k          AO and SR of the validation set
+  vot_lt          sequences whose target leaves and returns, as of VOT2018-LT to VOT2022-LT: precision, recall
+                  and F over all thresholds of the score, and the values of VOTS
   vot2015 ... vot2022
                   accuracy, robustness and EAO: started again after failures up to 2019, from anchors since
 

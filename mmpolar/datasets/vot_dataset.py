@@ -1,4 +1,4 @@
-"""The short-term sets of the VOT challenge: rectangles, rotated polygons or masks."""
+"""The sets of the VOT challenge with one target: rectangles, rotated polygons or masks."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ _COLOR_CHANNEL = 'channels.color'
 
 @DATASETS.register_module()
 class VOTDataset(BaseBoxDataset):
-    """A short-term set of the VOT challenge, 2013 to 2022, in the folders of its toolkit.
+    """A set of the VOT challenge, 2013 to 2022, in the folders of its toolkit; long-term sets as well.
 
     Expected below ``data_root``: ``list.txt`` and ``<sequence>/`` with ``groundtruth.txt``; images
     in the folder that the file ``sequence`` names (``channels.color=color/%08d.jpg``), else in

@@ -18,7 +18,7 @@ import numpy as np
 import mmpolar.datasets
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.datasets.track import Track
-from mmpolar.evaluation.metrics import DavisMetric, GOT10kMetric, OPEMetric
+from mmpolar.evaluation.metrics import DavisMetric, GOT10kMetric, LongTermMetric, OPEMetric
 from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric
 from mmpolar.evaluation.one_pass import OnePassTracker, VideoReport, as_result
 from mmpolar.evaluation.track_frame import TrackFrame
@@ -59,6 +59,7 @@ TRACK_BENCHMARKS = {
     'lasot': TrackBenchmark('LaSOTDataset', OPEMetric, dict(split='test')),
     'uav123': TrackBenchmark('UAV123Dataset', OPEMetric),
     'got10k': TrackBenchmark('GOT10kDataset', GOT10kMetric, dict(split='val')),
+    'vot_lt': TrackBenchmark('VOTDataset', LongTermMetric),
     'segtrack_v2': TrackBenchmark('SegTrackV2Dataset', DavisMetric),
     'davis2017': TrackBenchmark(
         'DavisDataset',

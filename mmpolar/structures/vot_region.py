@@ -173,10 +173,22 @@ def result_region(result: TrackResult, kind: str) -> Rectangle | MaskRegion:
     Args:
         result: The answer; with a mask, if that is wanted.
         kind: ``'box'`` or ``'mask'``.
+
+    Returns:
+        Of a lost target the last box, as the challenges with boxes ask for one in every frame, or an
+        empty mask, which says in VOTS that the target is absent.
     """
     if kind == 'box':
         return Rectangle(*to_corner_xywh(result.box).tolist())
     return mask_to_region(result.mask)
+
+
+def result_confidence(result: TrackResult) -> float:
+    """How sure a tracker is of its answer, in [0, 1], as VOT's long-term challenges rank frames by it.
+
+    Of a lost target it is 0, so that no threshold counts it as reported before one that was found.
+    """
+    return result.score if result.visible else 0.0
 
 
 def _parse_mask(text: str) -> MaskRegion:

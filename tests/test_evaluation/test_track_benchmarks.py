@@ -15,6 +15,7 @@ from benchmark_folders import (
     write_otb,
     write_segtrack_v2,
     write_uav123,
+    write_vot,
     write_youtube_vos,
 )
 from plain_trackers import Keeps
@@ -22,6 +23,7 @@ from plain_trackers import Keeps
 from mmpolar.cli.eval import BENCHMARKS
 from mmpolar.cli.main import main
 from mmpolar.evaluation.functional import VOT_BENCHMARKS, box_iou, region_similarity
+from mmpolar.evaluation.metrics import LongTermMetric
 from mmpolar.evaluation.track_benchmarks import TRACK_BENCHMARKS, evaluate_tracks
 from mmpolar.runtime import OnnxEngine
 from mmpolar.structures.combine_objects import combine_results
@@ -46,6 +48,25 @@ class Moves:
     def step(self, frame):
         self.box += [self.speed, 0, self.speed, 0]
         return self.box.copy()
+
+
+class LosesIn(Moves):
+    """Follows, but says of some frames that the target is lost, with its last box and a high score."""
+
+    def __init__(self, lost):
+        super().__init__(speed=1)
+        self.lost = lost
+
+    def init(self, frame, target):
+        super().init(frame, target)
+        self.frame, self.last = 0, self.box.copy()
+
+    def step(self, frame):
+        self.frame, box = self.frame + 1, super().step(frame)
+        if self.frame in self.lost:
+            return TrackResult(self.last, 0.9, visible=False)
+        self.last = box
+        return TrackResult(box, 0.6)
 
 
 class Grows:
@@ -213,6 +234,70 @@ def test_frames_without_a_target_do_not_count(tmp_path):
     )
     _, mean = evaluate('lasot', Moves(speed=1), data)
     assert mean['success'] == pytest.approx(20 / 21)
+
+
+def test_the_last_box_of_a_lost_target_counts_in_got10k_where_the_target_is_visible(tmp_path):
+    """Frame 2 is lost rightly and not scored; in frame 4 the last box is a pixel behind."""
+    data = write_got10k(tmp_path, dict(val=LENGTH), absence=[2], cover={2: 0})
+    _, mean = evaluate('got10k', LosesIn([2, 4]), data)
+    assert mean['ao'] == pytest.approx((1 + 1 + 9 / 11) / 3, abs=1e-6)
+
+
+def vot_long_term(root, absent, length=24):
+    """A sequence in the format of VOT-LT; two lines say in two ways that the target is absent."""
+    rows = as_rows(moving_boxes(length))
+    for number, frame in enumerate(absent):
+        rows[frame] = ('nan,nan,nan,nan', '0')[number % 2]
+    return write_vot(root, {'boat': rows})
+
+
+def test_who_knows_when_the_target_is_absent_reaches_all_of_vot_lt_and_vots(tmp_path):
+    absent = range(6, 18)
+    data = vot_long_term(tmp_path, absent)
+    _, mean = evaluate('vot_lt', LosesIn(absent), data)
+    full = ('precision', 'recall', 'f_score', 'quality', 'accuracy', 'robustness', 'absence')
+    assert {name: mean[name] for name in full} == dict.fromkeys(full, pytest.approx(1))
+    assert mean['not_reported'] == mean['drift'] == 0
+
+
+def test_who_never_says_lost_loses_precision_and_quality(tmp_path):
+    data = vot_long_term(tmp_path, range(6, 18))
+    _, mean = evaluate('vot_lt', LosesIn([]), data)
+    assert mean['precision'] == pytest.approx(11 / 23)
+    assert mean['recall'] == 1
+    assert mean['f_score'] == pytest.approx(2 * (11 / 23) / (1 + 11 / 23))
+    assert mean['quality'] == pytest.approx(11 / 23)
+    assert mean['absence'] == 0
+
+
+def test_a_target_lost_wrongly_is_not_reported_however_high_its_score(tmp_path):
+    _, mean = evaluate('vot_lt', LosesIn([3, 4]), vot_long_term(tmp_path, []))
+    assert mean['precision'] == 1
+    assert mean['recall'] == mean['quality'] == mean['robustness'] == pytest.approx(21 / 23)
+    assert mean['not_reported'] == pytest.approx(2 / 23)
+    assert np.isnan(mean['absence'])
+
+
+def test_masks_count_where_there_are_some_and_objects_of_a_video_first(tmp_path):
+    """Two objects share a video, one is alone in another; an empty mask is no report."""
+
+    class Empties(Keeps):
+        def step(self, frame):
+            return np.zeros_like(self.mask)
+
+    ids = filled(15, 5, 24, 14, value=2, base=filled(5, 5, 14, 14))
+    gone = filled(5, 5, 14, 14)
+    data = write_davis(
+        tmp_path,
+        {'pair': [ids, *[gone] * 12], 'one': [gone] * 13},
+        {'2017/val.txt': ['pair', 'one']},
+    )
+    dataset = TRACK_BENCHMARKS['davis2017'].read(data)
+    _, mean = evaluate_tracks(Keeps(), dataset, LongTermMetric())
+    assert (mean['quality'], mean['absence']) == ((1 / 2 + 1) / 2, 0)
+    _, mean = evaluate_tracks(Empties(), dataset, LongTermMetric())
+    assert (mean['quality'], mean['absence']) == ((1 / 2 + 0) / 2, 1)
+    assert mean['not_reported'] == 1
 
 
 def test_command_prints_and_writes_what_is_reached(tmp_path, capsys):

@@ -10,19 +10,24 @@ from vot_toolkit import import_toolkit
 from mmpolar.evaluation.functional import (
     AnchorRun,
     FrameState,
+    LongTermTrack,
     ResetRun,
     anchor_eao_curve,
     anchor_scores,
     eao_score,
     pixel_overlap,
+    precision_recall,
+    quality_scores,
     reset_eao_curve,
     reset_scores,
 )
 from mmpolar.evaluation.vot_runs import anchor_frames, run_from_anchor, run_with_resets
-from mmpolar.structures.vot_region import MaskRegion, Polygon, Rectangle
+from mmpolar.structures.vot_region import MaskRegion, Polygon, Rectangle, Special
 
+accuracy_analysis = import_toolkit('vot.analysis.accuracy')
 vot_region = import_toolkit('vot.region')
 dataset = import_toolkit('vot.dataset')
+longterm = import_toolkit('vot.analysis.longterm')
 multistart = import_toolkit('vot.analysis.multistart')
 results = import_toolkit('vot.tracker.results')
 shapes = import_toolkit('vot.region.shapes')
@@ -51,6 +56,8 @@ def to_toolkit(found):
         return shapes.Rectangle(found.x, found.y, found.width, found.height)
     if isinstance(found, Polygon):
         return shapes.Polygon([tuple(point) for point in found.points.tolist()])
+    if isinstance(found, Special):
+        return vot_region.Special(found.code)
     return shapes.Mask(found.mask.copy(), (found.x, found.y))
 
 
@@ -186,3 +193,64 @@ def test_anchor_based_protocol(tmp_path, kind):
     assert ours.accuracy == pytest.approx(accuracy, abs=1e-6)
     assert ours.robustness == pytest.approx(robustness, abs=1e-6)
     np.testing.assert_allclose(anchor_eao_curve(runs, 130), curve, atol=1e-6)
+
+
+def follow_with_absences(rng, kind, length):
+    """A target that leaves, and answers that drift, miss, and are empty, with a confidence each."""
+    nothing = Special(0) if kind == 'box' else MaskRegion(0, 0, np.zeros((1, 1), np.uint8))
+    truth, answers = make_truth(rng, kind, length), make_truth(rng, kind, length)
+    present, reported = rng.random(length) < 0.7, rng.random(length) < 0.8
+    confidences = np.where(reported, rng.random(length).round(2), 0.0)
+    for frame in range(length):
+        if rng.random() < 0.6:
+            answers[frame] = truth[frame]
+        truth[frame] = truth[frame] if present[frame] else nothing
+        # As tools/vot/trax_tracker.py answers: of a lost target the last box, or an empty mask.
+        if not reported[frame] and kind == 'mask':
+            answers[frame] = nothing
+    return truth, answers, present, reported, confidences
+
+
+def test_precision_recall_and_f_of_long_term_tracking():
+    rng = np.random.default_rng(2)
+    sequences, tracks = [], []
+    for number, length in enumerate(LENGTHS):
+        truth, answers, *flags = follow_with_absences(rng, 'box', length)
+        overlaps = [pixel_overlap(*pair, size=SIZE) for pair in zip(answers, truth, strict=True)]
+        present, reported, confidences = flags
+        tracks.append(LongTermTrack(np.array(overlaps), reported, present, confidences))
+        sequences.append((toolkit_sequence(f's{number}', truth), answers, confidences))
+    pooled = np.concatenate([track.confidences for track in tracks])
+    thresholds = longterm.determine_thresholds(pooled, 100)
+    curves = [
+        longterm.compute_tpr_curves(list(map(to_toolkit, answers)), sure, sequence, thresholds)
+        for sequence, answers, sure in sequences
+    ]
+    curve = longterm.PrecisionRecallCurve().aggregate(
+        None, [], [(list(zip(*pair, strict=True)), thresholds) for pair in curves]
+    )
+    (f_curve, _) = longterm.FScoreCurve().compute(None, [None], [], [[curve]])[0, 0]
+    ours = precision_recall(tracks)
+    best = int(np.argmax(f_curve))
+    assert ours.f_score == pytest.approx(f_curve[best], abs=1e-9)
+    assert (ours.recall, ours.precision) == pytest.approx(curve[0][best], abs=1e-9)
+
+
+def test_values_of_vots():
+    rng = np.random.default_rng(4)
+    for length in LENGTHS:
+        truth, answers, present, reported, sure = follow_with_absences(rng, 'mask', length)
+        pairs = [list(map(to_toolkit, regions)) for regions in (answers, truth)]
+        size = SIZE[::-1]
+        overlaps = np.array(vot_region.calculate_overlaps(*pairs, size))
+        ours = quality_scores(LongTermTrack(overlaps, reported, present, sure))
+        tracked, failed, missed, wrong, noticed = longterm.count_frames(*pairs, size)
+        seen = tracked + failed + missed
+        every, _ = accuracy_analysis.gather_overlaps(*pairs, 0, False, bounds=size)
+        hits, _ = accuracy_analysis.gather_overlaps(*pairs, 0, False, True, size, 0)
+        assert ours.quality == pytest.approx(every.mean())
+        assert ours.accuracy == pytest.approx(hits.mean())
+        assert ours.robustness == pytest.approx(tracked / seen)
+        assert ours.not_reported == pytest.approx(missed / seen)
+        assert ours.drift == pytest.approx(failed / seen)
+        assert ours.absence == pytest.approx(noticed / (noticed + wrong))

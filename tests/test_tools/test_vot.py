@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import venv
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -159,6 +160,18 @@ def test_a_target_that_comes_later_joins_the_others(script, frames):
     alone.init(video()[1], OTHER)
     expected = to_corner_xywh(alone.step(video()[2]).box)
     np.testing.assert_allclose(answers[1][0].bounds(), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize('kind', ['box', 'mask'])
+def test_a_lost_target_is_its_last_box_or_an_empty_mask_of_no_confidence(script, frames, kind):
+    engine = build(script, '--model', small_model_folder(), '--region', kind)
+    engine.params = replace(engine.params, lost_score=1.0)
+    [(region, properties)] = run_through(script, engine, frames[:2], kind)[1]
+    assert properties == dict(confidence=0.0)
+    if kind == 'box':
+        np.testing.assert_allclose(region.bounds(), to_corner_xywh(BOX), atol=0.02)
+    else:
+        assert not region.array().any()
 
 
 def test_an_empty_mask_is_a_single_zero(script):

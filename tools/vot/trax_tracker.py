@@ -21,7 +21,12 @@ from mmpolar.cli.engine_arguments import (
 )
 from mmpolar.cli.errors import report_error
 from mmpolar.structures import vot_region as regions
-from mmpolar.structures.vot_region import region_box, region_mask, result_region
+from mmpolar.structures.vot_region import (
+    region_box,
+    region_mask,
+    result_confidence,
+    result_region,
+)
 from mmpolar.tracking import Tracker
 from mmpolar.utils.image import read_image
 
@@ -33,7 +38,8 @@ EPILOG = """\
 what it does
   A target may be given as rectangle, polygon or mask. In the frame in which it is given the answer is
   what was given; later it is a rectangle (--region box) or the inside of the contour (--region mask),
-  with the score as the property "confidence". Several targets are tracked at once, and more of them
+  with the score as the property "confidence". For a lost target the answer is its last rectangle or an
+  empty mask, with confidence 0. Several targets are tracked at once, and more of them
   may come in later frames.
 
 the whole story: docs/vot.md
@@ -112,7 +118,8 @@ def answer(tracker: Tracker, request: Request, kind: str) -> list[tuple[Region, 
         for target in targets:
             tracker.add(frame, target)
     answers = [
-        (to_trax(result_region(result, kind)), dict(confidence=result.score)) for result in found
+        (to_trax(result_region(result, kind)), dict(confidence=result_confidence(result)))
+        for result in found
     ]
     return answers + [(region, {}) for region, _ in given]
 

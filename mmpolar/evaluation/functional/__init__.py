@@ -33,6 +33,15 @@ from mmpolar.evaluation.functional.image_level import (
     precision,
     recall,
 )
+from mmpolar.evaluation.functional.long_term import (
+    LongTermTrack,
+    PrecisionRecall,
+    QualityScores,
+    confidence_thresholds,
+    precision_recall,
+    precision_recall_curve,
+    quality_scores,
+)
 from mmpolar.evaluation.functional.means import mean_of_known
 from mmpolar.evaluation.functional.segmentation import (
     boundary_f,
@@ -99,8 +108,11 @@ __all__ = [
     'AnchorScores',
     'FrameState',
     'GOT10kScores',
+    'LongTermTrack',
     'OperatingPoint',
     'PRCurve',
+    'PrecisionRecall',
+    'QualityScores',
     'ResetRun',
     'ResetScores',
     'ScoreStatistics',
@@ -121,6 +133,7 @@ __all__ = [
     'box_similarity',
     'center_distance',
     'clip_polygon',
+    'confidence_thresholds',
     'contour_change',
     'count_failures',
     'describe_contour',
@@ -145,6 +158,9 @@ __all__ = [
     'precision',
     'precision_at',
     'precision_curve',
+    'precision_recall',
+    'precision_recall_curve',
+    'quality_scores',
     'quarter_means',
     'recall',
     'region_similarity',

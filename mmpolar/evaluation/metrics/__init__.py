@@ -5,6 +5,7 @@ from mmpolar.evaluation.metrics.dump_submission import DumpSubmission
 from mmpolar.evaluation.metrics.dump_track_results import DumpTrackResults
 from mmpolar.evaluation.metrics.got10k_metric import GOT10kMetric
 from mmpolar.evaluation.metrics.image_level_metric import ImageLevelMetric
+from mmpolar.evaluation.metrics.long_term_metric import LongTermMetric
 from mmpolar.evaluation.metrics.ope_metric import OPEMetric
 from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric
 from mmpolar.evaluation.metrics.speed_metric import SpeedMetric
@@ -18,6 +19,7 @@ __all__ = [
     'DumpTrackResults',
     'GOT10kMetric',
     'ImageLevelMetric',
+    'LongTermMetric',
     'OPEMetric',
     'SequenceMetric',
     'SpeedMetric',

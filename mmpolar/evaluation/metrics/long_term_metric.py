@@ -1,0 +1,128 @@
+"""Scores of videos whose target leaves and returns: VOT-LT and VOTS."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mmpolar.evaluation.functional import (
+    LongTermTrack,
+    mean_of_known,
+    pixel_overlap,
+    precision_recall,
+    quality_scores,
+    region_similarity,
+)
+from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric, first_target_missing
+from mmpolar.evaluation.track_frame import TrackFrame
+from mmpolar.registry import METRICS
+from mmpolar.structures.boxes import to_corner_xywh
+from mmpolar.structures.vot_region import Rectangle
+
+_OF_ALL = ('precision', 'recall', 'f_score')
+_BY_VIDEO = ('quality', 'accuracy', 'robustness', 'not_reported', 'drift', 'absence')
+
+
+@dataclass
+class _Track:
+    """What is kept of a target; ``name`` is that of its video."""
+
+    name: str
+    has_masks: bool
+    overlaps: list[float] = field(default_factory=list)
+    reported: list[bool] = field(default_factory=list)
+    present: list[bool] = field(default_factory=list)
+    confidences: list[float] = field(default_factory=list)
+
+
+@METRICS.register_module()
+class LongTermMetric(SequenceMetric):
+    """Does a tracker report its target where it is, and nothing where it is not?
+
+    - ``precision``, ``recall`` and ``f_score`` of VOT-LT (2018 to 2022), at the confidence at which
+      F is highest. A lost target has confidence 0.
+    - ``quality``, ``accuracy``, ``robustness``, ``not_reported`` (NRE), ``drift`` (DRE) and ``absence``
+      (ADQ) of VOTS (since 2023), of each target, then of each video, then of all. For a lost target
+      nothing is reported.
+
+    Overlaps are those of the masks where the first frame has one and the tracker draws one, else those
+    of the boxes, in pixels as VOT's toolkit counts them. The first frame does not count, nor does one
+    that is not annotated.
+
+    Args:
+        **kwargs: See :class:`SequenceMetric`. The default prefix is ``long_term``. The report has the
+            overlap and the confidence in each frame besides.
+    """
+
+    default_prefix = 'long_term'
+    columns = _OF_ALL + _BY_VIDEO
+
+    def start(self, frame: TrackFrame) -> _Track:
+        """State of a target.
+
+        Raises:
+            ValueError: If the first frame has no target.
+        """
+        if frame.frame_id == 0 and frame.gt_box is None:
+            raise first_target_missing(frame)
+        return _Track(frame.sequence or frame.video_name, frame.gt_mask is not None)
+
+    def add(self, state: _Track, frame: TrackFrame) -> None:
+        """Score a frame after the first.
+
+        Raises:
+            ValueError: If the predicted mask differs from the true one in size.
+        """
+        if frame.frame_id == 0 or not frame.annotated:
+            return
+        present, uses_mask = frame.gt_box is not None, state.has_masks and frame.mask is not None
+        reported = bool(frame.mask.any()) if uses_mask else frame.visible and frame.box is not None
+        if not (present and reported):
+            overlap = float(present == reported)
+        elif uses_mask and frame.gt_mask is not None:
+            overlap = region_similarity(frame.mask, frame.gt_mask)
+        else:
+            overlap = pixel_overlap(
+                *(Rectangle(*to_corner_xywh(box)) for box in (frame.box, frame.gt_box)),
+                frame.image_size,
+            )
+        state.overlaps.append(overlap)
+        state.reported.append(reported)
+        state.present.append(present)
+        confidence = 1.0 if math.isnan(frame.score) else frame.score
+        state.confidences.append(confidence if reported else 0.0)
+
+    def summarize(self, state: _Track) -> dict[str, Any]:
+        """Metrics of a target, and those of its frames."""
+        frames = dict(
+            overlaps=state.overlaps,
+            reported=state.reported,
+            present=state.present,
+            confidences=state.confidences,
+        )
+        track = _to_track(frames)
+        values = asdict(precision_recall([track])) | asdict(quality_scores(track))
+        return dict(values=values, video=state.name, frames=frames)
+
+    def average(self, sequences: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        """Metrics of all targets together."""
+        values = asdict(precision_recall([_to_track(one['frames']) for one in sequences]))
+        videos = defaultdict(list)
+        for one in sequences:
+            videos[one['video']].append(one['values'])
+        for name in _BY_VIDEO:
+            of_videos = [mean_of_known([one[name] for one in rows]) for rows in videos.values()]
+            values[name] = mean_of_known(of_videos)
+        return values
+
+
+def _to_track(frames: Mapping[str, Sequence[float]]) -> LongTermTrack:
+    return LongTermTrack(
+        np.array(frames['overlaps'], np.float64),
+        np.array(frames['reported'], bool),
+        np.array(frames['present'], bool),
+        np.array(frames['confidences'], np.float64),
+    )
