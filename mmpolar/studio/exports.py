@@ -1,6 +1,8 @@
 """Labels of a project as datasets: DAVIS's folders, COCO, YOLO-seg and MOTChallenge."""
 
 import json
+import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmpolar.datasets.converters.clip import Clip as DavisClip
+from mmpolar.datasets.converters.clip import Clip as ExportedClip
 from mmpolar.datasets.converters.clip import ClipFrame, write_clips
 from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.structures.coco_file import CocoFile
@@ -17,30 +19,15 @@ from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.studio.jobs import JobState
 from mmpolar.studio.project import Project
-from mmpolar.studio.store import ABSENT, MASK, Clip, TargetEntry
+from mmpolar.studio.store import ABSENT, MASK, Clip
 from mmpolar.utils.atomic_write import atomic_path, atomic_write, scratch_folder
-from mmpolar.utils.image import write_image
+from mmpolar.utils.image import read_image_size, write_image
 from mmpolar.utils.outputs import check_outputs
 
 #: Quality of the images that frames of videos become.
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95)
 #: Parts of a mask below this share of it are left out of YOLO's polygons.
 _SMALLEST_PART = 0.01
-
-
-@dataclass(frozen=True)
-class LabelledFrame:
-    """A frame in which everything is known of each target.
-
-    Attributes:
-        number: Its index in the clip.
-        image: Its file; that of a video is there until the next frame is asked for.
-        masks: Mask (H, W) of 0 and 1 of each target that is visible.
-    """
-
-    number: int
-    image: Path
-    masks: dict[TargetEntry, NDArray[np.uint8]]
 
 
 @dataclass
@@ -60,7 +47,8 @@ class ExportSummary:
     left_out: int = 0
 
 
-Frames = Iterator[tuple[Clip, str, Iterator[LabelledFrame]]]
+#: The objects of their frames are targets of the project; an image of a video is there until the next frame.
+Clips = Iterator[ExportedClip]
 
 
 def export(
@@ -97,63 +85,57 @@ def export(
     if unknown:
         raise ValueError(f'clip {unknown[0]} has no labels; those with are {", ".join(known)}')
     chosen = [clip for name, clip in known.items() if not clips or name in clips]
-    numbers = {clip: complete_frames(project, clip) for clip in chosen}
-    summary = ExportSummary(str(out))
+    labelled = {clip: labelled_frames(project, clip) for clip in chosen}
+    numbers = {clip: complete for clip, (complete, _) in labelled.items() if complete}
+    names = _export_names([clip.name for clip in numbers])
+    summary = ExportSummary(str(out), list(names.values()))
     summary.frames = sum(map(len, numbers.values()))
+    summary.left_out = sum(incomplete for _, incomplete in labelled.values())
     if not summary.frames:
         raise ValueError('no frame is labelled completely yet: mark a target, and track it')
-    summary.left_out = sum(
-        len(_begun_frames(project, clip)) - len(found) for clip, found in numbers.items()
-    )
-    names = _export_names([clip.name for clip in chosen if numbers[clip]])
-    summary.clips = list(names.values())
     state = state or JobState('export')
     state.total = summary.frames
     _check_out(project, kind, out)
     with scratch_folder(project.own / 'exports') as scratch:
-        frames = (
-            (clip, names[clip.name], _read_frames(project, clip, numbers[clip], scratch, state))
-            for clip in chosen
-            if numbers[clip]
+        exported = (
+            ExportedClip(names[clip.name], _read_frames(project, clip, found, scratch, state))
+            for clip, found in numbers.items()
         )
         if kind == 'davis' and project.own not in out.parents:
-            _write_davis(frames, out)
+            write_clips(exported, out)
         else:
             with atomic_path(out, flush=False) as unfinished:
-                WRITERS[kind](frames, unfinished)
+                WRITERS[kind](exported, unfinished)
                 (unfinished / _MARK).touch()
     return summary
 
 
-def complete_frames(project: Project, clip: Clip) -> list[int]:
-    """Frames of a clip in which every target is labelled, ascending."""
+def labelled_frames(project: Project, clip: Clip) -> tuple[list[int], int]:
+    """Frames of a clip in which every target is labelled, ascending, and the number of those with some."""
     targets = {target.id for target in project.store.targets(clip.id)}
-    known: dict[int, set[int]] = {}
-    for label in project.store.labels(clip.id):
-        if label.kind in (MASK, ABSENT) and label.target in targets:
-            known.setdefault(label.frame, set()).add(label.target)
-    return sorted(frame for frame, found in known.items() if found == targets)
-
-
-def _begun_frames(project: Project, clip: Clip) -> set[int]:
-    targets = {target.id for target in project.store.targets(clip.id)}
-    labels = project.store.labels(clip.id)
-    return {one.frame for one in labels if one.kind in (MASK, ABSENT) and one.target in targets}
+    counts = Counter(
+        label.frame
+        for label in project.store.labels(clip.id)
+        if label.kind in (MASK, ABSENT) and label.target in targets
+    )
+    complete = sorted(frame for frame, count in counts.items() if count == len(targets))
+    return complete, len(counts) - len(complete)
 
 
 def _read_frames(
     project: Project, clip: Clip, numbers: Sequence[int], scratch: Path, state: JobState
-) -> Iterator[LabelledFrame]:
+) -> Iterator[ClipFrame]:
     source, targets = project.frames(clip.id), project.store.targets(clip.id)
     labels = {(label.target, label.frame): label for label in project.store.labels(clip.id)}
     for number in numbers:
         image = source.image_path(number)
-        if image is None:
+        is_video = image is None
+        if is_video:
             image = scratch / f'{number:05d}.jpg'
             write_image(image, source.read(number), _JPEG)
-        masks = {one: project.mask(clip, labels.get((one.id, number))) for one in targets}
-        yield LabelledFrame(number, image, {t: mask for t, mask in masks.items() if mask.any()})
-        if source.image_path(number) is None:
+        masks = [(one, project.mask(clip, labels.get((one.id, number)))) for one in targets]
+        yield ClipFrame(image, [(target, mask) for target, mask in masks if mask.any()])
+        if is_video:
             image.unlink()
         state.step(number)
 
@@ -179,94 +161,68 @@ def _check_out(project: Project, kind: str, out: Path) -> None:
         raise FileExistsError(f'{out} holds other files, which would be lost: give a new folder')
 
 
-def _write_davis(frames: Frames, out: Path) -> None:
-    clips = (
-        DavisClip(
-            name,
-            (
-                ClipFrame(one.image, [(t.id, mask) for t, mask in one.masks.items()])
-                for one in found
-            ),
-        )
-        for _, name, found in frames
-    )
-    write_clips(clips, out)
-
-
-def _write_coco(frames: Frames, out: Path) -> None:
+def _write_coco(clips: Clips, out: Path) -> None:
     """``images/<clip>/*`` and ``annotations.json``; a category for each name of targets."""
-    file, categories = CocoFile(), _Classes()
-    for clip, name, found in frames:
-        for frame in found:
-            path = f'{name}/{frame.image.name}'
+    file, categories = CocoFile(), {}
+    for clip in clips:
+        for frame in clip.frames:
+            path = f'{clip.name}/{frame.image.name}'
             _copy(frame.image, out / 'images' / path)
-            image_id = file.add_image(path, (clip.height, clip.width))
-            for target, mask in frame.masks.items():
+            image_id = file.add_image(path, read_image_size(frame.image))
+            for target, mask in frame.objects:
                 result = TrackResult(mask_to_box(mask), 1.0, mask=mask)
-                file.add_results([result], image_id, [target.id], categories.number(target) + 1)
-    content = file.content({index + 1: name for index, name in enumerate(categories.names)})
+                category = categories.setdefault(target.name, len(categories) + 1)
+                file.add_results([result], image_id, [target.id], category)
+    content = file.content({number: name for name, number in categories.items()})
     for entry in content['annotations']:
         del entry['score']  # of detections
     atomic_write(out / 'annotations.json', json.dumps(content), flush=False)
 
 
-def _write_yolo(frames: Frames, out: Path) -> None:
+def _write_yolo(clips: Clips, out: Path) -> None:
     """``images/train``, ``labels/train`` with a polygon a line, and ``data.yaml``."""
-    classes = _Classes()
-    for clip, name, found in frames:
-        for frame in found:
-            stem = f'{name}_{frame.image.stem}'
+    classes = {}
+    for clip in clips:
+        for frame in clip.frames:
+            stem = f'{clip.name}_{frame.image.stem}'
             _copy(frame.image, out / 'images' / 'train' / f'{stem}{frame.image.suffix}')
             lines = []
-            for target, mask in frame.masks.items():
-                points = (mask_to_polygon(mask) + 0.5) / (clip.width, clip.height)
+            for target, mask in frame.objects:
+                points = (mask_to_polygon(mask) + 0.5) / mask.shape[::-1]
                 numbers = ' '.join(f'{value:.6f}' for value in points.ravel())
-                lines.append(f'{classes.number(target)} {numbers}\n')
+                lines.append(f'{classes.setdefault(target.name, len(classes))} {numbers}\n')
             atomic_write(out / 'labels' / 'train' / f'{stem}.txt', ''.join(lines), flush=False)
-    names = ''.join(f'  {i}: {json.dumps(name)}\n' for i, name in enumerate(classes.names))
+    names = ''.join(f'  {number}: {json.dumps(name)}\n' for name, number in classes.items())
     text = f'path: .\ntrain: images/train\nval: images/train\nnames:\n{names}'
     atomic_write(out / 'data.yaml', text, flush=False)
 
 
-def _write_mot(frames: Frames, out: Path) -> None:
+def _write_mot(clips: Clips, out: Path) -> None:
     """``<clip>/img1``, ``gt/gt.txt`` and ``seqinfo.ini``; the frames are counted anew from 1."""
-    for clip, name, found in frames:
-        lines, count, suffix = [], 0, ''
-        for count, frame in enumerate(found, 1):
-            suffix = frame.image.suffix
-            _copy(frame.image, out / name / 'img1' / f'{count:06d}{suffix}')
-            for target, mask in frame.masks.items():
+    for clip in clips:
+        lines, info = [], {}
+        for count, frame in enumerate(clip.frames, 1):
+            suffix, (height, width) = frame.image.suffix, read_image_size(frame.image)
+            _copy(frame.image, out / clip.name / 'img1' / f'{count:06d}{suffix}')
+            for target, mask in frame.objects:
                 box = ','.join(f'{side:.2f}' for side in to_corner_xywh(mask_to_box(mask)))
                 lines.append(f'{count},{target.id},{box},1,1,1\n')
-        atomic_write(out / name / 'gt' / 'gt.txt', ''.join(lines), flush=False)
-        info = dict(name=name, imDir='img1', frameRate=25, seqLength=count, imWidth=clip.width,
-                    imHeight=clip.height, imExt=suffix)  # fmt: skip
+            info = dict(name=clip.name, imDir='img1', frameRate=25, seqLength=count, imWidth=width,
+                        imHeight=height, imExt=suffix)  # fmt: skip
+        atomic_write(out / clip.name / 'gt' / 'gt.txt', ''.join(lines), flush=False)
         text = '[Sequence]\n' + ''.join(f'{key}={value}\n' for key, value in info.items())
-        atomic_write(out / name / 'seqinfo.ini', text, flush=False)
+        atomic_write(out / clip.name / 'seqinfo.ini', text, flush=False)
 
 
 #: Kinds of datasets, and what writes them.
-WRITERS: dict[str, Callable[[Frames, Path], None]] = {
-    'davis': _write_davis,
+WRITERS: dict[str, Callable[[Clips, Path], object]] = {
+    'davis': write_clips,
     'coco': _write_coco,
     'yolo': _write_yolo,
     'mot': _write_mot,
 }
 #: File that says that a folder was written by an export, which may write it anew.
 _MARK = '.mmpolar-export'
-
-
-class _Classes:
-    """Names of targets as classes, numbered from 0 in the order in which they appear."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def number(self, target: TargetEntry) -> int:
-        """The class of a target."""
-        if target.name not in self.names:
-            self.names.append(target.name)
-        return self.names.index(target.name)
 
 
 def mask_to_polygon(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -297,4 +253,4 @@ def _area(part: NDArray) -> float:
 
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(source.read_bytes())
+    shutil.copyfile(source, target)

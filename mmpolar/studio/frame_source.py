@@ -76,11 +76,6 @@ class FrameSource:
         """The file of a folder's frame; None for a video."""
         return self._frames.paths[number] if isinstance(self._frames, _ImageFrames) else None
 
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._frames.close()
-
 
 class _ImageFrames:
     """Images of a folder."""
@@ -97,9 +92,6 @@ class _ImageFrames:
     def decode(self, number: int, before: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """The frame of a number."""
         yield number, read_image(self.paths[number])
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 class _VideoFrames:
@@ -143,10 +135,6 @@ class _VideoFrames:
                 yield from found
                 return
         raise VideoReadError(f'frame {number} of video {self.path} cannot be decoded')
-
-    def close(self) -> None:
-        """Close the file."""
-        self._container.close()
 
     def _walk(self, number: int, before: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Decode up to a frame; nothing more follows where it was passed or the file is damaged."""

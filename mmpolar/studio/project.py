@@ -1,9 +1,7 @@
 """A labelling project: a folder of videos, and in it what the studio adds."""
 
 import os
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from mmpolar.utils.video import VIDEO_SUFFIXES
 
 #: Folder in the project that holds everything the studio writes.
 OWN_FOLDER = 'mmpolar-studio'
-#: Clips whose frames are kept open at once.
+#: Clips whose frames are kept open at once; the oldest is closed when nobody reads it any more.
 _OPEN_CLIPS = 2
 #: A mask may be that long on the disk before another process has named it in the database.
 _UNUSED_SECONDS = 3600
@@ -55,13 +53,11 @@ class Project:
         self.own = self.folder / OWN_FOLDER
         self.inside(OWN_FOLDER).mkdir(exist_ok=True)
         self.store = Store(self.own_path('project.db'))
-        self._lock = threading.Lock()
-        self._open: OrderedDict[int, FrameSource] = OrderedDict()
+        self._open: dict[int, FrameSource] = {}
 
     def close(self) -> None:
         """Close the database and the videos."""
-        for source in self._open.values():
-            source.close()
+        self._open = {}
         self.store.close()
 
     def inside(self, *parts: str) -> Path:
@@ -78,15 +74,8 @@ class Project:
         return path
 
     def own_path(self, *parts: str) -> Path:
-        """A path in the studio's own folder.
-
-        Raises:
-            ValueError: If it leads out, by its name or by a link.
-        """
-        path = self.own.joinpath(*parts)
-        if self.own not in path.resolve().parents:
-            raise ValueError(f'{path} leads out of the project')
-        return path
+        """A path in the studio's own folder; see :meth:`inside`."""
+        return self.inside(OWN_FOLDER, *parts)
 
     def clip_names(self) -> list[str]:
         """Names of the videos and folders of images in the folder, sorted."""
@@ -107,17 +96,7 @@ class Project:
             FileNotFoundError: If there is none.
             ValueError: If it leads out of the project, cannot be decoded, or is not what was labelled.
         """
-        path = self.inside(name)
-        if name not in self.clip_names():
-            raise FileNotFoundError(
-                f'there is no video or folder of images {name} in {self.folder}'
-            )
-        for image in list_images(path):
-            self.inside(name, os.path.basename(image))
-        source = FrameSource(path)
-        clip = self.store.add_clip(name, len(source), source.size)
-        self._keep_open(clip.id, source)
-        return clip
+        return self._open_frames(name)[0]
 
     def frames(self, clip: int) -> FrameSource:
         """The frames of a clip that was opened before, by its number.
@@ -125,12 +104,10 @@ class Project:
         Raises:
             KeyError: If there is no such clip.
         """
-        with self._lock:
-            if clip in self._open:
-                self._open.move_to_end(clip)
-                return self._open[clip]
-        self.open_clip(self.store.clip(clip).name)
-        return self._open[clip]
+        source = self._open.get(clip)
+        if source is None:
+            _, source = self._open_frames(self.store.clip(clip).name)
+        return source
 
     def save_mask(self, clip: Clip, target: int, frame: int, mask: NDArray, flush: bool) -> str:
         """Write the mask of a label that is to come; gives its file, for the label.
@@ -154,7 +131,7 @@ class Project:
         """The mask of a label, (H, W) of 0 and 1, empty without one."""
         if label is None or label.kind != MASK:
             return np.zeros((clip.height, clip.width), np.uint8)
-        return (read_mask(self.own_path(label.mask)) != 0).astype(np.uint8)
+        return (read_mask(self.own_path(*label.mask.split('/'))) != 0).astype(np.uint8)
 
     def remove_unused_masks(self) -> int:
         """Remove masks that no label names, as a killed process leaves them; gives their number."""
@@ -184,14 +161,19 @@ class Project:
         own = self.own_path('models', name)
         return own if own.is_dir() else name
 
-    def _keep_open(self, clip: int, source: FrameSource) -> None:
-        with self._lock:
-            if clip in self._open:
-                source.close()  # another thread was faster
-            else:
-                self._open[clip] = source
-            while len(self._open) > _OPEN_CLIPS:
-                self._open.popitem(last=False)[1].close()
+    def _open_frames(self, name: str) -> tuple[Clip, FrameSource]:
+        path = self.inside(name)
+        if name not in self.clip_names():
+            raise FileNotFoundError(
+                f'there is no video or folder of images {name} in {self.folder}'
+            )
+        for image in list_images(path):
+            self.inside(name, os.path.basename(image))
+        source = FrameSource(path)
+        clip = self.store.add_clip(name, len(source), source.size)
+        others = [(number, one) for number, one in self._open.items() if number != clip.id]
+        self._open = dict([*others, (clip.id, source)][-_OPEN_CLIPS:])
+        return clip, source
 
 
 def anchors(labels: Sequence[Label]) -> list[Label]:

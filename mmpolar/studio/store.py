@@ -4,30 +4,32 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 #: Form of the tables; raised when it changes.
 _VERSION = 1
-#: Milliseconds that a change waits for that of another process.
-_BUSY_MS = 10_000
-_SCHEMA = """
-CREATE TABLE clips(
+#: Seconds that a change waits for that of another process.
+_BUSY_SECONDS = 10
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS clips(
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, frames INTEGER NOT NULL,
     width INTEGER NOT NULL, height INTEGER NOT NULL);
-CREATE TABLE targets(
+CREATE TABLE IF NOT EXISTS targets(
     id INTEGER PRIMARY KEY, clip INTEGER NOT NULL REFERENCES clips, name TEXT NOT NULL,
     color TEXT NOT NULL, revision INTEGER NOT NULL DEFAULT 1, removed INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE steps(
+CREATE TABLE IF NOT EXISTS steps(
     id INTEGER PRIMARY KEY AUTOINCREMENT, clip INTEGER NOT NULL REFERENCES clips, what TEXT NOT NULL,
     removed_target INTEGER REFERENCES targets, undone INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE labels(
+CREATE TABLE IF NOT EXISTS labels(
     revision INTEGER PRIMARY KEY AUTOINCREMENT, clip INTEGER NOT NULL, target INTEGER NOT NULL,
     frame INTEGER NOT NULL, kind TEXT NOT NULL, hand INTEGER NOT NULL, mask TEXT, score REAL,
     mark INTEGER, step INTEGER);
-CREATE INDEX labels_of_frame ON labels(target, frame, revision);
-CREATE INDEX labels_of_clip ON labels(clip, revision);
+CREATE INDEX IF NOT EXISTS labels_of_frame ON labels(target, frame, revision);
+CREATE INDEX IF NOT EXISTS labels_of_clip ON labels(clip, revision);
+PRAGMA user_version={_VERSION};
+COMMIT;
 """
 #: What a label says of a target: where it is, that it is not visible, that this is not known, nothing.
 MASK, ABSENT, LOST, NONE = 'mask', 'absent', 'lost', 'none'
@@ -38,7 +40,8 @@ class ConflictError(ValueError):
     """A change was based on something that somebody else has changed since."""
 
 
-class Clip(NamedTuple):
+@dataclass(frozen=True)
+class Clip:
     """A video or a folder of images.
 
     Attributes:
@@ -56,7 +59,8 @@ class Clip(NamedTuple):
     height: int
 
 
-class TargetEntry(NamedTuple):
+@dataclass(frozen=True)
+class TargetEntry:
     """A target of a clip.
 
     Attributes:
@@ -100,7 +104,8 @@ class Label:
     mark: int | None
 
 
-_LABEL_COLUMNS = 'revision, target, frame, kind, hand, mask, score, mark'
+_TARGET_COLUMNS = 'id, clip, name, color, revision'
+_LABEL_COLUMNS = 'target, frame, kind, hand, mask, score, mark'
 
 
 class Store:
@@ -115,17 +120,15 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db = sqlite3.connect(
+            path, _BUSY_SECONDS, check_same_thread=False, isolation_level=None
+        )
         try:
-            self._db.execute(f'PRAGMA busy_timeout={_BUSY_MS}')
             self._db.execute('PRAGMA journal_mode=WAL')
             self._db.execute('PRAGMA synchronous=FULL')
-            with self._change() as db:
-                [version] = db.execute('PRAGMA user_version').fetchone()
-                if version == 0:
-                    for statement in _SCHEMA.split(';\n'):
-                        db.execute(statement)
-                    db.execute(f'PRAGMA user_version={_VERSION}')
+            [(version,)] = self._rows('PRAGMA user_version')
+            if version < _VERSION:
+                self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise ValueError(
@@ -182,8 +185,8 @@ class Store:
 
     def targets(self, clip: int) -> list[TargetEntry]:
         """Targets of a clip, in the order in which they were added."""
-        query = 'SELECT id, clip, name, color, revision FROM targets WHERE clip=? AND NOT removed'
-        return [TargetEntry(*row) for row in self._rows(f'{query} ORDER BY id', (clip,))]
+        query = f'SELECT {_TARGET_COLUMNS} FROM targets WHERE clip=? AND NOT removed ORDER BY id'
+        return [TargetEntry(*row) for row in self._rows(query, (clip,))]
 
     def target(self, target: int) -> TargetEntry:
         """A target by its number.
@@ -191,7 +194,7 @@ class Store:
         Raises:
             KeyError: If there is none.
         """
-        query = 'SELECT id, clip, name, color, revision FROM targets WHERE id=? AND NOT removed'
+        query = f'SELECT {_TARGET_COLUMNS} FROM targets WHERE id=? AND NOT removed'
         return TargetEntry(*self._row(query, (target,), f'target {target}'))
 
     def add_target(self, clip: int, name: str, color: str) -> TargetEntry:
@@ -242,27 +245,19 @@ class Store:
         Raises:
             KeyError: If there is none.
         """
-        query = f'SELECT {_LABEL_COLUMNS} FROM labels WHERE revision=?'
-        return _label(self._row(query, (revision,), f'label {revision}'))
+        found = self._newest('revision=?', revision)
+        if not found:
+            raise KeyError(f'there is no label {revision}')
+        return found[0]
 
     def labels(self, clip: int, since: int = 0) -> list[Label]:
         """The current labels of a clip that were written after a revision; also those of kind none."""
-        # SQLite takes the other columns from the row that has the maximum.
-        rows = self._rows(
-            f'SELECT {_LABEL_COLUMNS}, MAX(revision) FROM labels WHERE clip=? AND revision>? '
-            'GROUP BY target, frame',
-            (clip, since),
-        )
-        return [_label(row[:-1]) for row in rows]
+        return self._newest('clip=? AND revision>?', clip, since)
 
     def current(self, target: int, frame: int) -> Label | None:
         """The current label of a target in a frame; None where there never was one."""
-        rows = self._rows(
-            f'SELECT {_LABEL_COLUMNS} FROM labels WHERE target=? AND frame=? '
-            'ORDER BY revision DESC LIMIT 1',
-            (target, frame),
-        )
-        return _label(rows[0]) if rows else None
+        found = self._newest('target=? AND frame=?', target, frame)
+        return found[0] if found else None
 
     def put_hand(
         self,
@@ -304,12 +299,9 @@ class Store:
                     )
                 if number and revision:
                     continue
-                hand = kind != NONE
-                self._insert(
-                    entry.clip, Label(0, target, frame, kind, hand, mask, None, None), step
-                )
-                if hand:
-                    db.execute('UPDATE labels SET mark=revision WHERE revision=last_insert_rowid()')
+                label = Label(0, target, frame, kind, kind != NONE, mask, None, None)
+                self._insert(entry.clip, label, step)
+            db.execute('UPDATE labels SET mark=revision WHERE step=? AND hand', (step,))
             return self.current(target, frames[0])
 
     def begin_step(self, clip: int, what: str) -> int:
@@ -335,12 +327,10 @@ class Store:
         holds = []
         with self._change() as db:
             [clip] = db.execute('SELECT clip FROM steps WHERE id=?', (step,)).fetchone()
+            present = {target.id for target in self.targets(clip)}
             for anchor, label in zip(anchors, labels, strict=True):
                 now = self.current(anchor.target, anchor.frame)
-                exists = db.execute(
-                    'SELECT 1 FROM targets WHERE id=? AND NOT removed', (label.target,)
-                ).fetchone()
-                holds.append(bool(exists) and now is not None and now.mark == anchor.mark)
+                holds.append(label.target in present and now.mark == anchor.mark)
                 known = self.current(label.target, label.frame)
                 if holds[-1] and not (known is not None and known.hand):
                     self._insert(clip, label, step)
@@ -380,13 +370,9 @@ class Store:
                 'SELECT target, frame, MIN(revision) FROM labels WHERE step=? GROUP BY target, frame',
                 (seen,),
             ).fetchall():
-                before = self._rows(
-                    f'SELECT {_LABEL_COLUMNS} FROM labels WHERE target=? AND frame=? AND revision<? '
-                    'ORDER BY revision DESC LIMIT 1',
-                    (target, frame, first),
-                )
+                before = self._newest('target=? AND frame=? AND revision<?', target, frame, first)
                 nothing = Label(0, target, frame, NONE, False, None, None, None)
-                self._insert(clip, _label(before[0]) if before else nothing, None)
+                self._insert(clip, before[0] if before else nothing, None)
 
     def mask_files(self) -> set[str]:
         """Files of masks that labels name, also earlier ones."""
@@ -396,24 +382,30 @@ class Store:
         return self._db.execute('INSERT INTO steps(clip, what) VALUES(?,?)', (clip, what)).lastrowid
 
     def _insert(self, clip: int, label: Label, step: int | None) -> None:
-        values = (label.target, label.frame, label.kind, label.hand, label.mask, label.score)
         self._db.execute(
-            'INSERT INTO labels(clip, target, frame, kind, hand, mask, score, mark, step) '
-            'VALUES(?,?,?,?,?,?,?,?,?)',
-            (clip, *values, label.mark, step),
+            f'INSERT INTO labels(clip, step, {_LABEL_COLUMNS}) VALUES(?,?,?,?,?,?,?,?,?)',
+            (clip, step, *astuple(label)[1:]),
         )
+
+    def _newest(self, condition: str, *values: int) -> list[Label]:
+        """The newest label of each target and frame among those that meet a condition."""
+        # SQLite takes the other columns from the row that has the maximum.
+        rows = self._rows(
+            f'SELECT MAX(revision), {_LABEL_COLUMNS} FROM labels WHERE {condition} '
+            'GROUP BY target, frame',
+            values,
+        )
+        return [
+            Label(revision, target, frame, kind, bool(hand), *rest)
+            for revision, target, frame, kind, hand, *rest in rows
+        ]
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
         """A transaction, which other threads and processes see whole or not at all."""
-        with self._lock:
+        with self._lock, self._db:
             self._db.execute('BEGIN IMMEDIATE')
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute('ROLLBACK')
-                raise
-            self._db.execute('COMMIT')
+            yield self._db
 
     def _rows(self, query: str, values: Sequence = ()) -> list[tuple]:
         with self._lock:
@@ -424,8 +416,3 @@ class Store:
         if not rows:
             raise KeyError(f'there is no {what}')
         return rows[0]
-
-
-def _label(row: Sequence) -> Label:
-    revision, target, frame, kind, hand, *rest = row
-    return Label(revision, target, frame, kind, bool(hand), *rest)

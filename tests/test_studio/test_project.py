@@ -10,6 +10,7 @@ import pytest
 from mmpolar.datasets.video_folder_dataset import VideoFolderDataset
 from mmpolar.studio.project import Project
 from mmpolar.studio.store import MASK
+from mmpolar.utils.video import iter_frames
 
 MASK_OF_ALL = np.ones((120, 160), np.uint8)
 
@@ -33,6 +34,16 @@ def test_images_that_are_links_out_of_the_project_are_refused(tmp_path, project)
     (clip / '0.png').symlink_to(secret)
     with pytest.raises(ValueError, match='leads out of the project'):
         project.open_clip('images')
+
+
+def test_a_clip_that_is_read_stays_open_while_others_are_opened(folder, project):
+    source = project.frames(project.open_clip('car.mp4').id)
+    for name in ('bus.mp4', 'van.mp4', 'bike.mp4'):
+        shutil.copy(folder / 'car.mp4', folder / name)
+        project.open_clip(name)
+    frames = list(iter_frames(folder / 'car.mp4'))
+    for number in (11, 0):
+        np.testing.assert_allclose(source.read(number).astype(int), frames[number], atol=2)
 
 
 @pytest.mark.parametrize(
@@ -63,5 +74,5 @@ def test_a_mask_that_the_database_names_outside_is_not_read(tmp_path, project):
     project.store.put_hand(target, [0], MASK, file, 0, 'mark')
     with sqlite3.connect(project.own / 'project.db') as database:
         database.execute('UPDATE labels SET mask=?', ('../../secret.png',))
-    with pytest.raises(ValueError, match='leads out of the project'):
+    with pytest.raises(ValueError, match='cannot name a file'):
         project.mask(clip, project.store.current(target, 0))
