@@ -1,9 +1,10 @@
 """The web application: what the page asks for, in one route each."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
@@ -20,13 +22,13 @@ from starlette.staticfiles import StaticFiles
 from mmpolar.structures.rle import decode_runs, encode_runs
 from mmpolar.studio.assistant import Assistant
 from mmpolar.studio.comparison import compare
-from mmpolar.studio.exports import WRITERS, complete_frames, export
+from mmpolar.studio.exports import WRITERS, export, labelled_frames
 from mmpolar.studio.frame_source import FrameSource
 from mmpolar.studio.guard import Guard
-from mmpolar.studio.jobs import BusyError, Jobs, JobState
+from mmpolar.studio.jobs import BusyError, Jobs
 from mmpolar.studio.project import Project
 from mmpolar.studio.reviews import Reviews
-from mmpolar.studio.store import KINDS, MASK, NONE, ConflictError
+from mmpolar.studio.store import KINDS, MASK, NONE, Clip, ConflictError
 from mmpolar.studio.tracking_plan import DIRECTIONS, plan_runs
 from mmpolar.studio.training import Training
 from mmpolar.utils.atomic_write import atomic_path
@@ -35,7 +37,13 @@ from mmpolar.utils.video import VIDEO_SUFFIXES
 _STATIC = Path(__file__).parent / 'static'
 #: Bytes of a request but for an upload: run lengths of the most ragged mask have fewer.
 _MAX_BODY = 8 * 2**20
-_MAX_NAME, _MAX_FILE_NAME = 60, 255
+#: Types of the entries of requests, and what texts look like that are no line of 1 to 255 characters.
+_TYPES = {
+    **dict.fromkeys(('color', 'kind', 'lines', 'name', 'part'), str),
+    **dict.fromkeys(('batch_size', 'epochs', 'frame', 'samples', 'seen', 'until'), int),
+    **dict.fromkeys(('box', 'clips', 'directions', 'models', 'point', 'runs', 'targets'), list),
+}
+_LINE, _TEXTS = r'(?=.*\S).{1,255}', {'color': '#[0-9a-fA-F]{6}', 'lines': r'[\s\S]*'}
 _REVIEW_POLICY = (
     "default-src 'self'; img-src data:; style-src 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -53,10 +61,6 @@ _STATUS = {
     ValueError: 400,
     TypeError: 400,
 }
-
-
-class TooLargeError(Exception):
-    """A request is larger than is taken."""
 
 
 @dataclass(frozen=True)
@@ -92,16 +96,12 @@ def build_app(project: Project, assistant: Assistant, options: StudioOptions) ->
             *studio.routes(),
         ],
         middleware=[Middleware(Guard, token=options.token)],
-        exception_handlers={Exception: _explain}
-        | dict.fromkeys((*_STATUS, TooLargeError), _explain),
+        exception_handlers=dict.fromkeys((Exception, *_STATUS), _explain),
     )
 
 
-Body = dict[str, Any]
-
-
 class Studio:
-    """Answers the page.
+    """Answers the page. The parameters of a method are what a request has in its path and body.
 
     Args:
         project: The project.
@@ -121,41 +121,43 @@ class Studio:
             '/clips/{clip:int}': self.show_clip,
             '/clips/{clip:int}/frames/{frame:int}': self.show_frame,
             '/labels/{revision:int}': self.show_label,
-            '/trainings': self.show_trainings,
-            '/reviews': lambda _: self.reviews.names(),
-            '/reviews/{name:path}': self.show_decisions,
+            '/trainings': self.training.shown,
+            '/reviews': self.reviews.names,
+            '/reviews/{name:path}': self.reviews.decisions,
         }
         sent = {
-            '/open': self.open_clip,
-            '/model': self.use_model,
-            '/clips/{clip:int}/targets': self.add_target,
+            '/open': self.project.open_clip,
+            '/model': self.assistant.use,
+            '/clips/{clip:int}/targets': self.store.add_target,
             '/clips/{clip:int}/undo': self.undo,
             '/clips/{clip:int}/track': self.track,
-            '/targets/{target:int}': self.change_target,
-            '/targets/{target:int}/remove': self.remove_target,
+            '/targets/{target:int}': self.store.change_target,
+            '/targets/{target:int}/remove': self.store.remove_target,
             '/targets/{target:int}/label': self.put_label,
-            '/reviews/{name:path}': self.save_decisions,
-            '/stop': self.stop,
+            '/reviews/{name:path}': self.reviews.save,
+            '/stop': self.jobs.stop,
             '/export': self.export,
             '/compare': self.compare,
-            '/trainings/prepare': self.prepare_training,
+            '/trainings/prepare': self.training.prepare,
             '/trainings/start': self.start_training,
-            '/trainings/stop': self.stop_training,
+            '/trainings/stop': self.training.stop,
         }
         return [
-            *(Route(f'/api{path}', _asked(work)) for path, work in asked.items()),
-            *(Route(f'/api{path}', _sent(work), methods=['POST']) for path, work in sent.items()),
+            *(Route(f'/api{path}', _answer(work)) for path, work in asked.items()),
+            *(Route(f'/api{path}', _answer(work), methods=['POST']) for path, work in sent.items()),
             Route('/api/upload', self.upload, methods=['POST']),
         ]
 
-    def show_project(self, request: Request) -> Any:
+    def show_project(self) -> dict[str, Any]:
         """The clips, and what can be chosen."""
         opened = {clip.name: clip for clip in self.store.clips()}
         clips = [
             dict(
                 name=name,
                 frames=opened[name].frames if name in opened else None,
-                complete=len(complete_frames(self.project, opened[name])) if name in opened else 0,
+                complete=len(labelled_frames(self.project, opened[name])[0])
+                if name in opened
+                else 0,
             )
             for name in self.project.clip_names()
         ]
@@ -167,159 +169,101 @@ class Studio:
             exports=list(WRITERS),
             max_upload=self.options.max_upload,
             cannot_train=self.options.cannot_train,
-            job=self._shown_job(),
+            job=self.jobs.state,
         )
 
-    def open_clip(self, request: Request, body: Body) -> Any:
-        """Open a clip by its name."""
-        return self.project.open_clip(_text(body, 'name', _MAX_FILE_NAME))._asdict()
-
-    def show_clip(self, request: Request) -> Any:
-        """Targets and labels of a clip; of the labels those after the revision ``since``."""
-        clip = self.store.clip(request.path_params['clip'])
-        labels = self.store.labels(clip.id, int(request.query_params.get('since', 0)))
+    def show_clip(self, clip: int, since: str = '0') -> dict[str, Any]:
+        """Targets and labels of a clip; of the labels those after a revision."""
         return dict(
-            clip=clip._asdict(),
-            targets=[target._asdict() for target in self.store.targets(clip.id)],
-            labels=[
-                [one.revision, one.target, one.frame, one.kind, one.hand, one.score]
-                for one in labels
-            ],
-            undo=self.store.last_step(clip.id),
-            job=self._shown_job(),
-            model=self.assistant.model,
+            targets=self.store.targets(clip),
+            labels=self.store.labels(clip, int(since)),
+            undo=self.store.last_step(clip),
+            job=self.jobs.state,
         )
 
-    def show_frame(self, request: Request) -> Response:
+    def show_frame(self, clip: int, frame: int) -> Response:
         """A frame as JPEG."""
-        frame = self.project.frames(request.path_params['clip']).read(request.path_params['frame'])
-        _, encoded = cv2.imencode('.jpg', frame, _JPEG)
+        _, encoded = cv2.imencode('.jpg', self.project.frames(clip).read(frame), _JPEG)
         kept = {'cache-control': 'private, max-age=600'}
         return Response(encoded.tobytes(), media_type='image/jpeg', headers=kept)
 
-    def show_label(self, request: Request) -> Any:
+    def show_label(self, revision: int) -> dict[str, Any]:
         """Run lengths of a mask, row by row."""
-        label = self.store.label(request.path_params['revision'])
+        label = self.store.label(revision)
         clip = self.store.clip(self.store.target(label.target).clip)
         return dict(runs=encode_runs(self.project.mask(clip, label)).tolist())
 
-    def add_target(self, request: Request, body: Body) -> Any:
-        """Add a target."""
-        clip = request.path_params['clip']
-        return self.store.add_target(clip, _text(body, 'name'), _color(body))._asdict()
-
-    def change_target(self, request: Request, body: Body) -> Any:
-        """Rename or recolour a target."""
-        values = _text(body, 'name'), _color(body), _number(body, 'seen')
-        return self.store.change_target(request.path_params['target'], *values)._asdict()
-
-    def remove_target(self, request: Request, body: Body) -> Any:
-        """Remove a target."""
-        self.store.remove_target(request.path_params['target'])
-
-    def put_label(self, request: Request, body: Body) -> Any:
-        """Label a target in a frame by a mask, a box, a point or a word."""
-        target = self.store.target(request.path_params['target'])
-        clip = self.store.clip(target.clip)
-        first, last = _number(body, 'frame'), _number(body, 'until', _number(body, 'frame'))
-        if not 0 <= first <= last < clip.frames:
+    def put_label(
+        self,
+        target: int,
+        frame: int,
+        until: int | None = None,
+        kind: str = MASK,
+        seen: int = 0,
+        **drawn: list,
+    ) -> dict[str, Any]:
+        """Label a target in a frame by a mask, a box or a point, or in several by a word."""
+        clip = self.store.clip(self.store.target(target).clip)
+        frames = range(frame, (frame if until is None else until) + 1)
+        if not frames or frames[0] < 0 or frames[-1] >= clip.frames:
             raise ValueError(f'{clip.name} has the frames 0 to {clip.frames - 1}')
-        kind = body.get('kind', MASK)
-        if kind not in KINDS or (kind == MASK and last > first):
+        if kind not in KINDS or (kind == MASK and len(frames) > 1):
             raise ValueError(f'a label is one of {", ".join(KINDS)}, a mask of one frame')
         file = None
         if kind == MASK:
-            mask = self._read_mask(body, clip, first)
-            file = self.project.save_mask(clip, target.id, first, mask, flush=True)
-        frames, what = range(first, last + 1), f'{kind} in frame {first}'
-        seen = _number(body, 'seen', 0)
-        label = self.store.put_hand(target.id, frames, kind, file, seen, what)
+            mask = self._read_mask(clip, frame, **drawn)
+            file = self.project.save_mask(clip, target, frame, mask, flush=True)
+        label = self.store.put_hand(target, frames, kind, file, seen, f'{kind} in frame {frame}')
         return dict(revision=label.revision, kind=label.kind if label.kind != NONE else None)
 
-    def undo(self, request: Request, body: Body) -> Any:
+    def undo(self, clip: int, seen: int) -> None:
         """Take back the last step in a clip."""
-        clip = request.path_params['clip']
         job = self.jobs.state
         if job is not None and job.running and job.clip == clip:
             raise BusyError('tracking is running: stop it first')
-        self.store.undo(clip, _number(body, 'seen'))
+        self.store.undo(clip, seen)
 
-    def track(self, request: Request, body: Body) -> Any:
+    def track(
+        self,
+        clip: int,
+        targets: list[int] | None = None,
+        directions: list[str] = DIRECTIONS,
+        frame: int | None = None,
+    ) -> None:
         """Track what is not up to date, or from the anchor nearest to a frame."""
-        clip = self.store.clip(request.path_params['clip'])
-        ways = body.get('directions', DIRECTIONS)
-        chosen = body.get('targets') or [target.id for target in self.store.targets(clip.id)]
-        labels = self.store.labels(clip.id)
+        entry, labels = self.store.clip(clip), self.store.labels(clip)
+        chosen = targets or [target.id for target in self.store.targets(clip)]
         runs = []
         for target in chosen:
             own = [one for one in labels if one.target == target]
-            runs += plan_runs(own, clip.frames, ways, body.get('frame'))
+            runs += plan_runs(own, entry.frames, directions, frame)
         if not runs:
             raise ValueError('nothing is left to track: mark a target, or correct a frame')
         self.jobs.start(
-            'track', lambda state: self.assistant.track(clip, runs, 'tracking', state), clip.id
+            'track', lambda state: self.assistant.track(entry, runs, 'tracking', state), clip
         )
 
-    def stop(self, request: Request, body: Body) -> Any:
-        """Stop what runs."""
-        self.jobs.stop()
-
-    def use_model(self, request: Request, body: Body) -> Any:
-        """Take another tracker."""
-        self.assistant.use(_text(body, 'name', _MAX_FILE_NAME))
-
-    def export(self, request: Request, body: Body) -> Any:
+    def export(self, kind: str) -> None:
         """Write a dataset into the project's folder ``exports``."""
-        kind = _text(body, 'kind')
-        if kind not in WRITERS:
-            raise ValueError(f'there is no export {kind}')
         out = self.project.own_path('exports', kind)
-        self.jobs.start('export', lambda state: asdict(export(self.project, kind, out, (), state)))
+        self.jobs.start('export', lambda state: export(self.project, kind, out, (), state))
 
-    def compare(self, request: Request, body: Body) -> Any:
+    def compare(self, models: list[str], clips: list[str]) -> None:
         """Measure trackers on the labelled frames."""
-        models, clips = _texts(body, 'models'), _texts(body, 'clips')
-        for name in models:
-            self.project.model_folder(name)
         self.jobs.start(
             'compare', lambda state: compare(self.project, self.assistant, models, clips, state)
         )
 
-    def show_trainings(self, request: Request) -> Any:
-        """The trainings, the newest last."""
-        return [self.training.shown(name) for name in self.training.names()]
-
-    def prepare_training(self, request: Request, body: Body) -> Any:
-        """Export the labels and write the config of a training."""
-        numbers = [_number(body, key) for key in ('epochs', 'samples', 'batch_size')]
-        name, clips, part = _text(body, 'name'), _texts(body, 'clips'), _text(body, 'part')
-        return dict(command=self.training.prepare(name, clips, *numbers, part))
-
-    def start_training(self, request: Request, body: Body) -> Any:
+    def start_training(self, name: str) -> None:
         """Start or resume a training."""
         if self.options.cannot_train:
             raise ValueError(self.options.cannot_train)
-        self.training.start(_text(body, 'name'))
-
-    def stop_training(self, request: Request, body: Body) -> Any:
-        """Stop a training."""
-        self.training.stop(_text(body, 'name'))
+        self.training.start(name)
 
     def show_review(self, request: Request) -> Response:
         """A review page, whose script stands in the page; it was checked to be the package's own."""
         page = self.reviews.page(request.path_params['name'])
         return HTMLResponse(page, headers={'content-security-policy': _REVIEW_POLICY})
-
-    def show_decisions(self, request: Request) -> Any:
-        """Decisions on the alarms of a review page."""
-        return self.reviews.decisions(request.path_params['name'])
-
-    def save_decisions(self, request: Request, body: Body) -> Any:
-        """Add decisions."""
-        lines = body.get('lines')
-        if not isinstance(lines, str):
-            raise ValueError('lines must be a text')
-        self.reviews.save(request.path_params['name'], lines)
 
     async def upload(self, request: Request) -> Response:
         """Take a video as the body of the request, and add it to the project."""
@@ -333,105 +277,78 @@ class Studio:
             with unfinished.open('wb') as file:
                 async for part in _limited(request, self.options.max_upload):
                     await run_in_threadpool(file.write, part)
-            source = await run_in_threadpool(FrameSource, unfinished)
-            source.close()
+            await run_in_threadpool(FrameSource, unfinished)
         return JSONResponse(dict(name=name))
 
-    def _read_mask(self, body: Body, clip: Any, frame: int) -> np.ndarray:
-        """The mask that a request describes."""
-        if 'runs' in body:
-            mask = decode_runs(body['runs'], (clip.height, clip.width))
+    def _read_mask(
+        self,
+        clip: Clip,
+        frame: int,
+        runs: list[int] | None = None,
+        box: list[float] | None = None,
+        point: list[float] | None = None,
+    ) -> np.ndarray:
+        if runs is not None:
+            mask = decode_runs(runs, (clip.height, clip.width))
             if not mask.any():
                 raise ValueError('the mask is empty: mark the target as absent instead')
             return mask
         image = self.project.frames(clip.id).read(frame)
-        if 'box' in body:
-            return self.assistant.mask_of_box(image, body['box'])
-        if 'point' in body:
-            return self.assistant.mask_of_point(image, body['point'])
+        if box is not None:
+            return self.assistant.mask_of_box(image, box)
+        if point is not None:
+            return self.assistant.mask_of_point(image, point)
         raise ValueError('a mask needs runs, a box or a point')
 
-    def _shown_job(self) -> Body | None:
-        state: JobState | None = self.jobs.state
-        return None if state is None else state.shown()
 
+def _answer(work: Callable[..., Any]) -> Callable[[Request], Awaitable[Response]]:
+    """A route that calls a function with what a request has in its path, its query and its body."""
 
-def _asked(work: Callable[[Request], Any]) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        return _response(await run_in_threadpool(work, request))
+        if request.method == 'POST':
+            content = b''.join([part async for part in _limited(request, _MAX_BODY)])
+            given = _checked(json.loads(content))
+        else:
+            given = request.query_params
+        result = await run_in_threadpool(work, **given, **request.path_params)
+        if isinstance(result, Response):
+            return result
+        return Response(json.dumps(result, default=vars), media_type='application/json')
 
     return answer
 
 
-def _sent(work: Callable[[Request, Body], Any]) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
-        content = b''.join([part async for part in _limited(request, _MAX_BODY)])
-        body = json.loads(content or b'{}')
-        if not isinstance(body, dict):
-            raise ValueError('a request is an object in JSON')
-        return _response(await run_in_threadpool(work, request, body))
+def _checked(body: Any) -> dict[str, Any]:
+    """The body of a request, each entry of which has its type."""
+    if not isinstance(body, dict):
+        raise ValueError('a request is an object in JSON')
+    for name, value in body.items():
+        kind = _TYPES.get(name)
+        pattern = _TEXTS.get(name, _LINE)
+        if type(value) is not kind or (kind is str and not re.fullmatch(pattern, value)):
+            raise ValueError(f'{name} cannot be {str(value)[:80]!r}')
+        if value == []:
+            raise ValueError(f'{name} is empty: choose at least one')
+    return body
 
-    return answer
 
-
-def _response(result: Any) -> Response:
-    return result if isinstance(result, Response) else JSONResponse(result)
-
-
-async def _limited(request: Request, limit: int) -> Any:
-    """The parts of a request's body.
-
-    Raises:
-        TooLargeError: As soon as they are more than the limit, or are said to be.
-    """
-    size = int(request.headers.get('content-length') or 0)
+async def _limited(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """The parts of a request's body; refused as soon as they are more, or are said to be."""
+    too_large = HTTPException(
+        413, f'more than {limit / 2**20:.0f} MB are not taken: copy large videos into the folder'
+    )
+    if int(request.headers.get('content-length') or 0) > limit:
+        raise too_large
     received = 0
-    if size <= limit:
-        async for part in request.stream():
-            received += len(part)
-            if received > limit:
-                break
-            yield part
-    if max(size, received) > limit:
-        raise TooLargeError(
-            f'more than {limit / 2**20:.0f} MB are not taken: copy large videos into the folder'
-        )
+    async for part in request.stream():
+        received += len(part)
+        if received > limit:
+            raise too_large
+        yield part
 
 
 def _explain(request: Request, error: Exception) -> Response:
     """What went wrong, in a line."""
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
-    if isinstance(error, TooLargeError):
-        status = 413
     text = error.args[0] if isinstance(error, KeyError) and error.args else str(error)
     return JSONResponse(dict(error=' '.join(str(text).split()) or type(error).__name__), status)
-
-
-def _text(body: Body, key: str, longest: int = _MAX_NAME) -> str:
-    value = body.get(key)
-    if not isinstance(value, str) or not value.strip() or len(value) > longest or '\n' in value:
-        raise ValueError(
-            f'{key} must be a text of 1 to {longest} characters, got {str(value)[:80]!r}'
-        )
-    return value.strip()
-
-
-def _texts(body: Body, key: str) -> list[str]:
-    value = body.get(key)
-    if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
-        raise ValueError(f'{key} must be a list of texts, got {str(value)[:80]!r}')
-    return value
-
-
-def _number(body: Body, key: str, default: int | None = None) -> int:
-    value = body.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f'{key} must be a whole number, got {str(value)[:80]!r}')
-    return value
-
-
-def _color(body: Body) -> str:
-    value = _text(body, 'color')
-    if len(value) != 7 or value[0] != '#' or not set(value[1:]) <= set('0123456789abcdefABCDEF'):
-        raise ValueError(f'color must be #rrggbb, got {value!r}')
-    return value

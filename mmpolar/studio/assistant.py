@@ -39,22 +39,22 @@ class Assistant:
         self._lock = threading.Lock()
         self.use(model)
 
-    def use(self, model: str) -> None:
+    def use(self, name: str) -> None:
         """Take another tracker from now on.
 
         Raises:
             KeyError: If there is no tracker of that name.
             ValueError: If it gives no masks, or its folder is damaged.
         """
-        engine = self.load(model)
+        engine = self.load(name)
         with self._lock:
-            self._engine, self.model = engine, model
+            self._engine, self.model = engine, name
 
-    def load(self, model: str) -> TrackEngine:
+    def load(self, name: str) -> TrackEngine:
         """The network of a tracker; see :meth:`use` for what is raised."""
-        engine = init_engine(self.project.model_folder(model), engine='onnx', threads=self._threads)
+        engine = init_engine(self.project.model_folder(name), engine='onnx', threads=self._threads)
         if engine.n_rays is None:
-            raise ValueError(f'{model} gives boxes only: labelling needs a tracker with masks')
+            raise ValueError(f'{name} gives boxes only: labelling needs a tracker with masks')
         return engine
 
     def mask_of_box(self, frame: NDArray[np.uint8], box: ArrayLike) -> NDArray[np.uint8]:

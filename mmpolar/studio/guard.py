@@ -3,10 +3,10 @@
 import hmac
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders, QueryParams
-from starlette.requests import cookie_parser
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 COOKIE = 'mmpolar_studio'
 LOOPBACK = ('127.0.0.1', 'localhost', '::1')
@@ -20,7 +20,7 @@ _HEADERS = {
 }
 
 
-class Guard:
+class Guard(BaseHTTPMiddleware):
     """Refuses requests of other pages, under other names, and without the token.
 
     A page of the internet can make a browser send requests to 127.0.0.1, directly or under a name of its
@@ -32,48 +32,39 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
-        self.app, self.token = app, token
+        super().__init__(app)
+        self.token = token
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Serve or refuse a request."""
-        if scope['type'] != 'http':
-            await self.app(scope, receive, send)
-            return
-        refusal = self._refuse(scope)
+        refusal = self._refuse(request)
         if refusal is not None:
-            await refusal(scope, receive, send)
-            return
+            return refusal
+        response = await call_next(request)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
 
-        async def send_guarded(message: Message) -> None:
-            if message['type'] == 'http.response.start':
-                own = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    own.setdefault(name, value)
-            await send(message)
-
-        await self.app(scope, receive, send_guarded)
-
-    def _refuse(self, scope: Scope) -> Response | None:
+    def _refuse(self, request: Request) -> Response | None:
         """The answer to a request that is not served, None for one that is."""
-        headers = Headers(scope=scope)
-        host = headers.get('host', '')
+        headers = request.headers
+        host, origin = headers.get('host', ''), headers.get('origin')
         if self.token is None and urlsplit(f'//{host}').hostname not in LOOPBACK:
             return PlainTextResponse('this name does not lead here', 403)
-        origin = headers.get('origin')
         is_foreign = origin is not None and urlsplit(origin).netloc != host
         site, mode = headers.get('sec-fetch-site', 'none'), headers.get('sec-fetch-mode')
         is_embedded = site not in ('none', 'same-origin') and mode != 'navigate'
         if is_foreign or is_embedded:
             return PlainTextResponse('requests of other pages are refused', 403)
-        return None if self.token is None else self._ask_for_token(scope, headers)
+        return None if self.token is None else self._ask_for_token(request)
 
-    def _ask_for_token(self, scope: Scope, headers: Headers) -> Response | None:
-        given = QueryParams(scope['query_string']).get('token', '')
-        if scope['path'] == '/' and self._is_token(given):
+    def _ask_for_token(self, request: Request) -> Response | None:
+        given = request.query_params.get('token', '')
+        if request.url.path == '/' and self._is_token(given):
             response = RedirectResponse('/', 303)
             response.set_cookie(COOKIE, given, httponly=True, samesite='strict')
             return response
-        if self._is_token(cookie_parser(headers.get('cookie', '')).get(COOKIE, '')):
+        if self._is_token(request.cookies.get(COOKIE, '')):
             return None
         return PlainTextResponse('open the address that mmpolar studio has printed', 401)
 

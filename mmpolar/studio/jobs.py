@@ -3,7 +3,7 @@
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -29,6 +29,7 @@ class JobState:
         frame: Frame that was done last.
         error: Why it failed, in a line.
         result: What it gave.
+        stopping: Whether it is to end after its step.
     """
 
     kind: str
@@ -40,7 +41,7 @@ class JobState:
     frame: int | None = None
     error: str | None = None
     result: Any = None
-    _stop: threading.Event = field(default_factory=threading.Event, repr=False)
+    stopping: bool = False
 
     def step(self, frame: int | None = None) -> None:
         """Count a step.
@@ -50,12 +51,8 @@ class JobState:
         """
         self.done += 1
         self.frame = frame
-        if self._stop.is_set():
+        if self.stopping:
             raise JobStoppedError
-
-    def shown(self) -> dict[str, Any]:
-        """The state as JSON has it."""
-        return {name: value for name, value in vars(self).items() if name[0] != '_'}
 
 
 class Jobs:
@@ -93,7 +90,7 @@ class Jobs:
         with self._lock:
             state, thread = self.state, self._thread
         if state is not None and thread is not None:
-            state._stop.set()
+            state.stopping = True
             thread.join()
 
 

@@ -125,7 +125,6 @@ class Training:
         if part == TRACKER:
             text += _PAIRS_CONFIG.format(negative_prob=_NEGATIVES if targets > 1 else 0)
         atomic_write(folder / 'config.py', text)
-        atomic_write(folder / 'clips.json', json.dumps(list(clips)))
         atomic_write(folder / 'part.json', json.dumps(part))
         return self.command(name)
 
@@ -177,22 +176,20 @@ class Training:
         words = Path(f'/proc/{owner[1]}/cmdline')  # another process may have got the number
         return not words.exists() or str(folder).encode() in words.read_bytes()
 
-    def shown(self, name: str) -> dict[str, Any]:
-        """What the page shows of a training: state, command, end of the log, curve of the loss."""
+    def shown(self) -> list[dict[str, Any]]:
+        """What the page shows of each training, the newest last: state, command, end of the log, loss."""
+        return [self._shown(name) for name in self.names()]
+
+    def _shown(self, name: str) -> dict[str, Any]:
         folder = self._folder(name)
-        log = folder / 'log.txt'
-        text = log.read_text(errors='replace')[-_LOG_END:] if log.exists() else ''
-        ended = folder / 'ended.json'
-        status = json.loads(ended.read_text()) if ended.exists() else None
+        log, ended = folder / 'log.txt', folder / 'ended.json'
         return dict(
             name=name,
             started=(folder / 'process.json').exists(),
             running=self.is_running(name),
-            status=status,
+            status=json.loads(ended.read_text()) if ended.exists() else None,
             command=self.command(name),
-            clips=json.loads((folder / 'clips.json').read_text()),
-            part=trained_part(folder),
-            log=text,
+            log=log.read_text(errors='replace')[-_LOG_END:] if log.exists() else '',
             loss=_losses(folder / 'work'),
             tracker=(self.project.own / 'models' / name / 'model.json').exists(),
         )

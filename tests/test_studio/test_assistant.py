@@ -59,7 +59,7 @@ def test_a_job_that_is_stopped_keeps_its_frames(project, assistant):
     target = project.store.add_target(clip.id, 'car', '#ff8800').id
     mark(project, clip, target, 0)
     state = JobState('track')
-    state._stop.set()
+    state.stopping = True
     with pytest.raises(JobStoppedError):
         assistant.track(clip, plan_runs(project.store.labels(clip.id), 12), 'tracking', state)
     assert state.done == 1

@@ -78,6 +78,7 @@ def test_from_a_video_without_labels_to_a_dataset(page, tmp_path, serve):
     expect_text(page, 'message', 'frame 0 is labelled')
     page.keyboard.press('t')
     expect_text(page, 'message', 'track has ended')
+    page.locator('#canvas[data-frame="11"]').wait_for()  # followed up to the last frame
     expect_text(page, 'complete', '12 frames')
 
     # Correct the last frame: paint a part of the mask, and erase it again.
@@ -122,6 +123,19 @@ def test_undo_and_marks_by_keys(page, folder, serve):
     assert page.locator('#undo').is_disabled()
 
 
+def test_a_target_is_renamed_by_its_button_or_a_key(page, folder, serve):
+    open_server(page, serve(folder))
+    names = iter(['car', 'bus', 'van'])
+    page.on('dialog', lambda dialog: dialog.accept(next(names)))
+    page.click('#targets button[title^=rename]')
+    expect_text(page, 'targets', 'car')
+    page.keyboard.press('r')
+    expect_text(page, 'targets', 'bus')
+    page.dblclick('#targets .name')
+    expect_text(page, 'targets', 'van')
+    expect_text(page, 'hint', 'Mark van')
+
+
 def test_a_click_finds_the_object(page, folder, serve):
     server = serve(folder)
     open_server(page, server)
@@ -131,7 +145,7 @@ def test_a_click_finds_the_object(page, folder, serve):
     page.mouse.click(*on_screen(page, x, y))
     expect_text(page, 'message', 'frame 0 is labelled')
     [label] = server.ask('api/clips/1')[1]['labels']
-    runs = server.ask(f'api/labels/{label[0]}')[1]['runs']
+    runs = server.ask(f'api/labels/{label["revision"]}')[1]['runs']
     mask = np.repeat(np.arange(len(runs)) % 2, runs).reshape(gt.shape)
     assert mask[round(y), round(x)]
 
@@ -156,7 +170,7 @@ def test_two_pages_see_each_other_and_conflicts_are_said(page, folder, serve):
     other.unroute('**/api/clips/1?since=*')
     expect_text(other, 'hint', 'not known here')
     [label] = server.ask('api/clips/1')[1]['labels']
-    assert label[3] == 'lost'
+    assert label['kind'] == 'lost'
 
 
 def test_of_clips_that_are_chosen_in_a_hurry_the_last_is_open(page, folder, serve):

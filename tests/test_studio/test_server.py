@@ -130,16 +130,16 @@ def test_a_kill_in_the_middle_loses_nothing_that_was_answered(folder, serve):
     again = serve(folder)
     found = again.ask(f'api/clips/{clip}?since=0')[1]['labels']
     assert found[: len(known)] == known
-    for revision, *_, kind, _, _ in found:
-        runs = again.ask(f'api/labels/{revision}')[1]['runs']
+    for label in found:
+        runs = again.ask(f'api/labels/{label["revision"]}')[1]['runs']
         assert sum(runs) == 160 * 120
-        assert (sum(runs[1::2]) > 0) == (kind == 'mask')
+        assert (sum(runs[1::2]) > 0) == (label['kind'] == 'mask')
     # What is left is tracked on, from the same anchor.
     assert again.ask(f'api/clips/{clip}/track', {})[0] == 200
     while again.ask('api/project')[1]['job']['running']:
         time.sleep(0.05)
     labels = again.ask(f'api/clips/{clip}?since=0')[1]['labels']
-    assert sorted(label[2] for label in labels) == list(range(len(SCENE)))
+    assert sorted(label['frame'] for label in labels) == list(range(len(SCENE)))
 
 
 def test_two_pages_do_not_overwrite_each_other(server):

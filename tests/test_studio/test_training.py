@@ -10,7 +10,7 @@ from studio_server import SCENE, TINY
 
 from mmpolar.registry import DATASETS
 from mmpolar.studio.store import MASK
-from mmpolar.studio.training import PARTS, Training
+from mmpolar.studio.training import PARTS, Training, trained_part
 from mmpolar.utils.shared_values import load_config
 
 #: Of a training of a few steps, on a busy machine.
@@ -49,7 +49,7 @@ def test_the_config_of_the_masks_goes_on_from_the_packaged_weights(project):
     groups = DATASETS.build(cfg.train_dataloader.dataset)
     assert len(groups) == 8
     assert groups[0]['inputs']['gt_masks'].max() > 0
-    assert training.shown('mine')['part'] == 'masks'
+    assert trained_part(project.own / 'training/mine') == 'masks'
     with pytest.raises(ValueError, match='trained can be masks or tracker, not x'):
         training.prepare('other', ['car.mp4'], 1, 8, 4, part='x')
 
@@ -94,7 +94,7 @@ def test_a_training_on_the_page_makes_a_tracker_to_choose_and_compare(folder, pr
         page.locator('.training button', has_text='Stop').click()
         page.locator('.training button', has_text='Resume').click()
         page.locator('.training', has_text='done').wait_for()
-        page.locator('.training canvas.loss').wait_for()
+        page.locator('.training .loss polyline').wait_for()
 
         page.locator('#model option[value=mine]').wait_for(state='attached')
         page.select_option('#model', 'mine')

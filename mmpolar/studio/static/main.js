@@ -1,12 +1,12 @@
 // The page: what is open, what the keys do, and how it stays up to date with the server.
 
 import { get, getBlob, post, upload } from './api.js';
+import { $, element } from './dom.js';
 import { decodeRuns, encodeRuns, paintMask } from './masks.js';
 import { Panels } from './panels.js';
 import { Stage } from './stage.js';
 import { Timeline } from './timeline.js';
 
-const $ = (id) => document.getElementById(id);
 const COLORS = ['#ff8c00', '#28a0ff', '#50dc50', '#ff64dc', '#f0e600', '#825af0'];
 const BUSY_MS = 250, IDLE_MS = 2000, PLAY_MS = 40;
 const MOST_IMAGES = 24, MOST_MASKS = 80;
@@ -28,7 +28,7 @@ const stage = new Stage($('canvas'), {
   mask: () => (painted() ?? masks.get(current()?.revision))?.mask,
   color: () => chosen()?.color ?? COLORS[0],
 });
-const timeline = new Timeline($('timeline'), (frame) => { $('follow').checked = false; show(frame); });
+const timeline = new Timeline($('timeline'), scrub);
 const panels = new Panels(state, { say, act, poll, refreshProject });
 
 function say(text, isError = false) {
@@ -56,8 +56,10 @@ const chosen = () => state.targets.find((target) => target.id === state.target);
 const labelAt = (target, frame) => state.labels.get(target)?.get(frame);
 const current = () => labelAt(state.target, state.frame);
 const painted = () => (stroke?.target === state.target && stroke.frame === state.frame ? stroke : null);
-const handFrames = () =>
-  [...(state.labels.get(state.target)?.values() ?? [])].filter((one) => one.hand).map((one) => one.frame).sort((a, b) => a - b);
+const framesWhere = (test) =>
+  [...(state.labels.get(state.target)?.values() ?? [])].filter(test).map((one) => one.frame).sort((a, b) => a - b);
+const handFrames = () => framesWhere((one) => one.hand);
+const lostFrames = () => framesWhere((one) => one.kind === 'lost');
 
 async function refreshProject() {
   state.project = await get('project');
@@ -69,7 +71,7 @@ async function refreshProject() {
     const item = document.createElement('li');
     item.classList.toggle('chosen', clip.name === state.clip?.name);
     const count = clip.frames === null ? '' : `${clip.complete}/${clip.frames}`;
-    item.append(text('span', clip.name, 'name'), text('small', count));
+    item.append(element('span', clip.name, 'name'), element('small', count));
     item.onclick = () => act(() => open(clip.name));
     return item;
   }));
@@ -78,13 +80,6 @@ async function refreshProject() {
   document.body.classList.toggle('empty', !state.clip);
   if (!project.clips.length) $('hint').textContent = 'No video yet: press “Add a video”, or copy videos and folders of images into the folder above and load the page again';
   panels.show();
-}
-
-function text(tag, content, className = '') {
-  const element = document.createElement(tag);
-  element.textContent = content;
-  element.className = className;
-  return element;
 }
 
 function fill(select, names, value) {
@@ -120,21 +115,23 @@ async function refresh() {
   const news = await get(`clips/${clip}?since=${state.revision}`);
   if (clip !== state.clip?.id) return;
   Object.assign(state, { targets: news.targets, undo: news.undo, job: news.job });
-  for (const [revision, target, frame, kind, hand, score] of news.labels) {
-    if (!state.labels.has(target)) state.labels.set(target, new Map());
-    const frames = state.labels.get(target);
-    if (kind === 'none') frames.delete(frame); else frames.set(frame, { revision, target, frame, kind, hand, score });
-    state.revision = Math.max(state.revision, revision);
+  for (const label of news.labels) {
+    if (!state.labels.has(label.target)) state.labels.set(label.target, new Map());
+    const frames = state.labels.get(label.target);
+    if (label.kind === 'none') frames.delete(label.frame); else frames.set(label.frame, label);
+    state.revision = Math.max(state.revision, label.revision);
   }
   if (!chosen()) state.target = state.targets[0]?.id ?? null;
-  showJob();
+  const { job } = state;
+  const hasEnded = showJob();
   showTargets();
-  const isHere = state.job?.running && state.job.kind === 'track' && state.job.clip === clip;
-  if (isHere && $('follow').checked && state.job.frame !== null) await show(state.job.frame);
+  const isHere = job?.kind === 'track' && job.clip === clip && job.frame !== null && (job.running || hasEnded);
+  if (isHere && $('follow').checked) await show(job.frame);
   else if (news.labels.length) await show(state.frame);
   else drawTimeline();
 }
 
+// Shows how far the job is; tells whether it has ended since the last time.
 function showJob() {
   const { job } = state;
   const running = Boolean(job?.running);
@@ -146,7 +143,8 @@ function showJob() {
   }
   // A job that was over when the page was opened is no news.
   state.ended ??= job && !running ? job.number : 0;
-  if (job && !running && job.number > state.ended) {
+  const hasEnded = Boolean(job) && !running && job.number > state.ended;
+  if (hasEnded) {
     state.ended = job.number;
     say(job.error ? `${job.kind} failed: ${job.error}` : `${job.kind} has ended${job.kind === 'track' ? shownLost() : ''}`, Boolean(job.error));
     panels.take(job);
@@ -155,6 +153,7 @@ function showJob() {
   for (const id of ['track', 'forward', 'backward', 'export', 'compare']) $(id).disabled = running;
   $('undo').disabled = !state.undo || running;
   $('undo').title = state.undo ? `take back: ${state.undo[1]} (Ctrl+Z)` : 'nothing to take back';
+  return hasEnded;
 }
 
 function shownLost() {
@@ -169,27 +168,36 @@ function showTargets() {
   $('targets').replaceChildren(...state.targets.map((target, index) => {
     const item = document.createElement('li');
     item.classList.toggle('chosen', target.id === state.target);
-    const color = document.createElement('input');
+    const color = element('input', '');
     Object.assign(color, { type: 'color', value: target.color, title: 'colour' });
-    const save = (name, value) =>
-      change(() => post(`targets/${target.id}`, { name, color: value, seen: target.revision }));
-    color.onchange = () => save(target.name, color.value);
-    const name = text('span', target.name, 'name');
-    name.title = 'double-click to rename';
-    name.ondblclick = () => {
-      const answer = prompt('name of the target', target.name);
-      if (answer?.trim()) save(answer, target.color);
-    };
-    const remove = text('button', '✕');
-    remove.title = 'remove the target with its labels; undo brings it back';
-    remove.onclick = (event) => {
-      event.stopPropagation();
-      change(() => post(`targets/${target.id}/remove`));
-    };
-    item.append(color, name, text('small', index < 9 ? `${index + 1}` : ''), remove);
+    color.onchange = () => changeTarget(target, { color: color.value });
+    const name = element('span', target.name, 'name');
+    name.ondblclick = () => rename(target);
+    const pen = button('✎', 'rename (R)', () => rename(target));
+    const remove = button('✕', 'remove the target with its labels; undo brings it back', () =>
+      change(() => post(`targets/${target.id}/remove`)));
+    item.append(color, name, element('small', index < 9 ? `${index + 1}` : ''), pen, remove);
     item.onclick = () => choose(target.id);
     return item;
   }));
+}
+
+function button(sign, title, work) {
+  const made = element('button', sign);
+  made.title = title;
+  made.onclick = (event) => {
+    event.stopPropagation();
+    work();
+  };
+  return made;
+}
+
+const changeTarget = (target, { name = target.name, color = target.color }) =>
+  change(() => post(`targets/${target.id}`, { name, color, seen: target.revision }));
+
+function rename(target) {
+  const name = target && prompt('name of the target', target.name);
+  if (name?.trim()) changeTarget(target, { name: name.trim() });
 }
 
 function choose(target) {
@@ -205,14 +213,19 @@ const addTarget = () => act(async () => {
   await refresh();
 });
 
+// Keeps an entry, and of the others the newest.
+function keep(entries, key, value, most) {
+  entries.set(key, value);
+  while (entries.size > most) entries.delete(entries.keys().next().value);
+}
+
 async function loadImage(frame) {
-  const key = `${state.clip.id}/${frame}`;
-  if (!images.has(key)) {
-    images.set(key, getBlob(`clips/${state.clip.id}/frames/${frame}`).then(createImageBitmap));
-    images.get(key).catch(() => images.delete(key));
-    while (images.size > MOST_IMAGES) images.delete(images.keys().next().value);
+  const path = `clips/${state.clip.id}/frames/${frame}`;
+  if (!images.has(path)) {
+    keep(images, path, getBlob(path).then(createImageBitmap), MOST_IMAGES);
+    images.get(path).catch(() => images.delete(path));
   }
-  return images.get(key);
+  return images.get(path);
 }
 
 async function loadMask(label, target) {
@@ -222,8 +235,7 @@ async function loadMask(label, target) {
   }
   if (!masks.has(label.revision)) {
     const { runs } = await get(`labels/${label.revision}`);
-    masks.set(label.revision, { mask: decodeRuns(runs, width * height) });
-    while (masks.size > MOST_MASKS) masks.delete(masks.keys().next().value);
+    keep(masks, label.revision, { mask: decodeRuns(runs, width * height) }, MOST_MASKS);
   }
   const entry = masks.get(label.revision);
   if (entry.color !== target.color) {
@@ -333,9 +345,6 @@ function scrub(frame) {
   show(frame);
 }
 
-const lostFrames = () => [...(state.labels.get(state.target)?.values() ?? [])]
-  .filter((one) => one.kind === 'lost').map((one) => one.frame).sort((a, b) => a - b);
-
 async function play() {
   state.playing = !state.playing;
   $('play').textContent = state.playing ? 'Pause' : 'Play';
@@ -349,21 +358,21 @@ async function play() {
 }
 
 const KEYS = {
-  b: ['box tool', () => chooseTool('box')],
-  c: ['click tool', () => chooseTool('point')],
-  d: ['brush', () => chooseTool('brush')],
-  e: ['eraser', () => chooseTool('eraser')],
+  b: ['draw a box around the target', () => chooseTool('box')],
+  c: ['click on the target', () => chooseTool('point')],
+  d: ['brush: paint the mask', () => chooseTool('brush')],
+  e: ['eraser: erase from the mask', () => chooseTool('eraser')],
   '[': ['smaller brush', () => resizeBrush(0.8)],
   ']': ['larger brush', () => resizeBrush(1.25)],
   t: ['track all that is not up to date', () => track({})],
   f: ['track on from the nearest label by hand', () => track({ frame: state.frame, directions: ['forward'] })],
-  T: ['track back from it', () => track({ frame: state.frame, directions: ['backward'] })],
+  T: ['track back from the nearest label by hand', () => track({ frame: state.frame, directions: ['backward'] })],
   Escape: ['stop', stop],
-  a: ['absent', () => mark({ kind: 'absent' })],
+  a: ['absent: the target is not visible', () => mark({ kind: 'absent' })],
   A: ['absent until the next label by hand', () => markUntilNext('absent')],
-  l: ['lost: not known', () => mark({ kind: 'lost' })],
+  l: ['lost: not known here, left out of exports', () => mark({ kind: 'lost' })],
   Delete: ['take the label back', () => mark({ kind: 'none' })],
-  z: ['with Ctrl: undo', (event) => (event.ctrlKey || event.metaKey) && undo()],
+  z: ['with Ctrl: undo', undo],
   ArrowLeft: ['frame before; with Shift 10', (event) => scrub(state.frame - (event.shiftKey ? 10 : 1))],
   ArrowRight: ['next frame; with Shift 10', (event) => scrub(state.frame + (event.shiftKey ? 10 : 1))],
   Home: ['first frame', () => scrub(0)],
@@ -373,6 +382,7 @@ const KEYS = {
   g: ['next frame in which the target is lost', () => goTo(lostFrames(), true)],
   ' ': ['play', play],
   n: ['new target', addTarget],
+  r: ['rename the target', () => rename(chosen())],
   h: ['hide the masks', () => { state.hidden = !state.hidden; show(state.frame); }],
   0: ['fit into the window; the wheel zooms, Shift and drag moves', () => stage.fit()],
   '?': ['this list', () => $('help').showModal()],
@@ -380,7 +390,7 @@ const KEYS = {
 
 document.addEventListener('keydown', (event) => {
   if (event.target.matches('input:not([type=range], [type=checkbox], [type=color], [type=file]), select') || $('help').open) return;
-  if ((event.ctrlKey || event.metaKey) && event.key !== 'z') return;
+  if ((event.ctrlKey || event.metaKey) !== (event.key === 'z')) return;
   const index = Number(event.key) - 1;
   if (KEYS[event.key] && (state.clip || event.key === '?')) {
     event.preventDefault();
@@ -390,21 +400,15 @@ document.addEventListener('keydown', (event) => {
   }
 });
 
-$('keys').append(...Object.entries(KEYS).flatMap(([key, [meaning]]) =>
-  [text('dt', key === ' ' ? 'Space' : key), text('dd', meaning)]), text('dt', '1 … 9'), text('dd', 'target'));
-for (const button of document.querySelectorAll('[data-tool]')) button.onclick = () => chooseTool(button.dataset.tool);
+const shownKey = (key) => (key === ' ' ? 'Space' : key);
+$('keys').append(...[...Object.entries(KEYS), ['1 … 9', ['target']]].flatMap(([key, [meaning]]) =>
+  [element('dt', shownKey(key)), element('dd', meaning)]));
+for (const one of document.querySelectorAll('[data-key]')) {
+  const [meaning, work] = KEYS[one.dataset.key];
+  one.title = `${meaning} (${shownKey(one.dataset.key)})`;
+  one.onclick = work;
+}
 $('brush-size').oninput = (event) => { stage.brush = Number(event.target.value); };
-$('absent').onclick = () => mark({ kind: 'absent' });
-$('lost').onclick = () => mark({ kind: 'lost' });
-$('clear').onclick = () => mark({ kind: 'none' });
-$('undo').onclick = undo;
-$('play').onclick = play;
-$('track').onclick = () => track({});
-$('forward').onclick = () => track({ frame: state.frame, directions: ['forward'] });
-$('backward').onclick = () => track({ frame: state.frame, directions: ['backward'] });
-$('stop').onclick = stop;
-$('new-target').onclick = () => state.clip && addTarget();
-$('help-button').onclick = () => $('help').showModal();
 $('model').onchange = (event) => act(async () => {
   await post('model', { name: event.target.value });
   say(`${event.target.value} tracks from now on`);

@@ -24,50 +24,30 @@ export function encodeRuns(mask) {
   return runs;
 }
 
-export function newCanvas(width, height) {
+function newCanvas(width, height) {
   const canvas = document.createElement('canvas');
-  canvas.width = width;
-  canvas.height = height;
+  Object.assign(canvas, { width, height });
   return canvas;
 }
 
-// The inside shines through, the contour is opaque.
-export function paintMask(mask, width, height, color) {
+// The contour is opaque; the inside too, or it shines through.
+export function paintMask(mask, width, height, color, inside = 90) {
   const canvas = newCanvas(width, height);
-  const context = canvas.getContext('2d');
+  const context = canvas.getContext('2d', { willReadFrequently: inside === 255 });
   const image = context.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
   const [red, green, blue] = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
-  const opaque = (255 << 24) | (blue << 16) | (green << 8) | red;
-  const inside = (90 << 24) | (blue << 16) | (green << 8) | red;
+  const paint = (blue << 16) | (green << 8) | red;
   const wide = Math.max(1, Math.round(width / 640));
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0; x < width; x++, i++) {
       if (!mask[i]) continue;
       const isEdge = x < wide || y < wide || x >= width - wide || y >= height - wide ||
         !mask[i - wide] || !mask[i + wide] || !mask[i - wide * width] || !mask[i + wide * width];
-      pixels[i] = isEdge ? opaque : inside;
+      pixels[i] = ((isEdge ? 255 : inside) << 24) | paint;
     }
   }
   context.putImageData(image, 0, 0);
-  return canvas;
-}
-
-// A canvas that is opaque inside, to paint on with brush and eraser.
-export function editableMask(mask, width, height, color) {
-  const canvas = newCanvas(width, height);
-  const context = canvas.getContext('2d', { willReadFrequently: true });
-  context.fillStyle = color;
-  if (mask) {
-    for (let y = 0, i = 0; y < height; y++) {
-      for (let x = 0; x < width; x++, i++) {
-        if (!mask[i]) continue;
-        const from = x;
-        while (x + 1 < width && mask[i + 1]) { x++; i++; }
-        context.fillRect(from, y, x - from + 1, 1);
-      }
-    }
-  }
   return canvas;
 }
 

@@ -1,15 +1,7 @@
 // Export, training and comparison.
 
 import { get, post } from './api.js';
-
-const $ = (id) => document.getElementById(id);
-
-function element(tag, content, className = '') {
-  const made = document.createElement(tag);
-  made.append(content);
-  made.className = className;
-  return made;
-}
+import { $, element } from './dom.js';
 
 // Checkboxes that keep what was chosen while the list grows.
 function choices(container, names, isChosen) {
@@ -124,42 +116,29 @@ export class Panels {
 
   showComparison(rows) {
     const table = document.createElement('table');
+    const addRow = (tag, cells) => table.insertRow().append(...cells.map((cell) => element(tag, cell)));
     for (const clip of new Set(rows.map((row) => row.clip))) {
-      const name = element('th', clip);
-      name.colSpan = 5;
-      table.insertRow().append(name);
-      const head = table.insertRow();
-      for (const title of ['J', 'F', 'box', 'J by hand', 'frames (by hand)']) head.append(element('th', title));
+      addRow('th', [clip]);
+      addRow('th', ['J', 'F', 'box', 'J by hand', 'frames (by hand)']);
       for (const row of rows.filter((one) => one.clip === clip)) {
-        const model = table.insertRow().insertCell();
-        model.append(row.model);
-        model.colSpan = 5;
-        const line = table.insertRow();
-        for (const cell of [shownNumber(row.J), shownNumber(row.F), shownNumber(row.box), shownNumber(row.J_hand),
-          `${row.frames} (${row.hand_frames})`]) line.insertCell().textContent = cell;
+        addRow('td', [row.model]);
+        addRow('td', [...[row.J, row.F, row.box, row.J_hand].map(shownNumber), `${row.frames} (${row.hand_frames})`]);
       }
     }
+    for (const row of table.rows) if (row.cells.length === 1) row.cells[0].colSpan = 5;
     $('compared').replaceChildren(table);
   }
 }
 
 function lossCurve(points) {
-  const canvas = document.createElement('canvas');
-  Object.assign(canvas, { width: 264, height: 110, className: 'loss' });
-  const context = canvas.getContext('2d');
-  const values = points.map(([, value]) => value);
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const [first, last] = [points[0][0], points.at(-1)[0]];
-  const x = (iteration) => 34 + ((iteration - first) / (last - first || 1)) * 224;
-  const y = (value) => 96 - ((value - low) / (high - low || 1)) * 86;
-  context.fillStyle = '#8d98a9';
-  context.font = '10px sans-serif';
-  context.fillText(high.toPrecision(3), 0, 14);
-  context.fillText(low.toPrecision(3), 0, 98);
-  context.fillText(`loss, iteration ${first} to ${last}`, 34, 109);
-  context.strokeStyle = '#ff8c00';
-  context.beginPath();
-  points.forEach(([iteration, value]) => context.lineTo(x(iteration), y(value)));
-  context.stroke();
-  return canvas;
+  const iterations = points.map(([iteration]) => iteration), losses = points.map(([, loss]) => loss);
+  const [first, last] = [iterations[0], iterations.at(-1)];
+  const [low, high] = [Math.min(...losses), Math.max(...losses)];
+  const line = points.map(([iteration, loss]) =>
+    [34 + 224 * (iteration - first) / (last - first || 1), 96 - 86 * (loss - low) / (high - low || 1)]);
+  const curve = element('div', '', 'loss');
+  curve.innerHTML = `<svg viewBox="0 0 264 110"><polyline points="${line.join(' ')}"/>
+    <text y="14">${high.toPrecision(3)}</text><text y="98">${low.toPrecision(3)}</text>
+    <text x="34" y="109">loss, iteration ${first} to ${last}</text></svg>`;
+  return curve;
 }

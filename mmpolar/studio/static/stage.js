@@ -1,6 +1,6 @@
 // The frame with its masks, zoom, and the tools that mark on it.
 
-import { editableMask, readMask } from './masks.js';
+import { paintMask, readMask } from './masks.js';
 
 const MIN_BOX = 3; // pixels of the screen; a smaller box is a slip
 
@@ -40,11 +40,8 @@ export class Stage {
     if (this.image) {
       const { width, height } = this.image;
       const scale = Math.min(this.canvas.width / width, this.canvas.height / height);
-      this.view = {
-        scale,
-        x: (this.canvas.width - scale * width) / 2,
-        y: (this.canvas.height - scale * height) / 2,
-      };
+      const [x, y] = [(this.canvas.width - scale * width) / 2, (this.canvas.height - scale * height) / 2];
+      this.view = { scale, x, y };
     }
     this.draw();
   }
@@ -79,7 +76,8 @@ export class Stage {
       this.drag = { kind: 'box', from: at, at };
     } else if (this.on.canPaint()) {
       const { width, height } = this.image;
-      const layer = editableMask(this.on.mask(), width, height, this.on.color());
+      const mask = this.on.mask() ?? new Uint8Array(width * height);
+      const layer = paintMask(mask, width, height, this.on.color(), 255);
       this.drag = { kind: 'paint', layer, at };
       this.paint(at);
     }
