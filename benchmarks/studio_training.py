@@ -89,6 +89,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--samples', type=int, default=120, help='of an epoch (default: %(default)s)'
     )
     parser.add_argument('--batch-size', type=int, default=4, help='(default: %(default)s)')
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='of the training; of a generated scene another one gives other motion (default: 0)',
+    )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/studio_training'))
     return parser.parse_args(argv)
 
@@ -109,7 +115,7 @@ def measure(folder: Path, scene: str, args: argparse.Namespace) -> list[dict[str
 def videos_of(scene: str, args: argparse.Namespace) -> Iterator[LabelledVideo]:
     """The videos of a scene, generated, clips of a dataset, or the quarters of one clip."""
     if args.data is None:
-        for take in range(4):
+        for take in range(4 * args.seed, 4 * args.seed + 4):
             found = photo_scene(scene, args.frames, take=take)
             frames, masks = zip(*map(found.render, range(len(found))), strict=True)
             yield LabelledVideo(f'take-{take}', list(frames), list(masks))
@@ -156,11 +162,12 @@ def label(project: Project, video: LabelledVideo) -> str:
 
 def fine_tune(project: Project, clips: Sequence[str], args: argparse.Namespace) -> None:
     """Train on clips and export the tracker, as the button of the page does."""
-    training = Training(project)
+    training, folder = Training(project), project.own / 'training' / _TUNED
     if _TUNED not in training.names():
         numbers = args.epochs, args.samples, args.batch_size
         training.prepare(_TUNED, clips, *numbers, part=args.part)
-    folder = project.own / 'training' / _TUNED
+        with (folder / 'config.py').open('a') as config:
+            config.write(f'randomness = dict(seed={args.seed})\n')
     words = [sys.executable, '-m', 'mmpolar.studio.training_process', str(folder)]
     with (folder / 'log.txt').open('ab') as log:
         subprocess.run(words, stdout=log, stderr=subprocess.STDOUT, check=True, cwd=folder)
