@@ -231,7 +231,7 @@ def report(study: optuna.Study, objective: Objective, args: argparse.Namespace) 
     shares = importances(study, names)
     options = cfg_options(result['values']) if result['values'] else ''
     write_csv(out / 'trials.csv', *trial_rows(study, names, value_name))
-    plot_study(study, names, shares, value_name, out / 'tuning.png')
+    plot_study(study, names, bool(shares), value_name, out / 'tuning.png')
     facts = dict(cfg_options=options, importance=shares, facts=dict(study.user_attrs))
     write_json(out / 'best.json', dict(value_name=value_name, **result, **facts))
     baseline = result['baseline']

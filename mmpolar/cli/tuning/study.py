@@ -1,10 +1,7 @@
-"""The study that trials are kept in, threads that work on it, and what it has found."""
+"""The study that trials are kept in, and what it has found."""
 
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +19,6 @@ from mmpolar.utils.available_cores import available_cores
 
 #: Attribute of the trial that has the config's own values.
 BASELINE = 'baseline'
-_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 #: A trial whose process gave no sign of life for so long is given up (data bases only).
 _HEARTBEAT_SECONDS = 60
 #: The first trials are random; before as many have ended none is pruned.
@@ -42,15 +38,13 @@ def open_study(location: str, name: str, num_videos: int, seed: int) -> optuna.S
             compared with others.
         seed: Seed of the sampler.
     """
+    sampler = optuna.samplers.TPESampler(
+        n_startup_trials=_STARTUP_TRIALS, multivariate=True, constant_liar=True, seed=seed
+    )
     return optuna.create_study(
         storage=_open_storage(location),
         study_name=name,
-        sampler=optuna.samplers.TPESampler(
-            n_startup_trials=_STARTUP_TRIALS,
-            multivariate=True,
-            constant_liar=True,
-            seed=seed,
-        ),
+        sampler=sampler,
         pruner=optuna.pruners.MedianPruner(_STARTUP_TRIALS, max(1, num_videos // 4)),
         direction='maximize',
         load_if_exists=True,
@@ -70,20 +64,16 @@ def _open_storage(location: str) -> BaseStorage:
 
 
 def claim_study(study: optuna.Study, facts: Mapping[str, Any]) -> None:
-    """Note what a study measures, or make sure that it is the same as in earlier runs.
-
-    Args:
-        study: The study.
-        facts: What the values depend on besides the tuned parameters, plain values by name.
+    """Note what the values of a study depend on besides the tuned parameters.
 
     Raises:
-        ValueError: If the study measures something else.
+        ValueError: If earlier runs noted something else.
     """
     known = {_NEW_FACTS.get(name, name): value for name, value in study.user_attrs.items()}
     changed = [
         f'{name} was {known[name]!r}, now {value!r}'
         for name, value in facts.items()
-        if name in known and known[name] != value
+        if known.get(name, value) != value
     ]
     if changed:
         raise ValueError(
@@ -96,14 +86,11 @@ def claim_study(study: optuna.Study, facts: Mapping[str, Any]) -> None:
 
 def add_baseline(study: optuna.Study, objective: Objective) -> None:
     """Measure the config's own values, if the study does not know them yet."""
-    if any(trial.user_attrs.get(BASELINE) for trial in _trials(study, TrialState.COMPLETE)):
+    if read_result(study)['baseline'] is not None:
         return
     steps: dict[int, float] = {}
-    facts: dict[str, Any] = dict(
-        value=objective.score({}, steps.__setitem__),
-        user_attrs={BASELINE: True},
-        intermediate_values=steps,
-    )
+    value = objective.score({}, steps.__setitem__)
+    facts = dict(value=value, user_attrs={BASELINE: True}, intermediate_values=steps)
     own = {name: getattr(objective.params, name) for name in objective.ranges}
     try:
         trial = optuna.trial.create_trial(params=own, distributions=objective.ranges, **facts)
@@ -114,19 +101,12 @@ def add_baseline(study: optuna.Study, objective: Objective) -> None:
 
 def run_trials(
     study: optuna.Study,
-    objective: Objective,
+    objective: Callable[[optuna.Trial], float],
     count: int,
     workers: int = 1,
     callbacks: Sequence[Callable] = (),
 ) -> None:
-    """Run trials; each is kept in the study as soon as it ends.
-
-    Args:
-        study: The study.
-        objective: What they measure.
-        count: Number of trials.
-        workers: Threads that run them.
-        callbacks: Called with the study and each trial, in the thread that ran it.
+    """Run trials in as many threads as there are workers; each is kept as soon as it ends.
 
     Raises:
         Exception: What stopped a trial; those that ended before are kept.
@@ -135,30 +115,26 @@ def run_trials(
     if 'OMP_NUM_THREADS' not in os.environ:
         torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
-    stopped = threading.Event()
+    errors: list[BaseException] = []
 
-    def stop_if_asked(study: optuna.Study, _: FrozenTrial) -> None:
-        if stopped.is_set():
-            study.stop()
-
-    # Not n_jobs, which loses the errors of the last trials.
-    with ThreadPoolExecutor(workers) as pool:
-        shares = [len(range(number, count, workers)) for number in range(min(workers, count))]
-        run = partial(study.optimize, objective, callbacks=[*callbacks, stop_if_asked])
+    def note_error(trial: optuna.Trial) -> float:
         try:
-            for done in as_completed([pool.submit(run, share) for share in shares]):
-                done.result()
-        finally:
-            stopped.set()
+            return objective(trial)
+        except optuna.TrialPruned:
+            raise
+        except BaseException as error:
+            errors.append(error)
+            study.stop()
+            raise
 
-
-def _trials(study: optuna.Study, *states: TrialState) -> list[FrozenTrial]:
-    return study.get_trials(deepcopy=False, states=states)
+    study.optimize(note_error, count, n_jobs=workers, callbacks=callbacks)
+    if errors:  # Optuna loses those of the last trials
+        raise errors[0]
 
 
 def count_finished(study: optuna.Study) -> int:
     """Trials that ended, be it that they were given up."""
-    return len(_trials(study, *_FINISHED))
+    return len(_trials(study, TrialState.COMPLETE, TrialState.PRUNED))
 
 
 def read_result(study: optuna.Study) -> dict[str, Any]:
@@ -187,9 +163,6 @@ def read_result(study: optuna.Study) -> dict[str, Any]:
 def importances(study: optuna.Study, names: Sequence[str]) -> dict[str, float]:
     """Share of each parameter in how much the value varies (fANOVA), the highest first.
 
-    Hutter, Hoos and Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance",
-    ICML 2014.
-
     Returns:
         Shares in [0, 1] that sum to 1; empty if there are too few trials to tell, or all have one
         value.
@@ -201,9 +174,7 @@ def importances(study: optuna.Study, names: Sequence[str]) -> dict[str, float]:
     return get_param_importances(study, evaluator=evaluator, params=list(names))
 
 
-def trial_rows(
-    study: optuna.Study, names: Sequence[str], value_name: str
-) -> tuple[list[str], list[list[str | int | float]]]:
+def trial_rows(study: optuna.Study, names: Sequence[str], value_name: str) -> tuple[list, list]:
     """Header and rows of all trials that ended.
 
     ``kind`` is ``config`` for the config's own values, ``complete`` or ``pruned``. The value of a
@@ -211,12 +182,15 @@ def trial_rows(
     with no other.
     """
     rows = []
-    for trial in _trials(study, *_FINISHED):
+    for trial in _trials(study, TrialState.COMPLETE, TrialState.PRUNED):
         kind = 'config' if trial.user_attrs.get(BASELINE) else trial.state.name.lower()
         videos, value = 'all', trial.value
         if trial.state == TrialState.PRUNED:
-            last = max(trial.intermediate_values)
-            videos, value = last + 1, trial.intermediate_values[last]
+            videos, value = trial.last_step + 1, trial.intermediate_values[trial.last_step]
         params = [trial.params.get(name, float('nan')) for name in names]
         rows.append([trial.number, kind, videos, value, *params])
     return ['trial', 'kind', 'videos', value_name, *names], rows
+
+
+def _trials(study: optuna.Study, *states: TrialState) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=states)
