@@ -1,6 +1,7 @@
 """``mmpolar export``: write a trained tracker as ONNX graphs."""
 
 import argparse
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from mmpolar.utils.outputs import check_outputs
 
 if TYPE_CHECKING:
     from mmpolar.datasets import BaseTrackDataset
-    from mmpolar.deployment.comparison import MeanScores
+    from mmpolar.tracking import SingleTargetTracker
 
 SYNTHETIC = 'synthetic'
 DESCRIPTION = """\
@@ -81,7 +82,6 @@ def run(args: argparse.Namespace) -> int:
     require_training('mmpolar export', 'onnx', 'onnxruntime')
     from mmpolar.apis import init_tracker
     from mmpolar.deployment import export_onnx
-    from mmpolar.deployment.comparison import evaluate
     from mmpolar.deployment.quantize import quantize_folder
     from mmpolar.runtime import OnnxEngine
     from mmpolar.tracking import SingleTargetTracker
@@ -106,10 +106,9 @@ def run(args: argparse.Namespace) -> int:
             )
         if args.eval is not None:
             dataset = open_dataset(args.eval, 'eval', temporary)
-            show('PyTorch', evaluate(tracker, dataset))
+            show('PyTorch', tracker, dataset)
             for name, folder in folders.items():
-                runtime = SingleTargetTracker(OnnxEngine(folder))
-                show(name, evaluate(runtime, dataset))
+                show(name, SingleTargetTracker(OnnxEngine(folder)), dataset)
     return 0
 
 
@@ -140,7 +139,11 @@ def open_dataset(source: str, use: str, temporary: str) -> 'BaseTrackDataset':
     )
 
 
-def show(name: str, scores: 'MeanScores') -> None:
-    """Print the scores of one way to compute."""
-    region = 'no masks' if scores.region is None else f'J {scores.region:.4f}'
-    print(f'{name:24}box IoU {scores.iou:.4f}  {region}  ({scores.sequences} sequences)')
+def show(name: str, tracker: 'SingleTargetTracker', dataset: 'BaseTrackDataset') -> None:
+    """Print what a tracker reaches from the first boxes."""
+    from mmpolar.evaluation.metrics import TrackSegMetric
+    from mmpolar.evaluation.track_benchmarks import evaluate_tracks
+
+    reports, mean = evaluate_tracks(tracker, dataset, TrackSegMetric(), given='box')
+    region = 'no masks' if math.isnan(mean['J']) else f'J {mean["J"]:.4f}'
+    print(f'{name:24}box IoU {mean["iou"]:.4f}  {region}  ({len(reports)} sequences)')

@@ -80,8 +80,9 @@ def evaluate_tracks(
     dataset: BaseTrackDataset,
     metric: SequenceMetric,
     on_video: Callable[[VideoReport], None] | None = None,
+    given: str = 'mask',
 ) -> tuple[list[VideoReport], dict[str, float]]:
-    """Track each target from its first frame, given by its mask where there is one, else by its box.
+    """Track each target from its first frame and score every other one.
 
     Targets of one video are tracked one after the other. With ``resolve_overlaps`` of the metric each pixel
     then goes to one of them, that with the highest score, among equal scores the first; a tracker that
@@ -92,6 +93,7 @@ def evaluate_tracks(
         dataset: The videos.
         metric: What is measured.
         on_video: Called with each report as it is made.
+        given: ``'mask'`` or ``'box'``, what a target is given by; one without a mask by its box.
 
     Returns:
         The reports of the targets, and the values of all together.
@@ -111,7 +113,7 @@ def evaluate_tracks(
     _check_annotation(dataset.name, tracks)
     reports, summaries = [], []
     for together in _group(tracks, getattr(metric, 'resolve_overlaps', False)):
-        passes = [TrackPass(tracker, dataset, track) for track in together]
+        passes = [TrackPass(tracker, dataset, track, given) for track in together]
         if len(passes) > 1:
             summaries += _score_together(passes, metric)
         else:
@@ -131,7 +133,7 @@ class TrackPass:
         tracker: The tracker.
         dataset: The dataset of the target.
         track: The target.
-        given: ``'mask'`` or ``'box'``, what the target is given by; a target without a mask by its box.
+        given: See :func:`evaluate_tracks`.
         length: Frames that are tracked, the first included; 0 for all.
 
     Attributes:

@@ -7,8 +7,9 @@ import pytest
 from small_export import small_model_folder
 
 from mmpolar.datasets import SyntheticDataset
-from mmpolar.deployment.comparison import evaluate
 from mmpolar.deployment.quantize import CalibrationError, quantize_folder, record_feeds
+from mmpolar.evaluation.metrics import TrackSegMetric
+from mmpolar.evaluation.track_benchmarks import evaluate_tracks
 from mmpolar.runtime import ModelManifest, OnnxEngine
 from mmpolar.tracking import SingleTargetTracker
 
@@ -71,10 +72,10 @@ def test_quantised_folder_is_tracked_with_and_says_so(quantized, dataset):
     assert tracker.engine.manifest.precision == 'int8'
     source = ModelManifest.read(small_model_folder())
     assert tracker.engine.manifest.weights_sha256 == source.weights_sha256
-    metrics = evaluate(tracker, dataset)
-    assert metrics.sequences == 2
-    assert 0 < metrics.iou <= 1
-    assert 0 < metrics.region <= 1
+    reports, mean = evaluate_tracks(tracker, dataset, TrackSegMetric())
+    assert len(reports) == 2
+    assert 0 < mean['iou'] <= 1
+    assert 0 < mean['J'] <= 1
 
 
 def test_feeds_are_what_tracking_gives_the_search_graph(dataset):
@@ -89,27 +90,6 @@ def test_a_folder_is_not_quantised_twice_or_in_place(quantized, dataset, tmp_pat
         quantize_folder(quantized, tmp_path, dataset)
     with pytest.raises(ValueError, match='in place'):
         quantize_folder(quantized, quantized, dataset)
-
-
-def test_perfect_and_resting_trackers_get_what_they_deserve(dataset):
-    """A tracker that knows the truth has overlap and J of one."""
-
-    class Oracle:
-        def __init__(self):
-            self.track_id, self.frame = -1, 0
-
-        def init(self, frame, box):
-            self.track_id, self.frame = self.track_id + 1, 0
-
-        def step(self, frame):
-            self.frame += 1
-            target = dataset.load_target(self.track_id, self.frame)
-            return target or dataset.load_target(self.track_id, 0)
-
-    oracle = Oracle()
-    metrics = evaluate(oracle, dataset)
-    assert metrics.iou == pytest.approx(1)
-    assert metrics.region == 1
 
 
 def test_calibration_without_a_target_is_named(dataset, monkeypatch):
