@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.ablations.arms import ARMS, BASE
 from benchmarks.shared.spread import cell, spread
-from mmpolar.cli.tables import text_table, write_csv, write_json
+from mmpolar.utils.tables import text_table, write_csv, write_json
 
 RESULT_FILE = 'result.json'
 #: Metrics of TrackSegMetric in the tables, and what Markdown calls them; the first that there is

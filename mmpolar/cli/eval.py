@@ -15,10 +15,10 @@ from mmpolar.cli.requirements import require_training
 from mmpolar.cli.submissions import add_options_argument
 from mmpolar.evaluation.functional import VOT_BENCHMARKS
 from mmpolar.evaluation.one_pass import GIVEN, VideoReport, davis2016, evaluate, mean_values
-from mmpolar.evaluation.sequence_report import nan_to_none
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.outputs import check_outputs, check_writable
+from mmpolar.utils.tables import nan_to_none
 
 #: What is printed of DAVIS 2016.
 COLUMNS = ('J_and_F', 'J', 'F', 'iou')

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mmpolar.evaluation.functional import OperatingPoint, PRCurve
-from mmpolar.evaluation.sequence_report import nan_to_none
 from mmpolar.utils.atomic_write import atomic_table, atomic_write
+from mmpolar.utils.tables import nan_to_none
 
 
 @dataclass(frozen=True)

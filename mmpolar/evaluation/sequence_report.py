@@ -1,13 +1,13 @@
 """Metrics of sequences as a table for the log, a JSON file and a CSV file."""
 
-import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmpolar.utils.atomic_write import atomic_table, atomic_write
+from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.tables import Cell, nan_to_none, text_table, write_csv
 
 #: Name of the last row, which has the metrics of all sequences together.
 MEAN_ROW = 'mean'
@@ -37,25 +37,7 @@ def format_table(sequences: Sequence[Mapping[str, Any]], means: Mapping[str, flo
     Returns:
         The table; NaN is an empty cell.
     """
-    # Not part of the runtime, which writes reports too.
-    from rich import box as rich_box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=rich_box.ASCII)
-    table.add_column('sequence', no_wrap=True)
-    table.add_column('frames', justify='right')
-    for name in means:
-        table.add_column(name, justify='right', no_wrap=True)
-    for sequence in sequences:
-        values = [_text(sequence['values'].get(name, math.nan), 3) for name in means]
-        table.add_row(sequence['video_name'], str(sequence['n_frames']), *values)
-    table.add_section()
-    total = sum(sequence['n_frames'] for sequence in sequences)
-    table.add_row(MEAN_ROW, str(total), *(_text(value, 3) for value in means.values()))
-    console = Console(file=io.StringIO(), width=1000, markup=False, emoji=False)
-    console.print(table)
-    return console.file.getvalue().rstrip()
+    return text_table(['sequence', 'frames', *means], _rows(sequences, means, means), total=True)
 
 
 def write_report(
@@ -76,23 +58,17 @@ def write_report(
     """
     report = dict(more, mean=dict(means), sequences=list(sequences))
     atomic_write(path, json.dumps(nan_to_none(report), indent=1))
-    rows = [(s['video_name'], s['n_frames'], s['values']) for s in sequences]
-    rows.append((MEAN_ROW, sum(s['n_frames'] for s in sequences), means))
-    with atomic_table(path.with_suffix('.csv')) as writer:
-        writer.writerow(['sequence', 'frames', *columns])
-        for name, n_frames, values in rows:
-            cells = [_text(values.get(column, math.nan), 6) for column in columns]
-            writer.writerow([name, n_frames, *cells])
+    rows = _rows(sequences, means, columns)
+    write_csv(path.with_suffix('.csv'), ['sequence', 'frames', *columns], rows)
 
 
-def nan_to_none(value: Any) -> Any:
-    """A value for JSON, which knows no NaN: None instead, also inside of lists and so on."""
-    if isinstance(value, Mapping):
-        return {key: nan_to_none(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [nan_to_none(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _text(value: float, digits: int) -> str:
-    return '' if math.isnan(value) else f'{value:.{digits}f}'
+def _rows(
+    sequences: Sequence[Mapping[str, Any]], means: Mapping[str, float], columns: Iterable[str]
+) -> list[list[Cell]]:
+    """A row a sequence, and one of the means."""
+    rows = [(one['video_name'], one['n_frames'], one['values']) for one in sequences]
+    rows.append((MEAN_ROW, sum(frames for _, frames, _ in rows), means))
+    return [
+        [name, frames, *(float(values.get(column, math.nan)) for column in columns)]
+        for name, frames, values in rows
+    ]

@@ -16,9 +16,9 @@ from mmpolar.evaluation.functional import (
     merge_alarms,
     rule_of_three,
 )
-from mmpolar.evaluation.sequence_report import nan_to_none
 from mmpolar.utils.atomic_write import atomic_table, atomic_write
 from mmpolar.utils.csv_table import read_rows
+from mmpolar.utils.tables import nan_to_none
 
 #: Columns of a table of frames, and of one of events.
 COLUMNS = ('image', 'video', 'stream', 'time', 'score', 'has_target')

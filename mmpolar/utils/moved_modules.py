@@ -8,6 +8,7 @@ from mmpolar.utils.deprecation import NewModule
 
 MOVED_MODULES: dict[str, NewModule] = {
     'mmpolar.compat.mmtracking.outline_visualizer': 'mmpolar.compat.mmtracking.mask_local_visualizer',
+    'mmpolar.cli.tables': 'mmpolar.utils.tables',
     'mmpolar.cli.tuning.processes': 'mmpolar.utils.processes',
     'mmpolar.compat.ocean_checkpoint': 'mmpolar.utils.checkpoints.ocean_checkpoint',
     'mmpolar.compat.safe_load': {'register_safe_globals': 'mmpolar.utils.checkpoints'},

@@ -14,7 +14,6 @@ from mmpolar.cli.inputs import (
     read_plain_config,
     tool_parser,
 )
-from mmpolar.cli.tables import text_table, write_csv, write_json
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.datasets.attributes import LONG_NAMES, Attributes, read_attributes
 from mmpolar.evaluation.metrics import OPEMetric
@@ -22,6 +21,7 @@ from mmpolar.evaluation.replay import TrackReplay, score_results
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.utils.outputs import check_outputs
 from mmpolar.utils.progress import progress_bar
+from mmpolar.utils.tables import text_table, write_csv, write_json
 
 #: Row with the metrics of all sequences.
 ALL = 'all'

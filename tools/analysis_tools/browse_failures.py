@@ -15,13 +15,13 @@ from mmpolar.cli.inputs import (
     read_plain_config,
     tool_parser,
 )
-from mmpolar.cli.tables import text_table, write_csv
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.failures import MEASURES, Failure, score_frames, worst_sequences
 from mmpolar.evaluation.replay import TrackReplay, has_masks
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.utils.image import write_image
 from mmpolar.utils.progress import progress_bar
+from mmpolar.utils.tables import text_table, write_csv
 from mmpolar.visualization.draw import contact_sheet
 from mmpolar.visualization.failure_row import draw_row
 

@@ -17,11 +17,11 @@ from mmpolar.cli.inputs import (
     read_plain_config,
     tool_parser,
 )
-from mmpolar.cli.tables import text_table, write_csv, write_json
 from mmpolar.models.trackers import Ocean, TorchEngine
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.module_meter import ModuleMeter
 from mmpolar.utils.outputs import check_outputs
+from mmpolar.utils.tables import text_table, write_csv, write_json
 
 #: Parts of the head by the names of its modules; others go under their own names.
 HEAD_PARTS = {

@@ -17,7 +17,6 @@ from mmpolar.cli.inputs import (
     read_plain_config,
     tool_parser,
 )
-from mmpolar.cli.tables import text_table, write_csv, write_json
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.functional import (
     NORMALIZED_THRESHOLDS,
@@ -31,6 +30,7 @@ from mmpolar.evaluation.metrics import DavisMetric, OPEMetric
 from mmpolar.evaluation.replay import Summary, has_masks, score_results
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.utils.outputs import check_outputs
+from mmpolar.utils.tables import text_table, write_csv, write_json
 from mmpolar.visualization.result_plots import ResultCurve, ResultPanel, plot_results
 
 BOX, MASK = 'box', 'mask'

@@ -13,7 +13,6 @@ from mmengine.registry import DefaultScope
 from mmpolar.cli.arguments import add_device_argument
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import add_config_arguments, build_dataset, read_plain_config, tool_parser
-from mmpolar.cli.tables import text_table, write_csv, write_json
 from mmpolar.cli.tuning.objective import Objective
 from mmpolar.cli.tuning.plots import plot_study
 from mmpolar.cli.tuning.search_space import Range, cfg_options, default_ranges, parse_ranges
@@ -32,6 +31,7 @@ from mmpolar.registry import METRICS
 from mmpolar.runtime.model_folder import file_sha256
 from mmpolar.utils.deprecation import warn_deprecated
 from mmpolar.utils.progress import progress_bar
+from mmpolar.utils.tables import text_table, write_csv, write_json
 
 DESCRIPTION = """\
 Tune the parameters of tracking on validation videos, with Optuna. The network stays as it is.

@@ -4,14 +4,9 @@ import io
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
-from mmpolar.evaluation.sequence_report import nan_to_none
 from mmpolar.utils.atomic_write import atomic_table, atomic_write
 
 Cell = str | int | float
@@ -31,6 +26,11 @@ def text_table(
     Returns:
         The table, lines separated by line feeds.
     """
+    # Not part of the runtime, which writes reports too.
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(box=box.ASCII)
     for number, name in enumerate(header):
         is_text = all(isinstance(row[number], str) for row in rows)
@@ -57,6 +57,15 @@ def write_json(path: str | os.PathLike, content: Any) -> None:
     """Write plain values; NaN becomes null, the folder is made."""
     text = json.dumps(nan_to_none(content), indent=1, allow_nan=False)
     atomic_write(path, text + '\n')
+
+
+def nan_to_none(value: Any) -> Any:
+    """A value for JSON, which knows no NaN: None instead, also inside of lists and so on."""
+    if isinstance(value, Mapping):
+        return {key: nan_to_none(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [nan_to_none(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _text(cell: Cell, digits: int) -> str:
