@@ -23,6 +23,7 @@ from mmengine.runner import Runner
 from numpy.typing import NDArray
 
 from benchmarks.frozen_features import compute_features, freeze
+from benchmarks.shared.config_nodes import MINING_HOOK, nodes_of_type
 from benchmarks.shared.runs import (
     call_logged,
     do_runs,
@@ -45,6 +46,7 @@ from mmpolar.evaluation.functional import (
     pr_curve,
 )
 from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.shared_values import type_of
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = dict(
@@ -141,7 +143,6 @@ ARMS = dict(
     ),
 )
 DEFAULT_ARMS = ('mined', 'random', 'all', 'none')
-MINING_HOOK = 'HardNegativeMiningHook'
 LINE_STYLES = dict(stitch='-', overlay='--')
 
 DESCRIPTION = """\
@@ -255,6 +256,20 @@ def main(argv: list[str] | None = None) -> None:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    if args.jobs < 1:
+        parser.error(f'--jobs must be at least 1, got {args.jobs}')
+    if min(args.seeds) < 0:
+        parser.error(f'--seeds must not be negative, got {min(args.seeds)}')
+    for name, values in (('precision', [args.precision]), ('recall', args.recall)):
+        if not all(0 < value <= 1 for value in values):
+            parser.error(f'--{name} must be above 0 and at most 1, got {getattr(args, name)}')
+    complete(args, parser)
+    return args
+
+
+def make_parser() -> argparse.ArgumentParser:
     parser = tool_parser(DESCRIPTION, EPILOG, 'python -m benchmarks.hard_negatives')
     parser.add_argument(
         '--data',
@@ -314,16 +329,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='change entries of the configs in all runs that have them',
     )
     parser.add_argument('--worker', type=Path, help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-    if args.jobs < 1:
-        parser.error(f'--jobs must be at least 1, got {args.jobs}')
-    if min(args.seeds) < 0:
-        parser.error(f'--seeds must not be negative, got {min(args.seeds)}')
-    for name, values in (('precision', [args.precision]), ('recall', args.recall)):
-        if not all(0 < value <= 1 for value in values):
-            parser.error(f'--{name} must be above 0 and at most 1, got {getattr(args, name)}')
-    complete(args, parser)
-    return args
+    return parser
 
 
 def complete(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
@@ -406,8 +412,7 @@ def config_of(run: Run, args: argparse.Namespace) -> Config:
 def image_config(run: Run, args: argparse.Namespace) -> Config:
     """The config of a run on images: that of its composites, with the negatives of its arm."""
     cfg = Config.fromfile(DETECTORS[args.detector][run.composites])
-    hooks = [hook for hook in cfg.custom_hooks if hook.type.endswith(MINING_HOOK)]
-    others = [hook for hook in cfg.custom_hooks if hook not in hooks]
+    others = [hook for hook in cfg.custom_hooks if type_of(hook) != MINING_HOOK]
     arm = ARMS[run.arm]
     for name, value in arm.changes.items():
         if isinstance(value, Mapping):  # replaces what is there
@@ -424,11 +429,10 @@ def image_config(run: Run, args: argparse.Namespace) -> Config:
         data.negatives.data_root = str(args.data_root)
     if arm.source in ('none', 'all'):
         cfg.custom_hooks = others
-    for hook in cfg.custom_hooks:
-        if hook.type.endswith(MINING_HOOK):
-            hook.seed = run.seed
-            if arm.source == 'random':
-                hook.selection = 'random'
+    for hook in nodes_of_type(cfg.custom_hooks, MINING_HOOK):
+        hook.seed = run.seed
+        if arm.source == 'random':
+            hook.selection = 'random'
     data.seed = cfg.train_dataloader.sampler.seed = run.seed
     cfg.randomness = dict(seed=run.seed)
     data.positives.data_root = cfg.test_dataloader.dataset.data_root = str(args.data_root)

@@ -12,7 +12,6 @@ from mmengine.config import Config
 from tqdm import tqdm
 
 from benchmarks.ablations.arms import ARMS, BASE, Arm
-from benchmarks.ablations.nodes import differences, nodes_of_type
 from benchmarks.ablations.plan import Budget, count_updates, place_stages, stage_configs
 from benchmarks.ablations.report import (
     PAGE_PART,
@@ -22,6 +21,7 @@ from benchmarks.ablations.report import (
     write_tables,
 )
 from benchmarks.ablations.worker import BEGUN_FILE, read_progress, train_and_test
+from benchmarks.shared.config_nodes import differences, nodes_of_type
 from benchmarks.shared.marked_part import MarkedPart
 from benchmarks.shared.runs import (
     call_logged,

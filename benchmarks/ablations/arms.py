@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from mmengine.config import Config
 
-from benchmarks.ablations.nodes import nodes_of_type, type_of
+from benchmarks.shared.config_nodes import MINING_HOOK, nodes_of_type
 from mmpolar.registry import TRANSFORMS
+from mmpolar.utils.shared_values import type_of
 
 Change = Callable[[Config], None]
 
@@ -17,7 +18,6 @@ CROSSED = ('GeneratePolarTarget', 'TrackSegMetric')
 #: Parts of the model that draw the contour of the target, and those that find it.
 CONTOUR_HEADS = ('mask_head', 'refine_head')
 TRACKER_PARTS = ('backbone', 'neck', 'head')
-MINING_HOOK = 'HardNegativeMiningHook'
 #: Ways in which PairComposite shows cut-outs, and pairs that it leaves as they were taken.
 CUT_OUTS = ('transplant', 'paste')
 AS_TAKEN = ('positive', 'negative')

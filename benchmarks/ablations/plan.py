@@ -10,9 +10,9 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from benchmarks.ablations.arms import CROSSED, MINING_HOOK, RAYED, Arm
-from benchmarks.ablations.nodes import nodes_of_type, option_of, type_of
-from mmpolar.utils.shared_values import SEEDED
+from benchmarks.ablations.arms import CROSSED, RAYED, Arm
+from benchmarks.shared.config_nodes import MINING_HOOK, nodes_of_type, option_of
+from mmpolar.utils.shared_values import SEEDED, type_of
 
 #: Option with the number of pairs in an epoch, by dataset.
 _LENGTHS = dict(CompositeDataset='num_composites', TrackPairDataset='samples_per_epoch')

@@ -93,8 +93,8 @@ def share_seed(cfg: Config) -> None:
     if seed is None:
         return
     for section in ('train_dataloader', 'custom_hooks'):
-        for _, part in _parts(cfg.get(section), section):
-            if _name_of(part) in SEEDED:
+        for _, part in parts_of(cfg.get(section), section):
+            if type_of(part) in SEEDED:
                 part.setdefault('seed', seed)
 
 
@@ -124,34 +124,39 @@ def share_values(cfg: Config) -> None:
     if 'search_size' in values and 'test_cfg' in cfg.model:
         cfg.model.test_cfg.setdefault('search_size', values['search_size'])
     for section in _SECTIONS:
-        for path, part in _parts(cfg.get(section), section):
-            name = _name_of(part)
+        for path, part in parts_of(cfg.get(section), section):
+            name = type_of(part)
             for key in _READERS.get(name, ()):
                 if key in values:
                     _share(part, key, values[key], path, name)
+
+
+def parts_of(node: Any, path: str = '') -> Iterator[tuple[str, ConfigDict]]:
+    """Every dictionary with a ``type`` in a config, at whatever depth, and where it is.
+
+    Args:
+        node: The config or a part of it.
+        path: Where the part is, in the words of ``--cfg-options``.
+    """
+    if isinstance(node, Mapping | Config):
+        if 'type' in node:
+            yield path, node
+        for key, value in node.items():
+            yield from parts_of(value, f'{path}.{key}')
+    elif isinstance(node, list | tuple):
+        for index, value in enumerate(node):
+            yield from parts_of(value, f'{path}.{index}')
+
+
+def type_of(part: Mapping[str, Any]) -> str:
+    """Class name of a part of a config, without its scope; empty if it has none."""
+    return str(part.get('type', '')).rpartition('.')[2]
 
 
 def _values_of(model: Mapping[str, Any]) -> dict[str, Any]:
     """The shared values that a model's config says."""
     found = {key: (model.get(part) or {}).get(name) for key, (part, name) in _IN_MODEL.items()}
     return {key: value for key, value in found.items() if value is not None}
-
-
-def _parts(node: Any, path: str) -> Iterator[tuple[str, ConfigDict]]:
-    """Every dictionary with a ``type`` in a part of a config, and where it is."""
-    if isinstance(node, Mapping):
-        if 'type' in node:
-            yield path, node
-        for key, value in node.items():
-            yield from _parts(value, f'{path}.{key}')
-    elif isinstance(node, list | tuple):
-        for index, value in enumerate(node):
-            yield from _parts(value, f'{path}.{index}')
-
-
-def _name_of(part: ConfigDict) -> str:
-    """Class name of a part, without its scope."""
-    return str(part['type']).rpartition('.')[2]
 
 
 def _share(part: ConfigDict, key: str, value: Any, path: str, name: str) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
-from mmengine.config import Config
-
 from mmpolar.registry import METRICS, MODELS, TRANSFORMS
+from mmpolar.utils.shared_values import parts_of, type_of
 
+#: The hook that mines, without its scope.
+MINING_HOOK = 'HardNegativeMiningHook'
 _ABSENT = object()
 
 
@@ -18,23 +19,8 @@ def nodes_of_type(node: Any, *types: str) -> Iterator[Any]:
     Args:
         node: The config or a part of it.
         *types: Class names without a scope.
-
-    Yields:
-        The parts, dictionaries with ``type``.
     """
-    if isinstance(node, Mapping | Config):
-        if type_of(node) in types:
-            yield node
-        children = node.values()
-    else:
-        children = node if isinstance(node, list | tuple) else ()
-    for child in children:
-        yield from nodes_of_type(child, *types)
-
-
-def type_of(node: Mapping[str, Any]) -> str:
-    """Class name of a part, without its scope; empty if it has none."""
-    return str(node.get('type', '')).rpartition('.')[2]
+    return (part for _, part in parts_of(node) if type_of(part) in types)
 
 
 def option_of(node: Mapping[str, Any], name: str) -> Any:
