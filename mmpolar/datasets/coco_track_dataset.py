@@ -11,6 +11,7 @@ from mmpolar.datasets.coco_annotations import (
     segmentation_area,
 )
 from mmpolar.datasets.left_out import LeftOut
+from mmpolar.datasets.touching_pairs import touching_pairs
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.structures.grid import HALF_PIXEL
@@ -32,6 +33,9 @@ class CocoTrackDataset(BaseTrackDataset):
         data_root: Root folder.
         ann_file: JSON file in COCO's instances format, absolute or below ``data_root``.
         data_prefix: Folder ``img_path`` of the images.
+        touching_pairs: Whether the targets are pairs of instances that touch, such as a rider with
+            the horse, in place of the instances, see
+            :func:`mmpolar.datasets.touching_pairs.touching_pairs`.
         **kwargs: See :class:`BaseTrackDataset`.
 
     Raises:
@@ -44,8 +48,10 @@ class CocoTrackDataset(BaseTrackDataset):
         data_root: str = '',
         ann_file: str = 'annotations.json',
         data_prefix: Mapping[str, str] | None = None,
+        touching_pairs: bool = False,
         **kwargs,
     ) -> None:
+        self.touching_pairs = touching_pairs
         super().__init__(
             data_root=data_root,
             ann_file=ann_file,
@@ -54,7 +60,7 @@ class CocoTrackDataset(BaseTrackDataset):
         )
 
     def load_data_list(self) -> list[Track]:
-        """Index the instances; no image is opened and no mask decoded."""
+        """Index the instances; no image is opened, and no mask decoded but for pairs."""
         if not os.path.isfile(self.ann_file):
             raise FileNotFoundError(
                 f'dataset "{self.name}": annotation file {self.ann_file} does not exist; '
@@ -62,7 +68,8 @@ class CocoTrackDataset(BaseTrackDataset):
             )
         left_out = LeftOut()
         kept, small = [], 0
-        for instance in read_coco_file(self.ann_file, self.errors, left_out)[1]:
+        instances = read_coco_file(self.ann_file, self.errors, left_out)[1]
+        for instance in touching_pairs(instances) if self.touching_pairs else instances:
             tracks = self._make_tracks(instance)
             small += not tracks
             kept += tracks
