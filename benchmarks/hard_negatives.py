@@ -290,8 +290,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--out',
         type=Path,
-        help='folder of runs and results (default: work_dirs/hard_negative, with _rtmdet and '
-        '_frozen behind it)',
+        help='folder of runs and results (default: work_dirs/hard_negative[_rtmdet][_frozen])',
     )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='default: 0 1 2')
     parser.add_argument(

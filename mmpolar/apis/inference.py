@@ -35,14 +35,12 @@ def init_tracker(
 ) -> SingleTargetTracker:
     """Get a tracker of one target: a trained one by its name, or one of your own.
 
-    For several targets hand what :func:`init_engine` gives, which takes the same arguments, to
-    :class:`mmpolar.tracking.Tracker`.
+    For several targets see :func:`init_engine`.
 
     Args:
-        config: A config file, or a config. Or the name of a trained tracker, one of
-            :func:`available_models`, with or without ``mmpolar://`` before it; None for the one that mmpolar
-            uses by default; or a release checkpoint. With the engine ``'onnx'`` a model folder or such a
-            name.
+        config: A config file, a config, a release checkpoint, or the name of a trained tracker, one of
+            :func:`available_models`, with or without ``mmpolar://``; None for the default one. With the
+            engine ``'onnx'`` a model folder or such a name.
         checkpoint: File with the weights; None leaves the model of a config untrained, and takes
             the published weights for a name.
         device: Where the model runs, for example ``'cuda:0'``.
@@ -57,8 +55,8 @@ def init_tracker(
             ``'none'`` leaves it as it was trained.
         engine: ``'torch'``, or ``'onnx'`` for ONNX Runtime on a CPU, which needs no PyTorch.
         threads: Threads of the network on a CPU. By default one with PyTorch, whose threads hold up
-            each other where other programs run, and two with ONNX Runtime, or one where a single core
-            is available. Large networks on an idle machine, such as the ResNet-50 tracker, gain by more.
+            each other where other programs run, and two with ONNX Runtime, or one on a single core.
+            Large networks on an idle machine, such as the ResNet-50 tracker, gain by more.
         **old_keywords: ``fold``, ``fast`` and ``compiled`` of earlier releases; use ``optimize``.
 
     Returns:
@@ -80,19 +78,10 @@ def init_tracker(
         >>> tracker.params.template_size
         127
     """
-    return SingleTargetTracker(
-        init_engine(
-            config,
-            checkpoint,
-            device,
-            cfg_options,
-            dtype,
-            optimize,
-            engine,
-            threads,
-            **old_keywords,
-        )
+    network = init_engine(
+        config, checkpoint, device, cfg_options, dtype, optimize, engine, threads, **old_keywords
     )
+    return SingleTargetTracker(network)
 
 
 def init_engine(

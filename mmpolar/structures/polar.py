@@ -1,9 +1,9 @@
 """Polar contours: masks and polygons to radii, radii back to points, polygons and masks.
 
-A pole throws ``n`` rays, ray k at the angle ``2*pi*k/n`` from +x towards +y, and the target is described by
-the distance along each ray to its contour. Coordinates are pixels, x right, y down, an integer is a
-pixel centre: pixel (row i, column j) is the unit square centred at (x=j, y=i). The contour of a mask is
-the contour of the union of its pixel squares, so a mask over columns 20..39 spans x in [19.5, 39.5].
+From a pole ``n`` rays are cast, ray k at the angle ``2*pi*k/n`` from +x towards +y, and the target is
+described by the distance along each ray to its contour. Coordinates are pixels, x right, y down, an
+integer is a pixel centre: pixel (row i, column j) is the unit square centred at (x=j, y=i). The contour
+of a mask is that of the union of its pixel squares, so a mask over columns 20..39 spans x in [19.5, 39.5].
 """
 
 from collections.abc import Sequence

@@ -125,17 +125,12 @@ def select_location(
 
     middle = search_size // 2
     pole = to_pixels(np.array([float(col), float(row)]), size, params.stride, search_size)
-    shift = (
-        np.array([right[row, col] - left[row, col], bottom[row, col] - top[row, col]]) / 2
-        + pole
-        - middle
-    )
+    sides = np.array([width[row, col], height[row, col]], dtype=np.float64)
+    to_box = np.array([right[row, col] - left[row, col], bottom[row, col] - top[row, col]]) / 2
     rate = float(penalty[row, col] * score[row, col]) * params.lr
-    predicted = np.array([width[row, col], height[row, col]], dtype=np.float64)
     # The published code smooths twice over: the prediction's share is the square of the rate.
-    smoothed = previous + rate * rate * (predicted - previous)
-    new_center = center + shift / scale
-    half = smoothed / scale / 2
+    half = (previous + rate * rate * (sides - previous)) / scale / 2
+    new_center = center + (to_box + pole - middle) / scale
     return Selection(
         row=int(row),
         col=int(col),

@@ -17,6 +17,8 @@ WITHOUT_TORCH = (
     *('mining.candidate', 'mining.review', 'mining.scenes', 'mining.suspects'),
     'studio',
 )
+# Of a function, its docstring included.
+MOST_LINES = 60
 # A pair (a, b): nothing in a imports b, neither directly nor through others.
 FORBIDDEN = (
     ('models', 'datasets'),
@@ -188,6 +190,16 @@ def test_only_compat_tests_the_version_of_a_library():
     tests = re.compile(r'\b(?!mmpolar)\w+\.__version__|digit_version|version\.parse')
     asking = [name for name, path in SOURCES.items() if tests.search(path.read_text())]
     assert [name for name in asking if not name.startswith('mmpolar.compat')] == []
+
+
+def test_functions_are_short_enough_to_be_read_at_once():
+    long = [
+        f'{name}.{node.name}'
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= MOST_LINES
+    ]
+    assert long == []
 
 
 def test_package_imports_nothing_that_is_not_installed():

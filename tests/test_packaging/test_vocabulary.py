@@ -24,7 +24,7 @@ INSTEAD = {
     r'(?i)handed on\b': 'release',
     r'(?i)\bmanieth\b': 'every `interval`-th',
     r'(?i)\bon end\b': 'consecutive',
-    r'(?i)\bthrows (\w+ )?rays?\b': 'rays are cast',
+    r'(?i)\bthrows (\S+ )?rays?\b': 'rays are cast',
     r'(?i)activates? in passing': 'fuses the activation',
     r'(?i)has a say\b': 'without',
     r'(?i)without a trace': 'restores the state',

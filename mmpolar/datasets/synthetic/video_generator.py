@@ -95,16 +95,11 @@ def generate_dataset(
     _check_arguments(num_train, num_val, frames, size, seed, workers, difficulty)
     root = Path(root)
     size = (int(size[0]), int(size[1]))
-    recipe = dict(
-        generator_version=_GENERATOR_VERSION,
-        seed=seed,
-        frames=frames,
-        size=list(size),
-        difficulty=difficulty,
-    )
+    options = dict(seed=seed, frames=frames, size=size, difficulty=difficulty)
+    recipe = dict(generator_version=_GENERATOR_VERSION) | options | dict(size=list(size))
     _check_manifest(root, recipe)
     jobs = [
-        _Job(root, split, index, frames, size, seed, difficulty)
+        _Job(root, split, index, **options)
         for split, count in zip(SPLITS, (num_train, num_val), strict=True)
         for index in range(count)
     ]
