@@ -89,31 +89,10 @@ def test_layers_share_memory_without_disturbing_each_other():
     assert as_float(x.float()).dtype == torch.float32
 
 
-def test_layers_that_share_an_input_notice_when_it_changes():
-    convs = [nn.Conv2d(3, width, 3, padding=1).double() for width in (4, 6)]
-    layers = [WinogradConv2d(conv, 3) for conv in convs]
-    layers[0].share_input(layers[1])
-    assert layers[0].shared is layers[1].shared is not None
-    first, second = torch.randn(2, 1, 3, 10, 11, dtype=torch.float64)
-    for x in (first, first.add_(1), second, second[..., :7]):
-        for conv, layer in zip(convs, layers, strict=True):
-            torch.testing.assert_close(layer(x), conv(x))
-            torch.testing.assert_close(layer(x), conv(x))
-    first.mul_(2)
-    layers[0](first)
-    first.mul_(2)
-    torch.testing.assert_close(layers[1](first), convs[1](first))
-    with torch.inference_mode():
-        for x in (first * 1, second * 1):
-            torch.testing.assert_close(layers[1](x), convs[1](x))
-    torch.testing.assert_close(layers[0](first), convs[0](first))
-
-
 def test_layers_run_in_several_threads_at_once():
     workspace = Workspace()
     convs = [nn.Conv2d(16, 16, 3, padding=1).double() for _ in range(2)]
     layers = [WinogradConv2d(conv, 3, workspace=workspace) for conv in convs]
-    layers[0].share_input(layers[1])
     inputs = torch.randn(4, 1, 16, 40, 41, dtype=torch.float64)
 
     def run(x):
@@ -124,12 +103,6 @@ def test_layers_run_in_several_threads_at_once():
             for pair in outputs:
                 for got, conv in zip(pair, convs, strict=True):
                     torch.testing.assert_close(got, conv(x))
-
-
-def test_layers_of_different_tiles_share_nothing():
-    layers = [WinogradConv2d(nn.Conv2d(3, 4, 3), tile) for tile in (2, 3)]
-    layers[0].share_input(layers[1])
-    assert layers[0].shared is layers[1].shared is None
 
 
 def test_winograd_refuses_what_it_cannot_compute():

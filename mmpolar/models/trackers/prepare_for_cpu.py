@@ -47,7 +47,6 @@ def prepare_for_inference(model: Ocean) -> Ocean:
     if not has_packed_convolution():
         return model
     _Replacer(_usual_sizes(model)).replace_children(model)
-    _share_inputs(model)
     return model
 
 
@@ -127,15 +126,6 @@ class _Replacer:
         layer = WinogradConv2d(conv, tile, activation, self._workspace)
         layer.product = PackedConv2d(layer.product, input_size=layer.product_size(size))
         return layer
-
-
-def _share_inputs(model: Ocean) -> None:
-    """Join the layers that are given the same maps."""
-    head = model.head
-    branches = (head.cls_combination.search_encoders, head.reg_combination.search_encoders)
-    for one, another in zip(*branches, strict=True):
-        if isinstance(one, WinogradConv2d) and isinstance(another, WinogradConv2d):
-            one.share_input(another)
 
 
 def _usual_sizes(model: Ocean) -> Sizes:

@@ -73,35 +73,6 @@ class Workspace(threading.local):
         return block[:size].view(shape)
 
 
-class SharedTiles(threading.local):
-    """The transformed tiles of an input, for layers that are given it one after another.
-
-    Each thread that runs the layers has its own.
-
-    Attributes:
-        workspace: Memory of the tiles.
-    """
-
-    def __init__(self) -> None:
-        self.workspace = Workspace()
-        self._input: Tensor | None = None
-        self._version = 0
-        self._tiles: Tensor | None = None
-
-    def find(self, x: Tensor) -> Tensor | None:
-        """The tiles of an input; None if the last ones are those of another one."""
-        is_last = self._input is x and self._version == x._version
-        return self._tiles if is_last else None
-
-    def keep(self, x: Tensor, tiles: Tensor) -> None:
-        """Remember the tiles of an input, which lie in :attr:`workspace`."""
-        # The input is kept too: while it lives, no other tensor can be taken for it. Tensors of the
-        # inference mode do not count their changes.
-        self._input = None if x.is_inference() else x
-        self._version = 0 if x.is_inference() else x._version
-        self._tiles = tiles
-
-
 class WinogradConv2d(nn.Module):
     """A 3x3 convolution with stride 1 by Winograd's algorithm F(m x m, 3 x 3).
 
@@ -121,8 +92,6 @@ class WinogradConv2d(nn.Module):
         workspace: Memory shared with other layers; by default the layer has its own.
 
     Attributes:
-        shared: What it shares with layers of the same tile, padding and dilation that are given the
-            same input; see :meth:`share_input`.
         product: The matrix products as a 1x1 convolution with (m + 2)^2 groups; it may be replaced
             by a faster one.
 
@@ -147,7 +116,6 @@ class WinogradConv2d(nn.Module):
         self.out_channels = conv.out_channels
         self.activation = activation
         self.workspace = workspace or Workspace()
-        self.shared: SharedTiles | None = None
         matrices = winograd_matrices(tile)
         for name in ('input', 'output'):
             matrix = torch.from_numpy(getattr(matrices, name)).to(conv.weight)
@@ -165,21 +133,11 @@ class WinogradConv2d(nn.Module):
             Shape (N, C', H + 2 p - 2 d, W + 2 p - 2 d), channels last.
         """
         layout = self._layout(x.shape)
-        tiles = self._tiles_of(x, layout)
+        tiles = self._transform_input(self._deal_out(x, layout), layout)
         # A tile is a pixel, and the channels of one of its cells are a group.
         rows = tiles.reshape(1, layout.tiles, 1, -1).permute(0, 3, 1, 2)
         products = self.product(rows).permute(0, 2, 3, 1)
         return self._join(self._transform_output(products, layout), layout)
-
-    def share_input(self, other: 'WinogradConv2d') -> None:
-        """Transform an input once that both layers are given.
-
-        Args:
-            other: A layer of the same tile, padding and dilation; others share nothing.
-        """
-        geometries = [(layer.tile, layer.padding, layer.dilation) for layer in (self, other)]
-        if geometries[0] == geometries[1]:
-            self.shared = other.shared = SharedTiles()
 
     def product_size(self, input_size: Sequence[int]) -> tuple[int, int, int, int]:
         """Input shape of :attr:`product` for an input of shape (N, C, H, W)."""
@@ -187,16 +145,6 @@ class WinogradConv2d(nn.Module):
 
     def _layout(self, input_size: Sequence[int]) -> '_Layout':
         return _Layout.of(input_size, self.padding, self.dilation, self.tile)
-
-    def _tiles_of(self, x: Tensor, layout: '_Layout') -> Tensor:
-        """Transformed tiles of an input, those of the layer it is shared with if there are any."""
-        tiles = self.shared.find(x) if self.shared is not None else None
-        if tiles is None:
-            memory = self.workspace if self.shared is None else self.shared.workspace
-            tiles = self._transform_input(self._deal_out(x, layout), layout, memory)
-            if self.shared is not None:
-                self.shared.keep(x, tiles)
-        return tiles
 
     def _deal_out(self, x: Tensor, layout: '_Layout') -> Tensor:
         """The padded phases of a map (N, C, H, W): shape (N, d, d', H', W', C)."""
@@ -221,7 +169,7 @@ class WinogradConv2d(nn.Module):
                 phases[:, down, right, top : top + height, left : left + width] = part
         return phases
 
-    def _transform_input(self, phases: Tensor, layout: '_Layout', memory: Workspace) -> Tensor:
+    def _transform_input(self, phases: Tensor, layout: '_Layout') -> Tensor:
         """Transformed tiles, column by column: (columns, N * phases * rows, m + 2, m + 2, C)."""
         side, channels = len(self.input_matrix), phases.size(-1)
         phases = phases.flatten(0, 2)
@@ -232,7 +180,7 @@ class WinogradConv2d(nn.Module):
             _transform(self.input_matrix, bands, row)
         rows = rows.view(-1, width, channels)
         shape = (layout.columns, len(rows), side, channels)
-        tiles = memory.take('even', shape, like=rows)
+        tiles = self.workspace.take('even', shape, like=rows)
         for column, tile in enumerate(tiles):
             first = column * self.tile
             _transform(self.input_matrix, rows[:, first : first + side], tile)
