@@ -14,9 +14,6 @@ def mask_scores(frame: TrackFrame) -> tuple[float, float]:
     Where the target is absent an empty prediction scores 1 and any other 0. A tracker that found
     nothing has drawn an empty mask.
 
-    Args:
-        frame: The frame.
-
     Returns:
         J and F in [0, 1]; NaN where the frame is not annotated, has a true box but no mask, or has
         a predicted box but no mask.

@@ -85,11 +85,7 @@ class ConvergenceHook(Hook):
         self._num_held = 0
 
     def before_train(self, runner: Runner) -> None:
-        """Watch the losses of the loop; a run that has converged before ends here.
-
-        Args:
-            runner: The runner.
-        """
+        """Watch the losses of the loop; a run that has converged before ends here."""
         if isinstance(runner.train_loop, GroupTrainLoop):
             runner.train_loop.loss_watchers.append(lambda loss: self._observe(runner, loss))
         runner.train_loop.stop_training = self._num_held >= self.patience
@@ -123,12 +119,7 @@ class ConvergenceHook(Hook):
         )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Take the state of the test from a checkpoint that is resumed.
-
-        Args:
-            runner: The runner.
-            checkpoint: The checkpoint.
-        """
+        """Take the state of the test from a checkpoint that is resumed."""
         if runner._resume and (state := checkpoint.get(STATE_KEY)) is not None:
             self._sum = state['sum']
             self._count = state['count']

@@ -168,9 +168,6 @@ class HardNegativeMiningHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Find the pool, take up the picks of a resumed run, and mine by iterations if it is due.
 
-        Args:
-            runner: The runner.
-
         Raises:
             ValueError: If the training data has not one pool of negatives, the loop or the hooks
                 do not fit the options, or ranks see different pools.
@@ -196,14 +193,7 @@ class HardNegativeMiningHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Mine by iterations if a round is due and there is an iteration left to use it.
-
-        Args:
-            runner: The runner.
-            batch_idx: Not used.
-            data_batch: Not used.
-            outputs: Not used.
-        """
+        """Mine by iterations if a round is due and there is an iteration left to use it."""
         if not self.by_epoch and not self.is_last_train_iter(runner):
             self._mine_if_due(runner, runner.iter + 1)
 

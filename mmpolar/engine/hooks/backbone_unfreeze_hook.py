@@ -100,11 +100,6 @@ class BackboneUnfreezeHook(Hook):
 
         The training loop puts the whole model into training mode after ``before_train_epoch``,
         which is why the mode is set here.
-
-        Args:
-            runner: The runner.
-            batch_idx: Not used.
-            data_batch: Not used.
         """
         due = [frozen for frozen in self._frozen if frozen.stage.is_due(runner)]
         if due:

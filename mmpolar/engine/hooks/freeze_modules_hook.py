@@ -43,9 +43,6 @@ class FreezeModulesHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Take the gradients away.
 
-        Args:
-            runner: The runner.
-
         Raises:
             ValueError: If the model has no such module, or nothing would be left to train.
             RuntimeError: If the model is wrapped for distributed training without
@@ -61,12 +58,6 @@ class FreezeModulesHook(Hook):
             raise ValueError(f'{owner} has nothing left to train beside {list(self.modules)}')
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Keep the parts in evaluation mode; the training loop puts the whole model into training.
-
-        Args:
-            runner: Not used.
-            batch_idx: Not used.
-            data_batch: Not used.
-        """
+        """Keep the parts in evaluation mode; the training loop puts the whole model into training."""
         for module in self._frozen:
             module.eval()
