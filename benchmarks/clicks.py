@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmpolar.apis import init_engine
-from mmpolar.cli.inputs import tool_parser
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.datasets import BaseTrackDataset, CocoTrackDataset, DavisDataset
 from mmpolar.datasets.synthetic import PHOTO_SCENES, make_scene, photo_scene
 from mmpolar.evaluation.functional import region_similarity

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from mmpolar.cli.inputs import tool_parser
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.datasets import GOT10kDataset, TrackPairDataset
 
 #: One file can have about 65,000 names on common file systems.

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -33,8 +32,8 @@ from benchmarks.shared.runs import (
     write_mark,
 )
 from benchmarks.shared.spread import cell, spread
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import usage_error
-from mmpolar.cli.inputs import tool_parser
 from mmpolar.cli.training import (
     ConfigOptions,
 )
@@ -628,7 +627,6 @@ def plot(verdicts: dict[Run, Verdict], args: argparse.Namespace) -> None:
     """Draw the metrics of each arm, and false alarms over recall."""
     columns = 2 + len(args.recall)
     figure = Figure(figsize=(4.3 * columns, 4.6), layout='constrained')
-    FigureCanvasAgg(figure)
     recall_axis, *alarm_axes, curve_axis = figure.subplots(1, columns)
     draw_bars(recall_axis, verdicts, lambda verdict: verdict.recall_at_precision)
     recall_axis.set_ylabel(f'recall at precision {args.precision:g}')

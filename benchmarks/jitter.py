@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.shared.model_report import add_model_arguments, write_report
 from mmpolar.apis import init_tracker
-from mmpolar.cli.inputs import tool_parser
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.datasets.synthetic import PHOTO_SCENES, photo_scene
 from mmpolar.evaluation.functional import mean_movement, mean_of_known, temporal_instability
 from mmpolar.structures.polar import mask_to_box

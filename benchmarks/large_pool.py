@@ -23,7 +23,7 @@ from torch.utils.data import Dataset
 import mmpolar.engine  # noqa: F401  (registers its classes)
 from benchmarks.mining import mining_runner
 from benchmarks.shared.runs import python_module
-from mmpolar.cli.inputs import tool_parser
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.mining.scoring import LazyScores
 from mmpolar.registry import DATASETS, MODELS
 

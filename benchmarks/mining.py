@@ -17,8 +17,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner, load_checkpoint
 from torch.utils.data import DataLoader
 
 import mmpolar.engine  # noqa: F401  (registers its classes)
-from mmpolar.cli.arguments import add_device_argument
-from mmpolar.cli.inputs import tool_parser
+from mmpolar.cli.arguments import add_device_argument, tool_parser
 from mmpolar.datasets import ImageFolderDataset
 from mmpolar.mining.pool import default_test_pipeline
 from mmpolar.mining.scoring import prediction_mode

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.shared.spread import cell, spread
-from mmpolar.cli.inputs import tool_parser
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.datasets.permutation import permuted_index
 from mmpolar.evaluation.functional import (
     average_precision,

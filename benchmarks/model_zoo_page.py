@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.shared.marked_part import MarkedPart
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import usage_error
-from mmpolar.cli.inputs import tool_parser
 from mmpolar.model_zoo import PACKAGE_FOLDER
 from mmpolar.utils.checkpoints import (
     CheckpointReadError,

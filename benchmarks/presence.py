@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.shared.model_report import add_model_arguments, add_online_argument, write_report
-from mmpolar.cli.inputs import tool_parser
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.datasets.synthetic.video_generator import make_scene
 from mmpolar.evaluation.functional import absence_scores, mean_of_known
 from mmpolar.runtime import OnnxEngine

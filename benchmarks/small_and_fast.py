@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.shared.model_report import add_model_arguments, add_online_argument, write_report
 from mmpolar.apis import init_tracker
-from mmpolar.cli.inputs import tool_parser
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.datasets.synthetic.video_generator import make_scene
 from mmpolar.evaluation.functional import mean_of_known
 from mmpolar.structures.boxes import box_center, box_overlap

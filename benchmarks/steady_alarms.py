@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmpolar.cli.inputs import tool_parser
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.mining.suspects import TrackCheck
 from mmpolar.mining.suspects.video_window import VideoWindow
 from mmpolar.structures.polar import mask_to_box

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.shared.model_report import add_model_arguments, write_report
-from mmpolar.cli.inputs import tool_parser
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.datasets.synthetic import PHOTO_SCENES, photo_scene
 from mmpolar.studio.assistant import Assistant
 from mmpolar.studio.comparison import compare

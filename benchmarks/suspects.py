@@ -12,7 +12,7 @@ from mmengine.config import Config
 from benchmarks.hard_negatives import CONFIGS, call_worker, read_scores
 from benchmarks.shared.runs import do_runs, fingerprint, has_mark
 from benchmarks.shared.spread import cell, spread
-from mmpolar.cli.inputs import tool_parser
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.evaluation.functional import (
     average_precision,
     point_for_precision,

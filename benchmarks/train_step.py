@@ -19,7 +19,7 @@ from torch import nn
 
 from benchmarks.shared.model_report import write_report
 from benchmarks.speed.timing import Way, interleave, ratios, spread
-from mmpolar.cli.inputs import tool_parser
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.registry import MODELS, OPTIM_WRAPPERS
 from mmpolar.utils.freed_memory import keep_freed_memory
 

@@ -9,6 +9,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import usage_error
 from mmpolar.cli.training import (
     add_common_arguments,
@@ -62,10 +63,8 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Test a checkpoint: print the metrics of the config on its test data.',
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = tool_parser(
+        'Test a checkpoint: print the metrics of the config on its test data.', EXAMPLES
     )
     parser.add_argument('config', help='config that the checkpoint was trained with')
     parser.add_argument('checkpoint', help='.pth file; its weights must fit the model exactly')

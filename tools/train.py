@@ -10,6 +10,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 import mmpolar.registry  # noqa: F401  (lets checkpoints be resumed)
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import report_error, usage_error
 from mmpolar.cli.training import (
     add_common_arguments,
@@ -60,10 +61,8 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Train the model of a config; logs and checkpoints go to the work directory.',
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = tool_parser(
+        'Train the model of a config; logs and checkpoints go to the work directory.', EXAMPLES
     )
     parser.add_argument('config', help='config file, e.g. one of configs/ocean_polar')
     parser.add_argument(

@@ -31,11 +31,9 @@ from benchmarks.shared.runs import (
     python_module,
     write_mark,
 )
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import run_or_explain
-from mmpolar.cli.inputs import (
-    read_plain_config,
-    tool_parser,
-)
+from mmpolar.cli.inputs import read_plain_config
 from mmpolar.cli.training import (
     ConfigOptions,
     require_sections,

@@ -24,8 +24,8 @@ from benchmarks.speed.streams import measure_streams
 from benchmarks.speed.tracking import CONFIGS, PAIRS_CONFIG, measure_tracking
 from benchmarks.speed.videos import FRAME_SIZES, make_video
 from mmpolar.apis import available_models
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import usage_error
-from mmpolar.cli.inputs import tool_parser
 from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.utils.progress import shows_progress
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmengine.config import Config
 
@@ -111,7 +110,6 @@ def plot_growth(curves: Sequence[Curve], path: str | Path) -> None:
     """
     rows = [row for row in _PANELS if any(curve.quantity == row[0] for curve in curves)]
     figure = Figure(figsize=(10, 2.7 * len(rows)), layout='constrained')
-    FigureCanvasAgg(figure)
     panels = figure.subplots(len(rows), 2, squeeze=False)
     for (quantity, *measures), pair in zip(rows, panels, strict=True):
         for measure, axes in zip(measures, pair, strict=True):

@@ -18,6 +18,22 @@ Parser = argparse._ActionsContainer
 _NUMBER = re.compile(r'[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?')
 
 
+def tool_parser(description: str, epilog: str, prog: str | None = None) -> argparse.ArgumentParser:
+    """A parser whose help keeps the lines of its texts.
+
+    Args:
+        description: What stands before the options.
+        epilog: What stands behind them.
+        prog: How the command is typed (default: the name of the script).
+    """
+    return argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
 def add_device_argument(parser: Parser, default: str = 'cpu') -> None:
     """Add ``--device``, the device of PyTorch."""
     parser.add_argument(

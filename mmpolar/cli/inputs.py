@@ -19,22 +19,6 @@ from mmpolar.utils.abridged import abridged
 from mmpolar.utils.shared_values import load_config
 
 
-def tool_parser(description: str, epilog: str, prog: str | None = None) -> argparse.ArgumentParser:
-    """A parser whose help keeps the lines of its texts.
-
-    Args:
-        description: What stands before the options.
-        epilog: What stands behind them.
-        prog: How the command is typed (default: the name of the script).
-    """
-    return argparse.ArgumentParser(
-        prog=prog,
-        description=description,
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-
-
 def add_config_arguments(parser: argparse.ArgumentParser, meaning: str) -> None:
     """Add the config, whose help says what it means, and changes to it."""
     parser.add_argument('config', help=meaning)

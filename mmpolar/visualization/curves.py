@@ -7,7 +7,6 @@ from collections import defaultdict
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mmpolar.utils.atomic_write import atomic_path
@@ -40,7 +39,6 @@ def plot_training_curves(log: str | os.PathLike, out: str | os.PathLike) -> None
         raise ValueError(f'log {log} holds neither losses nor validation metrics yet')
     width, height = _PANEL_INCHES
     figure = Figure(figsize=(width, height * len(panels)), layout='constrained')
-    FigureCanvasAgg(figure)
     axes = figure.subplots(len(panels), squeeze=False, sharex=True)[:, 0]
     for axis, (title, curves) in zip(axes, panels, strict=True):
         _draw_panel(axis, title, curves)

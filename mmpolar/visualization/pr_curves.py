@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -69,7 +68,6 @@ def two_panels(curves: Mapping[str, Any], out: str | os.PathLike) -> Iterator[ND
     if not curves:
         raise ValueError('there is no curve to draw')
     figure = Figure(figsize=_FIGURE_INCHES, layout='constrained')
-    FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2, sharex=True)
     yield axes
     handles, labels = axes[0].get_legend_handles_labels()

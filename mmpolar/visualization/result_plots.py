@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mmpolar.utils.atomic_write import atomic_path
@@ -77,7 +76,6 @@ def plot_results(
     rows = math.ceil(len(panels) / columns)
     width, height = _PANEL_INCHES
     figure = Figure(figsize=(width * columns, height * rows), layout='constrained')
-    FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     names = dict.fromkeys(curve.name for panel in panels for curve in panel.curves)
     styles = {name: _style(number) for number, name in enumerate(names)}

@@ -13,7 +13,7 @@ import numpy as np
 from mmengine.registry import DefaultScope
 from numpy.typing import NDArray
 
-from mmpolar.cli.arguments import add_old_option
+from mmpolar.cli.arguments import add_old_option, tool_parser
 from mmpolar.cli.errors import usage_error
 from mmpolar.cli.training import (
     ConfigOptions,
@@ -54,9 +54,7 @@ what to look for
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__, EPILOG)
     parser.add_argument('config', help='training config; its train_dataloader.dataset is drawn')
     out = parser.add_argument(
         '--out',

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import run_or_explain
-from mmpolar.cli.inputs import tool_parser
 from mmpolar.evaluation.image_level_report import read_pr_curve
 from mmpolar.utils.outputs import check_outputs
 from mmpolar.visualization import plot_pr_curves

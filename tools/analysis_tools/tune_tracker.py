@@ -10,9 +10,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmpolar.cli.arguments import add_device_argument
+from mmpolar.cli.arguments import add_device_argument, tool_parser
 from mmpolar.cli.errors import run_or_explain
-from mmpolar.cli.inputs import add_config_arguments, build_dataset, read_plain_config, tool_parser
+from mmpolar.cli.inputs import add_config_arguments, build_dataset, read_plain_config
 from mmpolar.cli.tuning.objective import Objective
 from mmpolar.cli.tuning.plots import plot_study
 from mmpolar.cli.tuning.search_space import Range, cfg_options, default_ranges, parse_ranges

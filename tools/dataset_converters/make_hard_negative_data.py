@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import usage_error
 from mmpolar.datasets.synthetic import make_scene
 from mmpolar.utils.atomic_write import atomic_write
@@ -126,9 +127,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(DESCRIPTION, EPILOG)
     parser.add_argument('--out', required=True, type=Path, help='folder to write to')
     parser.add_argument(
         '--data', type=Path, help='folder of annotated sets; without it, generated scenes alone'

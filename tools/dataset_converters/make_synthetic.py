@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import usage_error
 from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.utils.image import read_image, read_mask, write_image
@@ -44,11 +45,7 @@ _CONTOUR = (0, 255, 0)
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(DESCRIPTION, EXAMPLES)
     parser.add_argument(
         '--out', required=True, help='folder to write to, for instance data/synthetic'
     )

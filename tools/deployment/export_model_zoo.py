@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mmpolar.apis import available_models, init_tracker
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import usage_error
 from mmpolar.datasets.synthetic import make_scene
 from mmpolar.deployment import ExportMismatchError, export_onnx
@@ -60,11 +61,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(DESCRIPTION, EPILOG)
     parser.add_argument(
         'names', nargs='*', metavar='NAME', help='published models (default: all there are)'
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmengine.registry import DefaultScope
 
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.publishing import (
     add_publishing_arguments,
     batch_norm_names,
@@ -50,11 +51,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(DESCRIPTION, EPILOG)
     parser.add_argument('tracker', metavar='NAME', help='release checkpoint, by name or path')
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='.pth file of a mask stage')
     add_publishing_arguments(parser)

@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import usage_error
 from mmpolar.registry import MODELS
 from mmpolar.utils.atomic_write import atomic_write
@@ -81,11 +82,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(DESCRIPTION, EXAMPLES)
     parser.add_argument('source', metavar='SOURCE', help='checkpoint of the published code')
     parser.add_argument('out', metavar='OUT', help='file to write; an older one is replaced')
     parser.add_argument(

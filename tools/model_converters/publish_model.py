@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.publishing import (
     add_publishing_arguments,
     batch_norm_names,
@@ -71,11 +72,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(DESCRIPTION, EPILOG)
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='.pth file that training wrote')
     parser.add_argument(
         '--config', help='config to use instead of the one in the checkpoint; it gives the name'

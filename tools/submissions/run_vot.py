@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmpolar.apis import init_tracker
-from mmpolar.cli.arguments import add_device_argument
+from mmpolar.cli.arguments import add_device_argument, tool_parser
 from mmpolar.cli.errors import report_error
 from mmpolar.cli.submissions import print_issues
 from mmpolar.datasets import VOTDataset
@@ -103,9 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(DESCRIPTION, EPILOG)
     parser.add_argument('config', help='config of the tracker')
     parser.add_argument('checkpoint', help='its weights')
     parser.add_argument('data_root', help='folder of the sequences, with list.txt')

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.engine_arguments import (
     add_engine_arguments,
     check_engine_arguments,
@@ -54,9 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(DESCRIPTION, EPILOG)
     parser.add_argument('name', help='name of the tracker: letters, digits, - and _')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder to write to')
     parser.add_argument('--label', help='name in tables and plots (default: the name)')

@@ -14,6 +14,7 @@ try:
 except ImportError as error:
     sys.exit(f'error: {error}; install the TraX protocol with: pip install vot-trax')
 
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.engine_arguments import (
     add_engine_arguments,
     build_tracker,
@@ -60,9 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(DESCRIPTION, EPILOG)
     add_engine_arguments(parser)
     args = parser.parse_args(argv)
     check_engine_arguments(args, parser)
