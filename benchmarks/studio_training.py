@@ -168,7 +168,7 @@ def fine_tune(project: Project, clips: Sequence[str], args: argparse.Namespace) 
         training.prepare(_TUNED, clips, *numbers, part=args.part)
         with (folder / 'config.py').open('a') as config:
             config.write(f'randomness = dict(seed={args.seed})\n')
-    words = [sys.executable, '-m', 'mmpolar.studio.training_process', str(folder)]
+    words = [sys.executable, '-m', 'mmpolar.studio.training', str(folder)]
     with (folder / 'log.txt').open('ab') as log:
         subprocess.run(words, stdout=log, stderr=subprocess.STDOUT, check=True, cwd=folder)
 

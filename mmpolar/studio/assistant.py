@@ -1,7 +1,7 @@
 """The tracker behind the page: masks of boxes and clicks, and labels of tracked frames."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -130,15 +130,6 @@ class Assistant:
             kind = MASK
             file = self.project.save_mask(clip, target, number, result.mask, flush=False)
         return Label(0, target, number, kind, False, file, float(result.score), run.anchor.mark)
-
-
-def follow(
-    engine: TrackEngine, frames: Iterator[NDArray[np.uint8]], target: ArrayLike
-) -> Iterator[TrackResult]:
-    """Results of a tracker that is given a target in the first frame and no more."""
-    tracker = Tracker(engine)
-    for number, frame in enumerate(frames):
-        yield tracker.step(frame)[0] if number else tracker.init(frame, [target])[0]
 
 
 def _frames_of(runs: Sequence[TrackRun]) -> list[int]:

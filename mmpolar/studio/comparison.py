@@ -1,17 +1,17 @@
 """What trackers reach on the labelled frames of a project."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from mmpolar.evaluation.sequence_report import nan_to_none
 from mmpolar.evaluation.video_score import VideoScore
-from mmpolar.studio.assistant import Assistant, follow
+from mmpolar.studio.assistant import Assistant
 from mmpolar.studio.jobs import JobState
 from mmpolar.studio.project import Project, anchors
 from mmpolar.studio.store import ABSENT, MASK, Clip, Label
-from mmpolar.tracking import TrackEngine
+from mmpolar.tracking import Tracker
 
 
 def compare(
@@ -40,23 +40,23 @@ def compare(
     state.total = len(models) * sum(len(labels) for found in tracks.values() for labels in found)
     rows = []
     for model in models:
-        engine = assistant.load(model)
+        tracker = Tracker(assistant.load(model))
         for clip, found in tracks.items():
-            scored, by_hand = _score(project, clip, found, engine, state)
-            values, hand_values = scored.values(), by_hand.values()
+            scored, by_hand = _score(project, clip, found, tracker, state)
+            values = scored.values()
             rows.append(
                 dict(
                     clip=clip.name,
                     model=model,
                     frames=len(scored),
-                    J=_rounded(values.get('J')),
-                    F=_rounded(values.get('F')),
-                    box=_rounded(values.get('iou')),
+                    J=values.get('J'),
+                    F=values.get('F'),
+                    box=values.get('iou'),
                     hand_frames=len(by_hand),
-                    J_hand=_rounded(hand_values.get('J')),
+                    J_hand=by_hand.values().get('J'),
                 )
             )
-    return rows
+    return nan_to_none(rows)
 
 
 def _tracks(project: Project, clip: Clip) -> list[dict[int, Label]]:
@@ -76,27 +76,22 @@ def _score(
     project: Project,
     clip: Clip,
     tracks: Sequence[dict[int, Label]],
-    engine: TrackEngine,
+    tracker: Tracker,
     state: JobState,
 ) -> tuple[VideoScore, VideoScore]:
     """Scores of the labelled frames after the first of each track, and of those labelled by hand."""
     source, whole = project.frames(clip.id), np.ones((clip.height, clip.width), np.uint8)
     scored, by_hand = VideoScore(whole), VideoScore(whole)  # no value of a first mask is used
     for labels in tracks:
-        numbers = range(min(labels), max(labels) + 1)
-        given = project.mask(clip, labels[numbers[0]])
-        results = follow(engine, (source.read(number) for number in numbers), given)
-        for number, result in zip(numbers, results, strict=True):
-            if number not in labels:
-                continue
-            if number > numbers[0]:
+        first, last = min(labels), max(labels)
+        tracker.init(source.read(first), [project.mask(clip, labels[first])])
+        state.step(first)
+        for number in range(first + 1, last + 1):
+            [result] = tracker.step(source.read(number))
+            if number in labels:
                 mask = project.mask(clip, labels[number])
                 scored.add(result, mask)
                 if labels[number].hand:
                     by_hand.add(result, mask)
-            state.step(number)
+                state.step(number)
     return scored, by_hand
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else round(value, 4)

@@ -6,7 +6,9 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from mmpolar.utils.image import list_images, read_image, read_image_size
@@ -98,9 +100,6 @@ class _VideoFrames:
     """Frames of a video file, found by their times and the key frames before them."""
 
     def __init__(self, path: Path) -> None:
-        import av  # folders of images work without
-
-        self._errors = av.error.FFmpegError
         self.path = path
         try:
             self._container = av.open(str(path))
@@ -109,7 +108,7 @@ class _VideoFrames:
             self._times, self._keys = self._read_times()
             self._next, self._decoded = 0, self._container.decode(self._stream)
             _, first = next(iter(self.decode(0, 0)))
-        except (self._errors, IndexError, VideoReadError, OSError) as error:
+        except (FFmpegError, IndexError, VideoReadError, OSError) as error:
             raise VideoReadError(
                 f'video {path} cannot be decoded ({error}); convert it, for example to H.264 in mp4'
             ) from error
@@ -149,7 +148,7 @@ class _VideoFrames:
                     yield index, np.ascontiguousarray(np.rot90(image, frame.rotation // 90))
                 if index == number:
                     return
-        except self._errors:
+        except FFmpegError:
             return
 
     def _read_times(self) -> tuple[list[int], list[int]]:

@@ -1,12 +1,11 @@
 """Review pages of mined alarms in a project, whose decisions go into the file beside the page."""
 
 import threading
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmpolar.mining.candidate import parse_json_lines, read_json_lines
-from mmpolar.mining.review import Decision, split_review_page, write_decisions
+from mmpolar.mining.review import Decision, add_decisions, split_review_page, write_decisions
 from mmpolar.studio.project import OWN_FOLDER, Project
 
 #: Lets the page load and save decisions here.
@@ -58,13 +57,13 @@ class Reviews:
         rows = parse_json_lines(lines, 'the decisions')
         with self._lock:
             decisions = self._read(name)
-            _merge(decisions, rows)
+            add_decisions(decisions, rows)
             write_decisions(self._file(name), decisions.values())
 
     def _read(self, name: str) -> dict[str, Decision]:
         file, decisions = self._file(name), {}
         if file.exists():
-            _merge(decisions, read_json_lines(file))
+            add_decisions(decisions, read_json_lines(file))
         return decisions
 
     def _file(self, name: str) -> Path:
@@ -80,13 +79,3 @@ class Reviews:
         except (OSError, ValueError):
             return False
         return True
-
-
-def _merge(decisions: dict[str, Decision], rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-    for location, values in rows:
-        if not isinstance(values, dict):
-            raise ValueError(f'{location}: a decision is an object in JSON')
-        made = Decision.from_json(values, location)
-        known = decisions.get(made.key)
-        if known is None or made.time >= known.time:
-            decisions[made.key] = made

@@ -42,15 +42,7 @@ class ConflictError(ValueError):
 
 @dataclass(frozen=True)
 class Clip:
-    """A video or a folder of images.
-
-    Attributes:
-        id: Its number.
-        name: Name of the file or folder.
-        frames: How many there are.
-        width: Of a frame in pixels.
-        height: Likewise.
-    """
+    """A video or a folder of images: its number and name, how many frames it has, their size in pixels."""
 
     id: int
     name: str
@@ -61,15 +53,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class TargetEntry:
-    """A target of a clip.
-
-    Attributes:
-        id: Its number, of no other target of the project.
-        clip: Number of its clip.
-        name: What a person calls it.
-        color: ``#rrggbb``.
-        revision: Counts the changes of name and colour.
-    """
+    """A target of a clip: its number, color ``#rrggbb``, and how often name and color were changed."""
 
     id: int
     clip: int
@@ -149,11 +133,7 @@ class Store:
         return [Clip(*row) for row in self._rows('SELECT * FROM clips ORDER BY name')]
 
     def clip(self, clip: int) -> Clip:
-        """A clip by its number.
-
-        Raises:
-            KeyError: If there is none.
-        """
+        """A clip by its number; raises KeyError if there is none."""
         return Clip(*self._row('SELECT * FROM clips WHERE id=?', (clip,), f'clip {clip}'))
 
     def add_clip(self, name: str, frames: int, size: tuple[int, int]) -> Clip:
@@ -189,11 +169,7 @@ class Store:
         return [TargetEntry(*row) for row in self._rows(query, (clip,))]
 
     def target(self, target: int) -> TargetEntry:
-        """A target by its number.
-
-        Raises:
-            KeyError: If there is none.
-        """
+        """A target by its number; raises KeyError if there is none."""
         query = f'SELECT {_TARGET_COLUMNS} FROM targets WHERE id=? AND NOT removed'
         return TargetEntry(*self._row(query, (target,), f'target {target}'))
 
@@ -240,11 +216,7 @@ class Store:
             )
 
     def label(self, revision: int) -> Label:
-        """A label, also an earlier one, by its revision.
-
-        Raises:
-            KeyError: If there is none.
-        """
+        """A label, also an earlier one, by its revision; raises KeyError if there is none."""
         found = self._newest('revision=?', revision)
         if not found:
             raise KeyError(f'there is no label {revision}')

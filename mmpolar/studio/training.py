@@ -1,16 +1,21 @@
-"""Training on a project's labels as a process of its own, which outlives the page."""
+"""Training on a project's labels as a process of its own, which outlives the page.
+
+``python -m mmpolar.studio.training FOLDER`` trains what :meth:`Training.prepare` wrote to a folder, then
+exports it as a tracker.
+"""
 
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmpolar.model_zoo import PACKAGE_FOLDER
+from mmpolar.model_zoo import DEFAULT_MODEL, PACKAGE_FOLDER
 from mmpolar.studio.exports import export
 from mmpolar.studio.jobs import BusyError, JobState
 from mmpolar.studio.project import Project
@@ -144,7 +149,7 @@ class Training:
             raise KeyError(f'there is no training {name}')
         self._refuse_second()
         (folder / 'ended.json').unlink(missing_ok=True)
-        words = [sys.executable, '-m', 'mmpolar.studio.training_process', str(folder)]
+        words = [sys.executable, '-m', 'mmpolar.studio.training', str(folder)]
         with (folder / 'log.txt').open('ab') as log:
             process = subprocess.Popen(
                 words, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
@@ -216,6 +221,27 @@ def checkout_file(name: str) -> Path:
     raise FileNotFoundError(f'{name} is not there: install mmpolar again')
 
 
+def _losses(work: Path) -> list[tuple[int, float]]:
+    """Iterations and total loss of all that was trained so far."""
+    logs = sorted(work.glob('*/vis_data/scalars.json'))
+    if not logs:
+        return []
+    from mmpolar.visualization import read_training_curves  # with matplotlib, as training is
+
+    points = [point for log in logs for point in read_training_curves(log)[0].get('loss', [])]
+    return sorted(dict(points).items())
+
+
+def train_and_export(folder: Path) -> int:
+    """Train and export; gives the exit status of the first that failed, which ``ended.json`` notes."""
+    status = subprocess.call(train_words(folder))
+    if status == 0:
+        for words in _export_commands(folder):
+            status = status or subprocess.call([sys.executable, *words])
+    atomic_write(folder / 'ended.json', json.dumps(status))
+    return status
+
+
 def trained_part(folder: Path) -> str:
     """What is trained in a folder, a key of :data:`PARTS`."""
     file = folder / 'part.json'
@@ -229,12 +255,21 @@ def train_words(folder: Path) -> list[str]:
     return [sys.executable, script, str(folder / 'config.py'), *work]
 
 
-def _losses(work: Path) -> list[tuple[int, float]]:
-    """Iterations and total loss of all that was trained so far."""
-    logs = sorted(work.glob('*/vis_data/scalars.json'))
-    if not logs:
-        return []
-    from mmpolar.visualization import read_training_curves  # with matplotlib, as training is
+def _export_commands(folder: Path) -> Iterator[list[str]]:
+    """What Python has to run to make a tracker of the newest checkpoint."""
+    from mmpolar.utils.checkpoints.newest import newest_checkpoint
 
-    points = [point for log in logs for point in read_training_curves(log)[0].get('loss', [])]
-    return sorted(dict(points).items())
+    config, (checkpoint, _) = folder / 'config.py', newest_checkpoint(folder / 'work')
+    if trained_part(folder) == MASKS:
+        stage, checkpoint = checkpoint, folder / 'tracker.pth'
+        config = checkout_file(TRACKER_CONFIG)
+        script = str(checkout_file('tools/model_converters/add_mask_stage.py'))
+        facts = ['--data', 'labels of mmpolar studio', '--machine', platform.machine()]
+        facts += ['--training-time', 'not noted']
+        yield [script, DEFAULT_MODEL, str(stage), '--out', str(checkpoint), *facts]
+    out = folder.parents[1] / 'models' / folder.name
+    yield ['-m', 'mmpolar.cli', 'export', str(config), str(checkpoint), '--out', str(out)]
+
+
+if __name__ == '__main__':
+    sys.exit(train_and_export(Path(sys.argv[1])))

@@ -93,6 +93,7 @@ def test_from_a_video_without_labels_to_a_dataset(page, tmp_path, serve):
     # Another target, which is absent but for one frame, where the brush marks it.
     page.click('#new-target')
     expect_text(page, 'hint', 'Mark target 2')
+    expect_text(page, 'complete', '0 frames')
     go_to(page, 'End', 11)
     page.keyboard.press('d')
     drag(page, (140, 10), (150, 10))
@@ -100,6 +101,7 @@ def test_from_a_video_without_labels_to_a_dataset(page, tmp_path, serve):
     go_to(page, 'Home', 0)
     page.keyboard.press('Shift+A')
     expect_text(page, 'hint', 'target 2 is marked as absent')
+    expect_text(page, 'complete', '12 frames')
 
     page.click('#export')
     expect_text(page, 'exported', '12 frames of 1 clip are in')

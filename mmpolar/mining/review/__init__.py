@@ -4,7 +4,7 @@ Without PyTorch and OpenMMLab.
 """
 
 from mmpolar.mining.review.decision import FALSE_ALARM, IGNORE, TARGET, UNDECIDED, Decision
-from mmpolar.mining.review.decision_file import read_decisions, write_decisions
+from mmpolar.mining.review.decision_file import add_decisions, read_decisions, write_decisions
 from mmpolar.mining.review.review_page import Alarm, split_review_page, write_review_page
 from mmpolar.mining.review.reviewed_targets import write_targets
 
@@ -15,6 +15,7 @@ __all__ = [
     'UNDECIDED',
     'Alarm',
     'Decision',
+    'add_decisions',
     'read_decisions',
     'split_review_page',
     'write_decisions',

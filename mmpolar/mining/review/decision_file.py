@@ -1,8 +1,9 @@
 """Files of decisions: JSON lines, one decision a line."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from mmpolar.mining.candidate import read_json_lines, write_json_lines
 from mmpolar.mining.review.decision import UNDECIDED, Decision
@@ -28,12 +29,27 @@ def read_decisions(*paths: str | os.PathLike) -> dict[str, Decision]:
     """
     decisions: dict[str, Decision] = {}
     for path in (file for given in paths for file in _files(Path(given))):
-        for location, values in read_json_lines(path):
-            decision = Decision.from_json(values, location)
-            known = decisions.get(decision.key)
-            if known is None or decision.time >= known.time:
-                decisions[decision.key] = decision
+        add_decisions(decisions, read_json_lines(path))
     return {key: made for key, made in decisions.items() if made.decision != UNDECIDED}
+
+
+def add_decisions(
+    decisions: dict[str, Decision], rows: Iterable[tuple[str, Mapping[str, Any]]]
+) -> None:
+    """Add decisions to those of images; of two on an image the one with the last ``time`` counts.
+
+    Args:
+        decisions: By key; changed in place.
+        rows: Where each stands, for messages, and its entries.
+
+    Raises:
+        ValueError: If one is not valid; it is named.
+    """
+    for location, values in rows:
+        decision = Decision.from_json(values, location)
+        known = decisions.get(decision.key)
+        if known is None or decision.time >= known.time:
+            decisions[decision.key] = decision
 
 
 def write_decisions(path: str | os.PathLike, decisions: Iterable[Decision]) -> None:

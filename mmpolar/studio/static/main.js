@@ -114,6 +114,7 @@ async function refresh() {
   const clip = state.clip.id;
   const news = await get(`clips/${clip}?since=${state.revision}`);
   if (clip !== state.clip?.id) return;
+  const isNews = news.labels.length > 0 || news.targets.length !== state.targets.length;
   Object.assign(state, { targets: news.targets, undo: news.undo, job: news.job });
   for (const label of news.labels) {
     if (!state.labels.has(label.target)) state.labels.set(label.target, new Map());
@@ -125,6 +126,7 @@ async function refresh() {
   const { job } = state;
   const hasEnded = showJob();
   showTargets();
+  if (hasEnded || (isNews && !job?.running)) act(refreshProject);
   const isHere = job?.kind === 'track' && job.clip === clip && job.frame !== null && (job.running || hasEnded);
   if (isHere && $('follow').checked) await show(job.frame);
   else if (news.labels.length) await show(state.frame);
@@ -148,7 +150,6 @@ function showJob() {
     state.ended = job.number;
     say(job.error ? `${job.kind} failed: ${job.error}` : `${job.kind} has ended${job.kind === 'track' ? shownLost() : ''}`, Boolean(job.error));
     panels.take(job);
-    act(refreshProject);
   }
   for (const id of ['track', 'forward', 'backward', 'export', 'compare']) $(id).disabled = running;
   $('undo').disabled = !state.undo || running;
@@ -206,11 +207,10 @@ function choose(target) {
   show(state.frame);
 }
 
-const addTarget = () => act(async () => {
+const addTarget = () => change(async () => {
   const color = COLORS[state.targets.length % COLORS.length];
   const target = await post(`clips/${state.clip.id}/targets`, { name: `target ${state.targets.length + 1}`, color });
   state.target = target.id;
-  await refresh();
 });
 
 // Keeps an entry, and of the others the newest.
@@ -253,7 +253,7 @@ async function show(frame) {
   await act(async () => {
     const shown = state.hidden ? [] : state.targets
       .map((target) => [labelAt(target.id, state.frame), target])
-      .filter(([label]) => label?.kind === 'mask');
+      .filter(([label, target]) => label?.kind === 'mask' || (painted() && target.id === state.target));
     const [image, ...overlays] = await Promise.all([
       loadImage(state.frame), ...shown.map(([label, target]) => loadMask(label, target)),
     ]);
@@ -319,7 +319,11 @@ const track = (options) => act(async () => {
   poll();
 });
 
-const undo = () => state.undo && change(() => post(`clips/${state.clip.id}/undo`, { seen: state.undo[0] }));
+const undo = () => state.undo && change(async () => {
+  const [seen, what] = state.undo;
+  await post(`clips/${state.clip.id}/undo`, { seen });
+  say(`taken back: ${what}`);
+});
 const stop = () => act(() => post('stop'));
 
 function chooseTool(tool) {
