@@ -34,23 +34,22 @@ def tool_parser(description: str, epilog: str, prog: str | None = None) -> argpa
     )
 
 
-def add_device_argument(parser: Parser, default: str = 'cpu') -> None:
+def add_device_argument(parser: Parser) -> None:
     """Add ``--device``, the device of PyTorch."""
     parser.add_argument(
         '--device',
-        default=default,
+        default='cpu',
         help='device of PyTorch, for example cuda:0 (default: %(default)s)',
     )
 
 
-def add_box_argument(parser: Parser, required: bool = False) -> None:
+def add_box_argument(parser: Parser) -> None:
     """Add ``--box``, once for each target; :func:`read_boxes` reads what it gives.
 
     The parser must be given its words by :func:`join_box_words`.
     """
     parser.add_argument(
         '--box',
-        required=required,
         action='append',
         metavar='X,Y,W,H',
         help='target in the first frame: left,top,width,height in pixels; again for another one',

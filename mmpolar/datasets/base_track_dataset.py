@@ -205,7 +205,7 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
         """Run the pipeline on one item: a frame in test mode, a track otherwise."""
         if not self.test_mode:
             return super().prepare_data(idx)
-        return self.pipeline(self.get_frame(*self._locate(idx)))
+        return self.pipeline(self.get_frame(*locate_frame(idx, self._ends, self.name)))
 
     def full_init(self) -> None:
         """Index the annotations, once; in test mode check that every track starts with a target."""
@@ -327,25 +327,6 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
             self._frame_ends = np.cumsum(lengths)
         return self._frame_ends
 
-    def _locate(self, idx: int | tuple[int, int]) -> tuple[int, int]:
-        """Track and frame of a test index."""
-        if isinstance(idx, Sequence):
-            track_id, frame = (as_int(i) for i in idx)
-            if not 0 <= track_id < self.num_videos:
-                raise IndexError(f'"{self.name}" has {self.num_videos} tracks, not {track_id}')
-            length = self.get_len_per_video(track_id)
-            if not 0 <= frame < length:
-                raise IndexError(
-                    f'track {track_id} of "{self.name}" has {length} frames, not {frame}'
-                )
-            return track_id, frame
-        flat = as_int(idx)
-        if not 0 <= flat < len(self):
-            raise IndexError(f'"{self.name}" has {len(self)} frames, not {flat}')
-        track_id = int(np.searchsorted(self._ends, flat, side='right'))
-        start = int(self._ends[track_id - 1]) if track_id else 0
-        return track_id, flat - start
-
     def _check_first_frames(self) -> None:
         tracks = (self.get_track(i) for i in range(self.num_videos))
         absent = [t.video_name for t in tracks if not self._starts_with_target(t)]
@@ -375,6 +356,30 @@ class BaseTrackDataset(BaseDataset, metaclass=ABCMeta):
     def _log_dropped(self, count: int, what: str) -> None:
         if count:
             print_log(f'dataset "{self.name}": left out {count} {what}', logger='current')
+
+
+def locate_frame(idx: int | tuple[int, int], ends: np.ndarray, owner: str) -> tuple[int, int]:
+    """Video and frame that an index of a test dataset stands for.
+
+    Args:
+        idx: A frame counted through all videos, or number of the video and of the frame in it.
+        ends: Number of frames up to the end of each video, (V,).
+        owner: Name of the dataset, for the message.
+
+    Raises:
+        IndexError: If there is no such frame.
+    """
+    if isinstance(idx, Sequence):
+        video, frame = (as_int(number) for number in idx)
+    else:
+        video = int(np.searchsorted(ends, as_int(idx), side='right'))
+        frame = as_int(idx) - (int(ends[video - 1]) if video else 0)
+    length = 0
+    if 0 <= video < len(ends):
+        length = ends[video] - (ends[video - 1] if video else 0)
+    if not 0 <= frame < length:
+        raise IndexError(f'"{owner}" has no frame {idx} in its {len(ends)} videos')
+    return video, frame
 
 
 def select_object(ids: np.ndarray, object_id: int | None) -> np.ndarray:

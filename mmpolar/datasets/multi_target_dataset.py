@@ -1,13 +1,12 @@
 """Test videos with all of their targets at once."""
 
-from collections.abc import Mapping, Sequence
-from operator import index as as_int
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from mmpolar.datasets.base_track_dataset import BaseTrackDataset
+from mmpolar.datasets.base_track_dataset import BaseTrackDataset, locate_frame
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import read_image
 
@@ -88,23 +87,12 @@ class MultiTargetDataset(Dataset):
         Raises:
             IndexError: If there is no such frame.
         """
-        targets = self.targets_in(*self._locate(idx))
+        targets = self.targets_in(*locate_frame(idx, self._ends, self.name))
         frames = [self.dataset.get_frame(*target) for target in targets]
         image = read_image(frames[0]['img_path'])
         packed = [self.dataset.pipeline(dict(frame, img=image)) for frame in frames]
         samples = [one['data_samples'] for one in packed]
         return dict(inputs=packed[0]['inputs'], data_samples=samples)
-
-    def _locate(self, idx: int | tuple[int, int]) -> tuple[int, int]:
-        """Video and frame of an index."""
-        if isinstance(idx, Sequence):
-            video, frame = (as_int(number) for number in idx)
-        else:
-            video = int(np.searchsorted(self._ends, as_int(idx), side='right'))
-            frame = as_int(idx) - (int(self._ends[video - 1]) if video else 0)
-        if not (0 <= video < self.num_videos and 0 <= frame < self.get_len_per_video(video)):
-            raise IndexError(f'"{self.name}" has no frame {idx} in its {self.num_videos} videos')
-        return video, frame
 
 
 def _group_tracks(dataset: BaseTrackDataset) -> tuple[list[list[tuple[int, int]]], list[int]]:

@@ -31,19 +31,13 @@ class Row:
         """
         return (self.cells.get(column) or '').strip() or default
 
-    def number(self, column: str, default: float | None = None) -> float:
+    def number(self, column: str) -> float:
         """The finite number of a cell.
 
-        Args:
-            column: Name of the column.
-            default: Where the cell is empty or the table has no such column; None refuses that.
-
         Raises:
-            TextFileError: If it is no finite number.
+            TextFileError: If it is none.
         """
         text = self.text(column)
-        if not text and default is not None:
-            return default
         try:
             value = float(text)
         except ValueError:

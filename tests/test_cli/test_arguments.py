@@ -55,7 +55,7 @@ def test_old_option_leaves_the_default_and_the_help_alone():
 def test_boxes_are_read_from_commas_and_from_words(words):
     parser = argparse.ArgumentParser()
     parser.add_argument('source')
-    add_box_argument(parser, required=True)
+    add_box_argument(parser)
     args = parser.parse_args(join_box_words(words))
     assert args.source == '0'
     np.testing.assert_array_equal(read_boxes(args.box), [[10, 20, 40, 60], [-5, 0.5, -2, 4.5]])

@@ -88,14 +88,7 @@ class TrackVisualizationHook(Hook):
         data_batch: Any = None,
         outputs: Sequence[BaseDataElement] | None = None,
     ) -> None:
-        """Draw the frames of a test batch.
-
-        Args:
-            runner: The runner.
-            batch_idx: Not used.
-            data_batch: Not used.
-            outputs: Data samples with ``pred_track_instances``.
-        """
+        """Draw the frames of a test batch; ``outputs`` have ``pred_track_instances``."""
         self._add_samples(outputs, self._root(runner))
 
     def after_val_iter(
@@ -105,16 +98,14 @@ class TrackVisualizationHook(Hook):
         data_batch: Any = None,
         outputs: Sequence[BaseDataElement] | None = None,
     ) -> None:
-        """Draw the frames of a validation batch; arguments as :meth:`after_test_iter`."""
+        """Draw the frames of a validation batch, likewise."""
         self._add_samples(outputs, self._root(runner) / f'iter_{runner.iter}')
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Finish the videos whose last frame never came."""
         self._finish_all()
 
-    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Finish the videos whose last frame never came."""
-        self._finish_all()
+    after_val_epoch = after_test_epoch
 
     def _root(self, runner: Runner) -> Path:
         return Path(runner.log_dir) / 'track_vis' if self.out_dir is None else Path(self.out_dir)
