@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from mmengine.evaluator import Evaluator
+from evaluated import evaluate_with
 
 from mmpolar.evaluation.functional import boundary_f, region_similarity, score_statistics
 from mmpolar.structures.polar import mask_to_box
@@ -22,11 +22,7 @@ def box_of(mask):
     return mask_to_box(mask).tolist() if mask is not None and mask.any() else None
 
 
-def evaluate(samples, **options):
-    evaluator = Evaluator(dict(type='mmpolar.DavisMetric', **options))
-    for sample in samples:
-        evaluator.process([sample])
-    return evaluator.evaluate(len(samples))
+evaluate = evaluate_with('DavisMetric')
 
 
 @pytest.fixture

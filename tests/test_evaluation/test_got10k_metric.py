@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from mmengine.evaluator import Evaluator
+from evaluated import evaluate_with
 
 from mmpolar.evaluation.functional import got10k_ious, got10k_scores
 
@@ -10,11 +10,7 @@ SIZE = (60, 80)
 BOX = [9.5, 9.5, 29.5, 29.5]
 
 
-def evaluate(samples, **options):
-    evaluator = Evaluator(dict(type='mmpolar.GOT10kMetric', **options))
-    for sample in samples:
-        evaluator.process([sample])
-    return evaluator.evaluate(len(samples))
+evaluate = evaluate_with('GOT10kMetric')
 
 
 def files(boxes):

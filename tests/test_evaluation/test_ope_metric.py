@@ -2,7 +2,7 @@ import csv
 import json
 
 import pytest
-from mmengine.evaluator import Evaluator
+from evaluated import evaluate_with
 
 from mmpolar.evaluation.metrics import OPEMetric
 
@@ -14,11 +14,7 @@ def shifted(pixels):
     return [BOX[0] + pixels, BOX[1], BOX[2] + pixels, BOX[3]]
 
 
-def evaluate(samples, **options):
-    evaluator = Evaluator(dict(type='mmpolar.OPEMetric', **options))
-    for sample in samples:
-        evaluator.process([sample])
-    return evaluator.evaluate(len(samples))
+evaluate = evaluate_with('OPEMetric')
 
 
 @pytest.fixture

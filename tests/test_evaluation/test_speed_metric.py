@@ -1,17 +1,13 @@
 import json
 
 import pytest
-from mmengine.evaluator import Evaluator
+from evaluated import evaluate_with
 from mmengine.logging import MMLogger
 
 BOX = [10.0, 10.0, 30.0, 30.0]
 
 
-def evaluate(samples, **options):
-    evaluator = Evaluator(dict(type='mmpolar.SpeedMetric', **options))
-    for sample in samples:
-        evaluator.process([sample])
-    return evaluator.evaluate(len(samples))
+evaluate = evaluate_with('SpeedMetric')
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from evaluated import evaluate_with
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 
@@ -24,11 +25,7 @@ def box_of(mask):
     return mask_to_box(mask).tolist()
 
 
-def evaluate(samples, **options):
-    evaluator = Evaluator(dict(type='mmpolar.TrackSegMetric', **options))
-    for sample in samples:
-        evaluator.process([sample])
-    return evaluator.evaluate(len(samples))
+evaluate = evaluate_with('TrackSegMetric')
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from mmengine.evaluator import Evaluator
+from evaluated import evaluate_with
 from mmengine.logging import MMLogger
 
 from mmpolar.evaluation.functional import (
@@ -23,11 +23,7 @@ TRUTH = [Rectangle(10, 10, 20, 20)] * 60
 INTERVAL = (5, 30)
 
 
-def evaluate(samples, **options):
-    evaluator = Evaluator(dict(type='mmpolar.VOTMetric', **options))
-    for sample in samples:
-        evaluator.process([sample])
-    return evaluator.evaluate(len(samples))
+evaluate = evaluate_with('VOTMetric')
 
 
 def wandering_tracker(seed):
