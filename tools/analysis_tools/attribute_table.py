@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import (
     add_input_arguments,
@@ -12,7 +13,6 @@ from mmpolar.cli.inputs import (
     build_dataset,
     open_results,
     read_plain_config,
-    tool_parser,
 )
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.datasets.attributes import LONG_NAMES, Attributes, read_attributes

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpolar.cli.arguments import add_old_option
+from mmpolar.cli.arguments import add_old_option, tool_parser
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import (
     add_input_arguments,
     build_dataset,
     open_results,
     read_plain_config,
-    tool_parser,
 )
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.failures import MEASURES, Failure, score_frames, worst_sequences

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import (
     add_input_arguments,
@@ -15,7 +16,6 @@ from mmpolar.cli.inputs import (
     build_dataset,
     open_results,
     read_plain_config,
-    tool_parser,
 )
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.functional import (
