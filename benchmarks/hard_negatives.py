@@ -34,9 +34,7 @@ from benchmarks.shared.runs import (
 from benchmarks.shared.spread import cell, spread
 from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import usage_error
-from mmpolar.cli.training import (
-    ConfigOptions,
-)
+from mmpolar.cli.training import ConfigOptions
 from mmpolar.evaluation.functional import (
     PRCurve,
     average_precision,

@@ -34,10 +34,7 @@ from benchmarks.shared.runs import (
 from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import read_plain_config
-from mmpolar.cli.training import (
-    ConfigOptions,
-    require_sections,
-)
+from mmpolar.cli.training import ConfigOptions, require_sections
 from mmpolar.utils.progress import progress_bar
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,10 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmpolar.cli.training import (
-    ConfigOptions,
-    require_sections,
-)
+from mmpolar.cli.training import ConfigOptions, require_sections
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.replay import missing_videos
 from mmpolar.evaluation.result_folder import ResultFolder

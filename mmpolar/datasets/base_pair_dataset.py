@@ -9,10 +9,7 @@ import numpy as np
 from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
-from mmpolar.datasets.base_track_dataset import (
-    BaseTrackDataset,
-    build_transforms,
-)
+from mmpolar.datasets.base_track_dataset import BaseTrackDataset, build_transforms
 from mmpolar.datasets.permutation import permuted_index
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS

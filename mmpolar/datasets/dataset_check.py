@@ -15,13 +15,7 @@ from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.structures.grid import frame_limits
 from mmpolar.utils.abridged import abridged
-from mmpolar.utils.image import (
-    list_images,
-    load_mask,
-    read_image,
-    read_image_size,
-    unread_images,
-)
+from mmpolar.utils.image import list_images, load_mask, read_image, read_image_size, unread_images
 from mmpolar.utils.issues import ERROR, NOTE, Issue
 
 

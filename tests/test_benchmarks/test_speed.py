@@ -396,14 +396,7 @@ class TestGrowth:
 
     @pytest.mark.slow
     def test_curves_and_image(self, tmp_path):
-        from benchmarks.speed.growth import (
-            FRAMES,
-            MEMORY,
-            RAYS,
-            WIDTH,
-            measure_growth,
-            plot_growth,
-        )
+        from benchmarks.speed.growth import FRAMES, MEMORY, RAYS, WIDTH, measure_growth, plot_growth
 
         config = Config.fromfile(SLIM)
         config.model.backbone.init_cfg = None

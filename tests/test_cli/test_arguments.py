@@ -6,12 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from mmpolar.cli.arguments import (
-    add_box_argument,
-    add_old_option,
-    join_box_words,
-    read_boxes,
-)
+from mmpolar.cli.arguments import add_box_argument, add_old_option, join_box_words, read_boxes
 from mmpolar.utils import deprecation
 
 

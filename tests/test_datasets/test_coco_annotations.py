@@ -9,11 +9,7 @@ from pycocotools import mask as coco_mask
 
 from mmpolar.datasets import CocoTrackDataset
 from mmpolar.datasets.annotation_errors import AnnotationErrors
-from mmpolar.datasets.coco_annotations import (
-    decode_segmentation,
-    read_coco_file,
-    segmentation_area,
-)
+from mmpolar.datasets.coco_annotations import decode_segmentation, read_coco_file, segmentation_area
 from mmpolar.datasets.left_out import LeftOut
 from mmpolar.structures.polar import rasterize_polygon
 from mmpolar.structures.rle import unpack_runs

@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
-from mmpolar.datasets import (
-    BoxTrackDataset,
-    CocoTrackDataset,
-    DavisDataset,
-    TrackPairDataset,
-)
+from mmpolar.datasets import BoxTrackDataset, CocoTrackDataset, DavisDataset, TrackPairDataset
 from mmpolar.datasets.base_pair_dataset import apportion, interleave
 from mmpolar.datasets.pair_side import PairSide
 from mmpolar.datasets.samplers import EpochPairSampler

@@ -3,12 +3,7 @@ import pytest
 from benchmark_folders import HEIGHT, WIDTH, corners, filled, write_vot
 
 from mmpolar.datasets import VOTDataset
-from mmpolar.structures.vot_region import (
-    format_region,
-    mask_to_region,
-    parse_region,
-    region_mask,
-)
+from mmpolar.structures.vot_region import format_region, mask_to_region, parse_region, region_mask
 
 POLYGONS = ['10.5,4,20,9.25,15,19,5,14', '11,5,21,10,16,20,6,15', 'nan,nan,nan,nan,nan,nan,nan,nan']
 MASKS = [filled(4, 3, 12, 9), filled(0, 0, 0, 0, base=filled(5, 3, 13, 10)), filled(43, 31, 43, 31)]

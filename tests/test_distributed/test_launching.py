@@ -9,10 +9,7 @@ from mmengine.config import Config
 from scripts import load_script
 from torch import device, distributed
 
-from mmpolar.cli.training import (
-    read_config,
-    start_cpu_processes,
-)
+from mmpolar.cli.training import read_config, start_cpu_processes
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 CONFIG = """

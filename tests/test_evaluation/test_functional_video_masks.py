@@ -1,11 +1,7 @@
 import numpy as np
 import pytest
 
-from mmpolar.evaluation.functional import (
-    score_statistics,
-    scored_frames,
-    youtube_vos_scores,
-)
+from mmpolar.evaluation.functional import score_statistics, scored_frames, youtube_vos_scores
 
 
 def slow_statistics(scores):

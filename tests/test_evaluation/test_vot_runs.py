@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 
 from mmpolar.evaluation.functional import FrameState, exact_overlap
-from mmpolar.evaluation.vot_runs import (
-    anchor_frames,
-    is_empty,
-    run_from_anchor,
-    run_with_resets,
-)
+from mmpolar.evaluation.vot_runs import anchor_frames, is_empty, run_from_anchor, run_with_resets
 from mmpolar.structures.vot_region import MaskRegion, Polygon, Rectangle, Special
 
 TARGET = Rectangle(10, 10, 20, 20)

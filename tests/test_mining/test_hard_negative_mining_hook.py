@@ -5,14 +5,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mining_toys import (
-    ToyDetector,
-    folder_config,
-    make_config,
-    make_pool,
-    scores_one_by_one,
-    train,
-)
+from mining_toys import ToyDetector, folder_config, make_config, make_pool, scores_one_by_one, train
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 

@@ -17,12 +17,7 @@ from mmpolar.mining.all_ranks import on_all_ranks
 from mmpolar.mining.picks import PickedRound, Picker, PickRule, hardest_first, ranks_in, shuffled
 from mmpolar.mining.pool import default_test_pipeline, with_pipeline
 from mmpolar.mining.reports import draw_alarm_sheet
-from mmpolar.mining.scoring import (
-    HardestSamples,
-    PoolScores,
-    SampleDetections,
-    prediction_mode,
-)
+from mmpolar.mining.scoring import HardestSamples, PoolScores, SampleDetections, prediction_mode
 from mmpolar.mining.scoring.hardest_samples import MAX_DETECTIONS
 from mmpolar.utils.random_state import kept_random_state
 

@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
-from mmpolar.datasets import (
-    BoxTrackDataset,
-    CocoTrackDataset,
-    DavisDataset,
-)
+from mmpolar.datasets import BoxTrackDataset, CocoTrackDataset, DavisDataset
 from mmpolar.mining import NegativePairDataset
 from mmpolar.mining.pool.negative_pair_dataset import KINDS
 from mmpolar.registry import DATASETS

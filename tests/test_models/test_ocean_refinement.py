@@ -19,12 +19,7 @@ from mmpolar.datasets.transforms import (
 from mmpolar.models.layers.locations import pick_locations
 from mmpolar.models.trackers import TorchEngine
 from mmpolar.structures.crop import invert, score_locations, transform_points
-from mmpolar.structures.polar import (
-    decode_points,
-    mask_to_box,
-    rasterize_polygon,
-    ray_directions,
-)
+from mmpolar.structures.polar import decode_points, mask_to_box, rasterize_polygon, ray_directions
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.tracking.crops import cut_search, cut_target_map, cut_template
 

@@ -15,10 +15,7 @@ from numpy.typing import NDArray
 
 from mmpolar.cli.arguments import add_old_option, tool_parser
 from mmpolar.cli.errors import usage_error
-from mmpolar.cli.training import (
-    ConfigOptions,
-    require_sections,
-)
+from mmpolar.cli.training import ConfigOptions, require_sections
 from mmpolar.datasets.transforms import GeneratePolarTarget
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import write_image

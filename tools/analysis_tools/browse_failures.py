@@ -8,12 +8,7 @@ import numpy as np
 
 from mmpolar.cli.arguments import add_old_option, tool_parser
 from mmpolar.cli.errors import run_or_explain
-from mmpolar.cli.inputs import (
-    add_input_arguments,
-    build_dataset,
-    open_results,
-    read_plain_config,
-)
+from mmpolar.cli.inputs import add_input_arguments, build_dataset, open_results, read_plain_config
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.failures import MEASURES, Failure, score_frames, worst_sequences
 from mmpolar.evaluation.replay import TrackReplay, has_masks

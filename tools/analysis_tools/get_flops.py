@@ -13,10 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmpolar.apis import init_tracker
 from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import run_or_explain
-from mmpolar.cli.inputs import (
-    add_config_arguments,
-    read_plain_config,
-)
+from mmpolar.cli.inputs import add_config_arguments, read_plain_config
 from mmpolar.models.trackers import Ocean, TorchEngine
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.module_meter import ModuleMeter

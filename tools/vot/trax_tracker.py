@@ -15,19 +15,10 @@ except ImportError as error:
     sys.exit(f'error: {error}; install the TraX protocol with: pip install vot-trax')
 
 from mmpolar.cli.arguments import tool_parser
-from mmpolar.cli.engine_arguments import (
-    add_engine_arguments,
-    build_tracker,
-    check_engine_arguments,
-)
+from mmpolar.cli.engine_arguments import add_engine_arguments, build_tracker, check_engine_arguments
 from mmpolar.cli.errors import report_error
 from mmpolar.structures import vot_region as regions
-from mmpolar.structures.vot_region import (
-    region_box,
-    region_mask,
-    result_confidence,
-    result_region,
-)
+from mmpolar.structures.vot_region import region_box, region_mask, result_confidence, result_region
 from mmpolar.tracking import Tracker
 from mmpolar.utils.image import read_image
 

@@ -11,11 +11,7 @@ from mmengine.logging import print_log
 
 from mmpolar.evaluation.functional import mean_of_known
 from mmpolar.evaluation.metrics.gathered_metric import GatheredMetric
-from mmpolar.evaluation.sequence_report import (
-    check_out_file,
-    format_table,
-    write_report,
-)
+from mmpolar.evaluation.sequence_report import check_out_file, format_table, write_report
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.utils.deprecation import renamed_keywords
 

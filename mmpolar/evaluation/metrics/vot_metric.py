@@ -21,11 +21,7 @@ from mmpolar.evaluation.functional import (
     reset_scores,
 )
 from mmpolar.evaluation.metrics.gathered_metric import GatheredMetric
-from mmpolar.evaluation.sequence_report import (
-    check_out_file,
-    format_table,
-    write_report,
-)
+from mmpolar.evaluation.sequence_report import check_out_file, format_table, write_report
 from mmpolar.registry import METRICS
 from mmpolar.utils.deprecation import renamed_keywords
 

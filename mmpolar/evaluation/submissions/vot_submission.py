@@ -14,13 +14,7 @@ from mmpolar.evaluation.vot_runs import (
     anchor_frames,
     is_empty,
 )
-from mmpolar.structures.vot_region import (
-    MaskRegion,
-    Region,
-    Special,
-    format_region,
-    parse_region,
-)
+from mmpolar.structures.vot_region import MaskRegion, Region, Special, format_region, parse_region
 from mmpolar.structures.vot_region import Polygon as PolygonRegion
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.deprecation import renamed_keywords

@@ -7,11 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from numpy.typing import NDArray
 
-from mmpolar.mining.composites.layers import (
-    Layer,
-    composite_results,
-    place_image,
-)
+from mmpolar.mining.composites.layers import Layer, composite_results, place_image
 from mmpolar.mining.composites.sources import gather_sources
 from mmpolar.registry import TRANSFORMS
 

@@ -8,10 +8,7 @@ from mmcv.transforms import BaseTransform
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from mmpolar.mining.composites.layers import (
-    composite_results,
-    place_image,
-)
+from mmpolar.mining.composites.layers import composite_results, place_image
 from mmpolar.mining.composites.sources import gather_sources
 from mmpolar.registry import TRANSFORMS
 

@@ -21,11 +21,7 @@ from mmpolar.utils.checkpoints.untrusted_config import (
     check_untrusted_config,
     read_untrusted_config,
 )
-from mmpolar.utils.checkpoints.weights import (
-    CheckpointMismatchError,
-    load_weights,
-    weights_sha256,
-)
+from mmpolar.utils.checkpoints.weights import CheckpointMismatchError, load_weights, weights_sha256
 
 __all__ = [
     'CheckpointMismatchError',

@@ -10,11 +10,7 @@ from submission_cases import LENGTH, Case
 
 from mmpolar.evaluation.result_folder import ResultFolder
 from mmpolar.evaluation.submissions import expected_sequences, make_submission
-from mmpolar.evaluation.submissions.files import (
-    MAX_FILE_SIZE,
-    create_submission,
-    open_submission,
-)
+from mmpolar.evaluation.submissions.files import MAX_FILE_SIZE, create_submission, open_submission
 from mmpolar.utils.file_names import FileNameError
 
 
