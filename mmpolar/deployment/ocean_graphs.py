@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mmpolar.models.heads import Kernels, OceanMaps
 from mmpolar.models.layers.aligned_conv import OnnxAlignedConv
 from mmpolar.models.layers.correlation import OnnxCombination
+from mmpolar.models.layers.joined_convs import OnnxJoinedConvs
 from mmpolar.models.layers.ray_sampling import onnx_sample_points
 from mmpolar.models.segmentors import MaskStage, StageReference
 from mmpolar.models.trackers import Ocean
@@ -177,6 +178,8 @@ def prepare(model: Ocean) -> Ocean:
         model.refine_head.sample_points = onnx_sample_points
     _take_bgr(model)
     if model.mask_stage is not None:
+        blocks = model.mask_stage.blocks
+        model.mask_stage.blocks = nn.ModuleList(OnnxJoinedConvs(block) for block in blocks)
         _take_bgr(model.mask_stage)
     return model
 

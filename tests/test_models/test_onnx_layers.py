@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from mmcv.cnn import fuse_conv_bn
 
 from mmpolar.models.layers.aligned_conv import AlignedConv, OnnxAlignedConv
 from mmpolar.models.layers.bilinear_rows import sample_rows
@@ -12,6 +13,7 @@ from mmpolar.models.layers.correlation import (
     correlate,
     depthwise_xcorr,
 )
+from mmpolar.models.layers.joined_convs import JoinedConvs, OnnxJoinedConvs
 
 
 @pytest.mark.parametrize(('kernel', 'side'), [((6, 6), 32), ((4, 6), 30), ((6, 4), 9), ((5, 5), 5)])
@@ -53,3 +55,16 @@ def test_combination_equals_the_trained_one_with_unequal_shares():
     exported = OnnxCombination(combination)
     got = exported(exported.encode_template(template), search)
     torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize('channels', [(5,), (8, 3), (8, 9, 12)])
+def test_joined_convolutions_equal_those_of_the_joined_map_up_to_its_border(channels):
+    torch.manual_seed(0)
+    layer = JoinedConvs(channels, 6).eval()
+    for conv in layer:
+        torch.nn.init.normal_(conv.bn.running_mean)
+        torch.nn.init.normal_(conv.bn.bias)
+    maps = [torch.randn(2, count, 7, 9) for count in channels]
+    expected = layer(maps)
+    got = OnnxJoinedConvs(fuse_conv_bn(layer))(maps)
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)

@@ -9,6 +9,7 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from mmpolar.models.layers import JoinedConvs
 from mmpolar.registry import MODELS
 from mmpolar.tracking.mask_stage import KEY_STRIDE, MaskParams
 
@@ -125,16 +126,12 @@ class MaskStage(BaseModel):
         )
         # exp(3) sharpens cosines in -1..1 to a softmax over the cells of a reference.
         self.log_sharpness = nn.Parameter(torch.tensor(3.0))
-        blocks, above = [], 0
+        blocks, above = [], ()
         for stride, width in zip(self.strides[::-1], feat_channels[::-1], strict=True):
             matched = _SLOTS * _MATCH_MAPS if stride in (KEY_STRIDE, 2 * KEY_STRIDE) else 0
-            blocks.append(
-                nn.Sequential(
-                    ConvModule(width + above + _PRIOR_MAPS + matched, width, 3, padding=1, **norm),
-                    ConvModule(width, width, 3, padding=1, **norm),
-                )
-            )
-            above = width
+            maps = (width, _PRIOR_MAPS + matched, *above)
+            blocks.append(JoinedConvs(maps, width))
+            above = (width,)
         self.blocks = nn.ModuleList(blocks)
         self.mask_pred = nn.Conv2d(feat_channels[0], 1, 1)
         self.quality_pred = nn.Linear(2 * feat_channels[self._match_from], 1)
@@ -173,10 +170,9 @@ class MaskStage(BaseModel):
         """Features of normalised crops (N, 3, X, X)."""
         levels = tuple(self.backbone(crops.contiguous(memory_format=torch.channels_last)))
         matched = levels[self._match_from :]
-        size = matched[0].shape[-2:]
         keys = self.key_convs[0](matched[0])
         for conv, level in zip(self.key_convs[1:], matched[1:], strict=True):
-            keys = keys + F.interpolate(conv(level), size, mode='bilinear', align_corners=False)
+            keys = keys + _enlarge(conv(level), keys)
         return StageFeatures(levels, F.normalize(keys.flatten(2).float(), dim=1))
 
     def decode(
@@ -207,16 +203,11 @@ class MaskStage(BaseModel):
         for conv, level, stride, block in zip(
             self.laterals[::-1], features.levels[::-1], self.strides[::-1], self.blocks, strict=True
         ):
-            parts = [conv(level), _shrink(priors, stride // 2)]
-            if stride == 2 * KEY_STRIDE:
-                parts.append(_shrink(matches, 2))
-            elif stride == KEY_STRIDE:
-                parts.append(matches)
-            if x is not None:
-                parts.append(
-                    F.interpolate(x, level.shape[-2:], mode='bilinear', align_corners=False)
-                )
-            x = block(torch.cat(parts, 1))
+            known = _shrink(priors, stride // 2)
+            if stride in (KEY_STRIDE, 2 * KEY_STRIDE):
+                known = torch.cat([known, _shrink(matches, stride // KEY_STRIDE)], 1)
+            above = () if x is None else (_enlarge(x, level),)
+            x = block((conv(level), known, *above))
             if stride == KEY_STRIDE:
                 middle = x
         logits = self.mask_pred(x)
@@ -307,6 +298,13 @@ def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
     union = (predicted | true).sum((1, 2))
     shared = (predicted & true).sum((1, 2))
     return torch.where(union > 0, shared / union.clamp(min=1), torch.ones_like(shared / 1))
+
+
+def _enlarge(maps: Tensor, like: Tensor) -> Tensor:
+    """Maps, bilinear, in the size of others, which is a multiple of theirs."""
+    # With a factor that is a plain number ONNX Runtime keeps the maps in its blocks of channels.
+    factor = int(like.size(-1)) // int(maps.size(-1))
+    return F.interpolate(maps, scale_factor=factor, mode='bilinear', align_corners=False)
 
 
 def _shrink(maps: Tensor, factor: int) -> Tensor:
