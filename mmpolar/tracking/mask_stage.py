@@ -298,11 +298,15 @@ def mask_to_frame(
     to_cells = matrix / MASK_STRIDE
     to_cells[:, 2] -= (MASK_STRIDE - 1) / 2 / MASK_STRIDE
     scale = to_cells[0, 0]
-    first = np.floor((-0.5 - to_cells[:, 2]) / scale).astype(int)
-    last = np.ceil((logits.shape[0] - 0.5 - to_cells[:, 2]) / scale).astype(int) + 1
+    # Farther than a cell from those above 0 no interpolated logit is.
+    x, y, columns, rows = cv2.boundingRect((logits > 0).astype(np.uint8))
+    low = np.maximum((x - 1, y - 1), -0.5)
+    high = np.minimum((x + columns, y + rows), logits.shape[0] - 0.5)
+    first = np.floor((low - to_cells[:, 2]) / scale).astype(int)
+    last = np.ceil((high - to_cells[:, 2]) / scale).astype(int) + 1
     x1, y1 = np.clip(first, 0, (width, height))
     x2, y2 = np.clip(last, 0, (width, height))
-    if x1 >= x2 or y1 >= y2:
+    if columns == 0 or x1 >= x2 or y1 >= y2:
         return mask
     to_cells[:, 2] += scale * np.array([x1, y1])
     part = cv2.warpAffine(

@@ -273,22 +273,28 @@ def compare(
     with torch.autocast(keys.device.type, enabled=False):
         inside = F.avg_pool2d(mask.to(keys), KEY_STRIDE // 2).flatten(2)
         is_known = (inside.amax(2) > 0).to(keys)
-        similarity = keys.transpose(1, 2) @ reference_keys
-        to_target = _highest(similarity, inside)
-        to_background = _highest(similarity, 1 - inside) * is_known
-        weights = (sharpness * similarity).softmax(2)
-        share = (weights @ inside.transpose(1, 2))[..., 0]
+        # The product itself gives sharpness * (similarity + 1), as each pass over all pairs takes time;
+        # a softmax does not see what is added.
+        raised = (sharpness * _with_ones(keys)).transpose(1, 2) @ _with_ones(reference_keys)
+        to_target = _highest(raised, inside) / sharpness
+        to_background = _highest(raised, 1 - inside) / sharpness * is_known
+        share = (raised.softmax(2) @ inside.transpose(1, 2))[..., 0]
     return torch.stack([to_target, to_background, share], 1).unflatten(2, size)
 
 
+def _with_ones(keys: Tensor) -> Tensor:
+    """Keys (N, K, Q) with a channel of ones."""
+    return torch.cat([keys, torch.ones_like(keys[:, :1])], 1)
+
+
 def _highest(similarity: Tensor, weight: Tensor) -> Tensor:
-    """Highest weighted similarity plus 1 in each row: (N, Q, R) and (N, 1, R) give (N, Q)."""
+    """Highest weighted similarity in each row: (N, Q, R) and (N, 1, R) give (N, Q)."""
     if not similarity.requires_grad:
-        return ((similarity + 1) * weight).amax(2)
+        return (similarity * weight).amax(2)
     # The gradient of amax reads and writes all pairs several times, this one the highest alone.
     with torch.no_grad():
-        best = ((similarity + 1) * weight).argmax(2, keepdim=True)
-    highest = (similarity.gather(2, best) + 1) * weight.expand_as(similarity).gather(2, best)
+        best = (similarity * weight).argmax(2, keepdim=True)
+    highest = similarity.gather(2, best) * weight.expand_as(similarity).gather(2, best)
     return highest[..., 0]
 
 

@@ -29,8 +29,8 @@ class OnnxJoinedConvs(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Convolve, as :meth:`JoinedConvs.forward` does."""
-        responses = (conv(one) for conv, one in zip(self.first, maps, strict=True))
-        return self.second(self.activate(sum(responses)))
+        first, *others = (conv(one) for conv, one in zip(self.first, maps, strict=True))
+        return self.second(self.activate(sum(others, first)))
 
 
 def _conv(weight: Tensor) -> nn.Conv2d:
