@@ -44,6 +44,7 @@ from mmpolar.evaluation.functional import (
 )
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.shared_values import type_of
+from mmpolar.utils.tables import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = dict(
@@ -529,7 +530,7 @@ def write_results(runs: Sequence[Run], args: argparse.Namespace) -> None:
             for (composites, arm), group in grouped(verdicts).items()
         ],
     )
-    atomic_write(args.out / 'results.json', json.dumps(report, indent=1))
+    write_json(args.out / 'results.json', report)
     atomic_write(args.out / 'results.md', tables(verdicts, manifest, args))
     plot(verdicts, args)
 

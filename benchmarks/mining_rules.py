@@ -23,6 +23,7 @@ from mmpolar.evaluation.functional import (
 )
 from mmpolar.mining.picks import Picker, PickHistory, PickRule
 from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.tables import write_json
 
 DESCRIPTION = """\
 Compare rules of which negatives to train on, with many seeds, on features of a frozen backbone.
@@ -154,7 +155,7 @@ def main(argv: list[str] | None = None) -> None:
                 train(RULES[name], seed, study, path)
             found[name].append(judge(np.load(path)['test'], study.test, args.recall))
             print(f'{name}-{seed}', found[name][-1], flush=True)
-    atomic_write(args.out / 'results.json', json.dumps(found, indent=1))
+    write_json(args.out / 'results.json', found)
     atomic_write(args.out / 'results.md', table(found, args.recall))
     print((args.out / 'results.md').read_text())
 

@@ -19,6 +19,7 @@ from mmpolar.utils.checkpoints import (
     ReleaseCheckpoint,
     read_release_checkpoint,
 )
+from mmpolar.utils.tables import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs/model_zoo.md'
@@ -82,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.check:
         return check(text == Path(args.page).read_text(encoding='utf-8'), args.page)
     Path(args.page).write_text(text, encoding='utf-8')
-    Path(args.results).write_text(json.dumps(results, indent=1) + '\n', encoding='utf-8')
+    write_json(args.results, results)
     measured = sum('validation' in entry for entry in results.values())
     print(f'wrote {args.page}: {len(models)} models, {measured} of them with metrics')
     return 0

@@ -20,6 +20,7 @@ from mmpolar.evaluation.functional import (
     pr_curve,
 )
 from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.tables import write_json
 
 ARMS = dict(trusting='mined, every negative trusted', suspects='mined, suspects set aside')
 PLANTED = 'planted'
@@ -70,7 +71,7 @@ def main(argv: list[str] | None = None) -> None:
     done = [run for run in runs if run not in failed]
     verdicts = {run: judge(run, args) for run in done}
     report = [dict(share=r.share, arm=r.arm, seed=r.seed, **verdicts[r]) for r in done]
-    atomic_write(args.out / 'results.json', json.dumps(report, indent=1))
+    write_json(args.out / 'results.json', report)
     atomic_write(args.out / 'results.md', table(verdicts))
     print((args.out / 'results.md').read_text())
     if failed:

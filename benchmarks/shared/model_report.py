@@ -1,12 +1,12 @@
 """What benchmarks of one exported tracker have in common on the command line."""
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmpolar.model_zoo import DEFAULT_MODEL
+from mmpolar.utils.tables import write_json
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,5 @@ def add_online_argument(parser: argparse.ArgumentParser) -> None:
 
 def write_report(path: Path | None, report: Mapping[str, Any]) -> None:
     """Write what was measured as JSON, if a file was given; its folder is made."""
-    if path is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
+    if path is not None:
+        write_json(path, report)

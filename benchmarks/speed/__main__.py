@@ -19,7 +19,7 @@ from benchmarks.speed.geometry import measure_geometry
 from benchmarks.speed.growth import measure_growth, plot_growth
 from benchmarks.speed.machine import Peaks, measure_machine
 from benchmarks.speed.peers import NANOTRACK, load_plain_nanotrack, opencv_trackers
-from benchmarks.speed.results import Part, format_part, write_json
+from benchmarks.speed.results import Part, format_part, write_parts
 from benchmarks.speed.streams import measure_streams
 from benchmarks.speed.tracking import CONFIGS, PAIRS_CONFIG, measure_tracking
 from benchmarks.speed.videos import FRAME_SIZES, make_video
@@ -206,7 +206,7 @@ def report(part: Part, parts: list[Part], args: argparse.Namespace) -> None:
     if part.curves and args.plot:
         plot_growth(part.curves, args.plot)
     if args.json:
-        write_json(parts, vars(args), args.json)
+        write_parts(parts, vars(args), args.json)
 
 
 def track(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Callable) -> Part:

@@ -1,16 +1,15 @@
 """What a run of the benchmark found: rows of a table, curves and remarks, and how they are written."""
 
-import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.speed.timing import Spread, ratios, spread
+from mmpolar.utils.tables import write_json
 
 
 @dataclass
@@ -141,7 +140,7 @@ def format_part(part: Part) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def write_json(parts: Iterable[Part], options: Mapping[str, Any], path: str | os.PathLike) -> None:
+def write_parts(parts: Iterable[Part], options: Mapping[str, Any], path: str | os.PathLike) -> None:
     """Write the results of a run; what is not finite becomes null.
 
     Args:
@@ -150,9 +149,7 @@ def write_json(parts: Iterable[Part], options: Mapping[str, Any], path: str | os
         path: File to write; its folder is made.
     """
     found = {'options': dict(options), 'parts': [_part_as_dict(part) for part in parts]}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_finite(found), indent=1, allow_nan=False) + '\n', encoding='utf-8')
+    write_json(path, found)
 
 
 def _format_task(task: str, rows: Sequence[Row]) -> list[str]:
@@ -199,13 +196,3 @@ def _part_as_dict(part: Part) -> dict[str, Any]:
         entry['spread'] = row.spread._asdict()
         entry['ratios'] = {peer: ratio._asdict() for peer, ratio in row.ratios.items()}
     return found
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

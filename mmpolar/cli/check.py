@@ -1,7 +1,6 @@
 """``mmpolar check``: everything that is wrong with a dataset or a submission."""
 
 import argparse
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -18,9 +17,9 @@ from mmpolar.cli.submissions import (
     print_issues,
     read_expected,
 )
-from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.issues import Issue
 from mmpolar.utils.outputs import check_outputs, check_writable
+from mmpolar.utils.tables import write_json
 
 DESCRIPTION = 'List everything that is wrong, without stopping at the first mistake.'
 EPILOG = """\
@@ -109,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     kept: list[Issue] = []
     failed = print_issues(_keep(check(args), kept), args.notes)
     if args.json:
-        atomic_write(args.json, json.dumps([asdict(issue) for issue in kept], indent=1))
+        write_json(args.json, [asdict(issue) for issue in kept])
     return int(failed)
 
 

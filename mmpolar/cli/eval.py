@@ -1,11 +1,9 @@
 """``mmpolar eval``: what a tracker reaches on a benchmark."""
 
 import argparse
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TypeVar
 
 from mmpolar.apis import init_tracker
@@ -16,9 +14,8 @@ from mmpolar.cli.submissions import add_options_argument
 from mmpolar.evaluation.functional import VOT_BENCHMARKS
 from mmpolar.evaluation.one_pass import GIVEN, VideoReport, davis2016, evaluate, mean_values
 from mmpolar.tracking import SingleTargetTracker
-from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.outputs import check_outputs, check_writable
-from mmpolar.utils.tables import nan_to_none
+from mmpolar.utils.tables import write_json
 
 #: What is printed of DAVIS 2016.
 COLUMNS = ('J_and_F', 'J', 'F', 'iou')
@@ -167,7 +164,7 @@ class Table:
             mean=mean,
             videos=[asdict(one) for one in self._reports],
         )
-        atomic_write(Path(self._args.out), json.dumps(nan_to_none(content), indent=1))
+        write_json(self._args.out, content)
 
 
 def check_arguments(args: argparse.Namespace) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mmpolar.evaluation.functional import OperatingPoint, PRCurve
-from mmpolar.utils.atomic_write import atomic_table, atomic_write
-from mmpolar.utils.tables import nan_to_none
+from mmpolar.utils.atomic_write import atomic_table
+from mmpolar.utils.tables import write_json
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class ImageLevelReport:
             score_thr=self.score_thr,
             labels=self.labels,
             counts=self.counts,
-            metrics=nan_to_none(self.metrics),
+            metrics=self.metrics,
             curve=None if curve is None else {k: v.tolist() for k, v in vars(curve).items()},
-            marks={name: nan_to_none(vars(point)) for name, point in self.marks.items()},
+            marks={name: vars(point) for name, point in self.marks.items()},
         )
         content['figures'] = content['metrics']  # the key's old name, for one release
-        atomic_write(path, json.dumps(content, indent=1))
+        write_json(path, content)
         with atomic_table(path.with_suffix('.csv')) as writer:
             writer.writerow(['image', 'has_target', 'score'])
             for image in sorted(images, key=lambda image: -image['score']):

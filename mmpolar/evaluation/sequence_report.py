@@ -1,13 +1,11 @@
 """Metrics of sequences as a table for the log, a JSON file and a CSV file."""
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmpolar.utils.atomic_write import atomic_write
-from mmpolar.utils.tables import Cell, nan_to_none, text_table, write_csv
+from mmpolar.utils.tables import Cell, text_table, write_csv, write_json
 
 #: Name of the last row, which has the metrics of all sequences together.
 MEAN_ROW = 'mean'
@@ -56,8 +54,7 @@ def write_report(
         columns: Metrics in the CSV file; its last row has the means.
         **more: Further entries of the JSON file.
     """
-    report = dict(more, mean=dict(means), sequences=list(sequences))
-    atomic_write(path, json.dumps(nan_to_none(report), indent=1))
+    write_json(path, dict(more, mean=means, sequences=sequences))
     rows = _rows(sequences, means, columns)
     write_csv(path.with_suffix('.csv'), ['sequence', 'frames', *columns], rows)
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from mmpolar.evaluation.sequence_report import nan_to_none
 from mmpolar.evaluation.video_score import VideoScore
 from mmpolar.studio.assistant import Assistant
 from mmpolar.studio.jobs import JobState
 from mmpolar.studio.project import Project, anchors
 from mmpolar.studio.store import ABSENT, MASK, Clip, Label
 from mmpolar.tracking import Tracker
+from mmpolar.utils.tables import nan_to_none
 
 
 def compare(

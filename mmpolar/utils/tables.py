@@ -54,18 +54,18 @@ def write_csv(
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:
-    """Write plain values; NaN becomes null, the folder is made."""
+    """Write plain values; NaN and infinity become null, the folder is made."""
     text = json.dumps(nan_to_none(content), indent=1, allow_nan=False)
     atomic_write(path, text + '\n')
 
 
 def nan_to_none(value: Any) -> Any:
-    """A value for JSON, which knows no NaN: None instead, also inside of lists and so on."""
+    """A value for JSON, which knows no NaN and no infinity: None instead, also inside of lists."""
     if isinstance(value, Mapping):
         return {key: nan_to_none(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [nan_to_none(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _text(cell: Cell, digits: int) -> str:

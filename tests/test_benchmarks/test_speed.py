@@ -1,6 +1,7 @@
 """python -m benchmarks.speed: its parts at tiny sizes. No test looks at how long anything took."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -125,16 +126,16 @@ class TestResults:
         assert 'note: look here' in text
 
     def test_json_holds_everything_and_no_nan(self, tmp_path):
-        from benchmarks.speed.results import Curve, Part, write_json
+        from benchmarks.speed.results import Curve, Part, write_parts
 
-        part = Part('x', self.rows(), [Curve('rays', 'ms', 'draw', [1], [float('nan')])])
-        write_json([part], dict(repeats=2), tmp_path / 'new' / 'speed.json')
+        part = Part('x', self.rows(), [Curve('rays', 'ms', 'draw', [1, 2], [math.nan, math.inf])])
+        write_parts([part], dict(repeats=2), tmp_path / 'new' / 'speed.json')
         found = json.loads((tmp_path / 'new' / 'speed.json').read_text())
         assert found['options'] == {'repeats': 2}
         row = found['parts'][0]['rows'][0]
         assert row['spread'] == pytest.approx(dict(minimum=1, median=1.5, maximum=2))
         assert row['ratios']['theirs']['median'] == pytest.approx(2.5)
-        assert found['parts'][0]['curves'][0]['y'] == [None]
+        assert found['parts'][0]['curves'][0]['y'] == [None, None]
 
 
 class TestMachine:
