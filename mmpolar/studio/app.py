@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,16 +152,11 @@ class Studio:
     def show_project(self) -> dict[str, Any]:
         """The clips, and what can be chosen."""
         opened = {clip.name: clip for clip in self.store.clips()}
-        clips = [
-            dict(
-                name=name,
-                frames=opened[name].frames if name in opened else None,
-                complete=len(labelled_frames(self.project, opened[name])[0])
-                if name in opened
-                else 0,
-            )
-            for name in self.project.clip_names()
-        ]
+        clips = []
+        for name in self.project.clip_names():
+            clip = opened.get(name)
+            complete, _ = labelled_frames(self.project, clip) if clip else ([], 0)
+            clips.append(dict(name=name, frames=clip and clip.frames, complete=len(complete)))
         return dict(
             folder=str(self.project.folder),
             clips=clips,
@@ -174,11 +170,12 @@ class Studio:
 
     def show_clip(self, clip: int, since: str = '0') -> dict[str, Any]:
         """Targets and labels of a clip; of the labels those after a revision."""
+        job = copy(self.jobs.state)  # before the labels: what it has done is among them
         return dict(
             targets=self.store.targets(clip),
             labels=self.store.labels(clip, int(since)),
             undo=self.store.last_step(clip),
-            job=self.jobs.state,
+            job=job,
         )
 
     def show_frame(self, clip: int, frame: int) -> Response:

@@ -1,14 +1,17 @@
 """Tracking writes labels from anchors, in both directions, all targets together."""
 
+import json
+
 import numpy as np
 import pytest
 from studio_server import SCENE, TINY
 
 from mmpolar.evaluation.functional import region_similarity
 from mmpolar.structures.polar import mask_to_box
+from mmpolar.studio.app import Studio, StudioOptions
 from mmpolar.studio.assistant import Assistant
 from mmpolar.studio.jobs import Jobs, JobState, JobStoppedError
-from mmpolar.studio.store import ABSENT, MASK
+from mmpolar.studio.store import ABSENT, MASK, Label
 from mmpolar.studio.tracking_plan import plan_runs
 
 
@@ -63,6 +66,28 @@ def test_a_job_that_is_stopped_keeps_its_frames(project, assistant):
     with pytest.raises(JobStoppedError):
         assistant.track(clip, plan_runs(project.store.labels(clip.id), 12), 'tracking', state)
     assert state.done == 1
+
+
+def test_the_page_never_knows_of_a_frame_without_its_label(project, assistant):
+    studio = Studio(project, assistant, StudioOptions())
+    clip = project.open_clip('car.mp4')
+    target = project.store.add_target(clip.id, 'car', '#ff8800').id
+    anchor = mark(project, clip, target, 0)
+
+    def write(state):
+        step = project.store.begin_step(clip.id, 'tracking')
+        for frame in range(1, 150):
+            label = Label(0, target, frame, MASK, False, 'a.png', 0.5, anchor.mark)
+            project.store.put_tracked(step, [anchor], [label])
+            state.step(frame)
+
+    studio.jobs.start('track', write, clip.id)
+    running = True
+    while running:
+        shown = json.loads(json.dumps(studio.show_clip(clip.id), default=vars))
+        running, frame = shown['job']['running'], shown['job']['frame']
+        assert frame is None or frame in {label['frame'] for label in shown['labels']}
+    assert frame == 149
 
 
 def test_a_job_that_fails_says_why(capsys):
