@@ -77,10 +77,10 @@ class Jobs:
             BusyError: If one runs.
         """
         with self._lock:
-            if self.state is not None and self.state.running:
-                raise BusyError(f'{self.state.kind} is running: wait for its end, or stop it')
-            number = self.state.number + 1 if self.state is not None else 1
-            self.state = state = JobState(kind, clip, number)
+            earlier = self.state
+            if earlier is not None and earlier.running:
+                raise BusyError(f'{earlier.kind} is running: wait for its end, or stop it')
+            self.state = state = JobState(kind, clip, earlier.number + 1 if earlier else 1)
             self._thread = threading.Thread(target=_run, args=(state, work), daemon=True)
             self._thread.start()
         return state
@@ -89,7 +89,7 @@ class Jobs:
         """Stop the job after its step, and wait for that."""
         with self._lock:
             state, thread = self.state, self._thread
-        if state is not None and thread is not None:
+        if state is not None:
             state.stopping = True
             thread.join()
 

@@ -45,18 +45,17 @@ def plan_runs(
     """
     known = {label.frame: label for label in labels}
     sources = anchors(labels)
+    nearest = None
     if frame is not None and sources:
         nearest = min(sources, key=lambda label: (abs(label.frame - frame), label.frame))
-        wanted = [nearest]
-    else:
-        wanted = sources
     runs = []
     for run in _all_runs(sources, n_frames):
         direction = FORWARD if run.frames.step > 0 else BACKWARD
         stale = any(_is_stale(known.get(number), run.anchor) for number in run.frames)
-        if run.anchor in wanted and direction in directions and (stale or frame is not None):
+        is_wanted = stale if nearest is None else run.anchor == nearest
+        if run.frames and direction in directions and is_wanted:
             runs.append(run)
-    return [run for run in runs if run.frames]
+    return runs
 
 
 def _all_runs(sources: Sequence[Label], n_frames: int) -> Iterator[TrackRun]:

@@ -131,11 +131,7 @@ class Training:
             text += _PAIRS_CONFIG.format(negative_prob=_NEGATIVES if targets > 1 else 0)
         atomic_write(folder / 'config.py', text)
         atomic_write(folder / 'part.json', json.dumps(part))
-        return self.command(name)
-
-    def command(self, name: str) -> str:
-        """The command line that trains, and goes on where a training was cut."""
-        return subprocess.list2cmdline(train_words(self._folder(name)))
+        return subprocess.list2cmdline(train_words(folder))
 
     def start(self, name: str) -> None:
         """Train in a process of its own, from the newest checkpoint if there is one, then export.
@@ -193,7 +189,7 @@ class Training:
             started=(folder / 'process.json').exists(),
             running=self.is_running(name),
             status=json.loads(ended.read_text()) if ended.exists() else None,
-            command=self.command(name),
+            command=subprocess.list2cmdline(train_words(folder)),
             log=log.read_text(errors='replace')[-_LOG_END:] if log.exists() else '',
             loss=_losses(folder / 'work'),
             tracker=(self.project.own / 'models' / name / 'model.json').exists(),
