@@ -42,8 +42,8 @@ export function paintMask(mask, width, height, color, inside = 90) {
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0; x < width; x++, i++) {
       if (!mask[i]) continue;
-      const isEdge = x < wide || y < wide || x >= width - wide || y >= height - wide ||
-        !mask[i - wide] || !mask[i + wide] || !mask[i - wide * width] || !mask[i + wide * width];
+      const isEdge = inside < 255 && (x < wide || y < wide || x >= width - wide || y >= height - wide ||
+        !mask[i - wide] || !mask[i + wide] || !mask[i - wide * width] || !mask[i + wide * width]);
       pixels[i] = ((isEdge ? 255 : inside) << 24) | paint;
     }
   }
