@@ -17,7 +17,7 @@ function choices(container, names, isChosen) {
 }
 
 const NUMBERS = ['epochs', 'samples', 'batch'];
-const SUGGESTED = { masks: [2, 120, 4], tracker: [28, 2000, 16] };
+const SUGGESTED = { masks: [2, 120, 4], tracker: [1, 2000, 16] };
 const chosenIn = (id) => [...$(id).querySelectorAll('input:checked')].map((one) => one.value);
 const shownNumber = (value) => (value === null ? '–' : value.toFixed(3));
 
