@@ -58,6 +58,13 @@ def test_hostile_requests_are_refused(folder, serve):
     for body in ({'runs': [10**12]}, {'runs': [0, -1]}, {'runs': 'x'}, {'box': [1, 2]}, {},
                  {'point': [1e9, 0]}, {'kind': 'x'}, {'runs': [1, 5], 'until': 5}):  # fmt: skip
         assert server.ask(f'api/targets/{target}/label', body | dict(frame=0))[0] == 400, body
+    for path, body in ((f'api/clips/{clip}/targets', dict(name='x', color='red')),
+                       (f'api/clips/{clip}/targets', dict(name=' ', color='#ff8800')),
+                       (f'api/clips/{clip}/targets?color=red', dict(name='x')),
+                       ('api/compare', dict(models=[], clips=['car.mp4'])),
+                       ('api/export', dict(kind=5)),
+                       ('api/stop', dict(other=1))):  # fmt: skip
+        assert server.ask(path, body)[0] == 400, body
     for path in (f'api/clips/{clip}/frames/999', 'api/clips/77/frames/0', 'api/labels/1',
                  f'api/clips/{10**30}'):  # fmt: skip
         assert server.ask(path)[0] == 404, path
