@@ -22,7 +22,7 @@ def test_correlation_equals_the_grouped_convolution(kernel, side, targets):
     torch.manual_seed(0)
     search = torch.randn(targets, 7, side, side + 2)
     kernel = torch.randn(targets, 7, *kernel)
-    got = correlate(search, kernel.transpose(2, 3))
+    got = correlate([search], [kernel.transpose(2, 3)])
     torch.testing.assert_close(got, depthwise_xcorr(search, kernel), atol=1e-4, rtol=1e-5)
 
 
