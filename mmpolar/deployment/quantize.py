@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,8 +42,9 @@ def quantize_folder(
     The convolutions of the search branch and of the mask stage, and the sums between them become integer operations, with
     one scale for each output channel of the weights; the range of each activation is measured while
     the tracker tracks the targets of the calibration data. The convolutions that give scores and
-    distances, the correlation and the sampling of the aligned branch stay float32, and so do the template
-    branch, which runs once a target, and the graph that measures one contour.
+    distances, the correlation and the sampling of the aligned branch stay float32, and so do the
+    depth-wise separable convolutions of a head with the neck in front of them, the template branch,
+    which runs once a target, and the graph that measures one contour.
 
     Args:
         source: Model folder in float32.
@@ -171,17 +173,17 @@ def _quantize(source: Path, target: Path, feeds: list[dict[str, NDArray]]) -> No
 
 
 def _excluded_nodes(graph: onnx.GraphProto) -> list[str]:
-    """Convolutions that give the answers, and sums of anything but convolutions."""
-    shortcuts = _shortcut_sums(graph)
+    """Convolutions that give the answers, separable ones, and sums of anything but convolutions."""
+    answers = [output.name for output in graph.output if output.name in (*ANSWERS, *MASK_OUTPUTS)]
     sums = {node.name for node in graph.node if node.op_type == 'Add'}
-    return sorted(_last_convolutions(graph) | (sums - shortcuts))
+    in_float = _last_convolutions(graph, answers) | _separable_convolutions(graph)
+    return sorted(in_float | (sums - _shortcut_sums(graph)))
 
 
-def _last_convolutions(graph: onnx.GraphProto) -> set[str]:
-    """Convolutions whose values reach an answer past no other one and no product."""
+def _last_convolutions(graph: onnx.GraphProto, values: Sequence[str]) -> set[str]:
+    """Convolutions whose outputs reach some values past no other one and no product."""
     made_by = {output: node for node in graph.node for output in node.output}
-    answers = (*ANSWERS, *MASK_OUTPUTS)
-    waiting = [output.name for output in graph.output if output.name in answers]
+    waiting = list(values)
     found, seen = set(), set()
     while waiting:
         node = made_by.get(waiting.pop())
@@ -193,6 +195,23 @@ def _last_convolutions(graph: onnx.GraphProto) -> set[str]:
         else:
             waiting.extend(node.input)
     return found
+
+
+def _separable_convolutions(graph: onnx.GraphProto) -> set[str]:
+    """Depth-wise convolutions without an activation, those that mix their channels, and those that feed them.
+
+    A head's are so, for speed. They take a small part of a step, but in 8 bits they cost boxes.
+    """
+    convolutions = [node for node in graph.node if node.op_type == 'Conv']
+    mixed = {node.input[0]: node.name for node in convolutions}
+    depthwise = [
+        node
+        for node in convolutions
+        if node.output[0] in mixed and any(a.name == 'group' and a.i > 1 for a in node.attribute)
+    ]
+    mixing = {mixed[node.output[0]] for node in depthwise}
+    feeding = _last_convolutions(graph, [node.input[0] for node in depthwise])
+    return {node.name for node in depthwise} | mixing | feeding
 
 
 def _shortcut_sums(graph: onnx.GraphProto) -> set[str]:

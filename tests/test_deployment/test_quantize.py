@@ -4,9 +4,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from small_export import small_model_folder
+from small_export import small_model_folder, small_tracker
 
 from mmpolar.datasets import SyntheticDataset
+from mmpolar.deployment import export_onnx
 from mmpolar.deployment.quantize import CalibrationError, quantize_folder, record_feeds
 from mmpolar.evaluation.metrics import TrackSegMetric
 from mmpolar.evaluation.track_benchmarks import evaluate_tracks
@@ -46,6 +47,21 @@ def test_convolutions_take_integers_but_those_of_the_answers(refined, quantized,
     weights = {entry.name: entry.data_type for entry in graph.initializer}
     assert list(weights.values()).count(onnx.TensorProto.INT8) >= len(convolutions) - len(plain)
     assert kinds(quantized / 'template.onnx') == kinds(source / 'template.onnx')
+
+
+def test_a_separable_head_and_the_neck_before_it_stay_float32(dataset, tmp_path):
+    export_onnx(small_tracker(head=dict(depthwise=True)).model, tmp_path / 'float32')
+    quantize_folder(tmp_path / 'float32', tmp_path / 'int8', dataset, crops=2)
+    graph = onnx.load(tmp_path / 'int8/search.onnx').graph
+    made_by = {name: node.op_type for node in graph.node for name in node.output}
+    convolutions = {
+        node.name: made_by.get(node.input[1]) for node in graph.node if node.op_type == 'Conv'
+    }
+    backbone = {name: kind for name, kind in convolutions.items() if '/backbone/' in name}
+    assert set(backbone.values()) == {'DequantizeLinear'}
+    others = {name: kind for name, kind in convolutions.items() if name not in backbone}
+    assert len(others) > 10
+    assert 'DequantizeLinear' not in others.values()
 
 
 def test_no_activation_comes_between_integer_convolutions(quantized):
