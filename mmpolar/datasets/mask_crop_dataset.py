@@ -29,10 +29,7 @@ class MaskCropDataset(BasePairDataset):
         cut_out_prob: Probability that the target of a still image gets another background.
         distractor_prob: Probability that there is a distractor; a second one comes with a third
             of that.
-        same_class_prob: Probability that a distractor, or the object of a foreign view, comes from
-            the target's own dataset.
-        foreign_prob: Probability that one view of a group is of another target, as if the tracker
-            had gone over to it: its ground truth is an empty mask.
+        same_class_prob: Probability that a distractor comes from the target's own dataset.
         **kwargs: See :class:`BasePairDataset`.
 
     Raises:
@@ -51,21 +48,17 @@ class MaskCropDataset(BasePairDataset):
         cut_out_prob: float = 0.25,
         distractor_prob: float = 0.35,
         same_class_prob: float = 0.7,
-        foreign_prob: float = 0.0,
         **kwargs,
     ) -> None:
         if samples_per_epoch < 1:
             raise ValueError(f'samples_per_epoch must be at least 1, got {samples_per_epoch}')
         if num_views < 3:
             raise ValueError(f'num_views must be at least 3, got {num_views}')
-        if not 0 <= foreign_prob <= 1:
-            raise ValueError(f'foreign_prob must lie in 0 to 1, got {foreign_prob}')
         self.num_views = num_views
         self.fill_prob = fill_prob
         self.cut_out_prob = cut_out_prob
         self.distractor_prob = distractor_prob
         self.same_class_prob = same_class_prob
-        self.foreign_prob = foreign_prob
         super().__init__(datasets, samples_per_epoch, frame_range=frame_range, **kwargs)
 
     def get_pair(self, index: int) -> dict[str, Any]:
@@ -76,8 +69,7 @@ class MaskCropDataset(BasePairDataset):
 
         Returns:
             ``views``, V dictionaries with ``img_path``, ``box`` ((4,) float32 xyxy), ``mask``
-            ((H, W) uint8), ``video`` and ``is_foreign``, whether it shows another target;
-            ``is_still``, whether all are one image; ``background``
+            ((H, W) uint8) and ``video``; ``is_still``, whether all are one image; ``background``
             and ``filler``, such dictionaries or None; ``distractors``, a list of them; ``rng``; ``sample_idx``.
 
         Raises:
@@ -99,7 +91,7 @@ class MaskCropDataset(BasePairDataset):
         chance = rng.random()
         count = int(chance < self.distractor_prob) + int(chance < self.distractor_prob / 3)
         return dict(
-            views=self._with_foreign_view(rng, views, track, number),
+            views=views,
             is_still=is_still,
             background=self._sample_extra(rng, track, None) if wants_background else None,
             filler=self._sample_extra(rng, track, None) if wants_filler else None,
@@ -111,18 +103,6 @@ class MaskCropDataset(BasePairDataset):
             rng=rng,
             sample_idx=index,
         )
-
-    def _with_foreign_view(
-        self, rng: np.random.Generator, views: list[dict], track: dict, number: int
-    ) -> list[dict]:
-        """The views, of which one may be replaced by a view of another target."""
-        views = [one | dict(is_foreign=False) for one in views]
-        if self.foreign_prob and rng.random() < self.foreign_prob:
-            position = int(rng.integers(len(views)))
-            other = self._sample_extra(rng, track, number)
-            if other is not None:
-                views[position] = other | dict(is_foreign=True)
-        return views
 
     def _draw_masked(
         self, rng: np.random.Generator, number: int, track_id: int

@@ -72,7 +72,6 @@ def root(tmp_path_factory):
     for dataset in Config.fromfile(NATURAL).train_dataloader.dataset.positives.datasets:
         if dataset.type == 'CocoTrackDataset':
             (root / dataset.data_root).symlink_to(data / 'set')
-    (data / 'videos/DAVIS-multi').symlink_to(videos)
     write_boxes(data / 'videos/boxes', videos)
     return root
 

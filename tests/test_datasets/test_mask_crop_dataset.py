@@ -96,22 +96,6 @@ def test_a_mask_stage_trains_on_a_batch(groups):
     assert all(value.isfinite() for value in losses.values())
 
 
-def test_one_view_of_a_group_may_show_another_target(groups):
-    without, always = groups(), groups(foreign_prob=1.0)
-    for index in range(12):
-        views = always.get_pair(index)['views']
-        assert sum(one['is_foreign'] for one in views) == 1
-        assert not any(one['is_foreign'] for one in without.get_pair(index)['views'])
-        foreign = next(number for number, one in enumerate(views) if one['is_foreign'])
-        others = [one for one in views if not one['is_foreign']]
-        assert views[foreign]['img_path'] not in {one['img_path'] for one in others}
-        inputs = always[index]['inputs']
-        # It keeps the contour that a tracker would have found there, but nothing in it is the target.
-        assert not inputs['gt_masks'][foreign].any()
-        assert not inputs['reference_masks'][foreign].any()
-        assert inputs['priors'][foreign, 1].any()
-
-
 def test_datasets_without_masks_are_refused(shared_data):
     boxes = BoxTrackDataset(shared_data.boxes({'u': ['3,4,10,12'] * 4, 'v': ['5,4,10,12'] * 4}))
     dataset = MaskCropDataset([boxes], samples_per_epoch=2, pipeline=PIPELINE)
@@ -124,7 +108,6 @@ def test_datasets_without_masks_are_refused(shared_data):
     [
         (dict(samples_per_epoch=0), 'samples_per_epoch must be at least 1'),
         (dict(num_views=2), 'num_views must be at least 3'),
-        (dict(foreign_prob=1.5), r'foreign_prob must lie in 0 to 1, got 1.5'),
         (dict(quotas=[1.0]), 'quotas must be 2 positive numbers'),
     ],
 )

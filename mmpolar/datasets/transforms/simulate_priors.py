@@ -19,8 +19,7 @@ class SimulatePriors(BaseTransform):
     """What a tracker would know of each view: box, an inexact contour, an inexact mask.
 
     Reads ``views``; adds ``box_map``, ``contour_map`` and ``reference_mask``, each
-    (X / 2, X / 2) uint8 of 0 to 255. A foreign view keeps the contour of what it shows, which a
-    tracker that has gone over to it would have, and its mask is emptied.
+    (X / 2, X / 2) uint8 of 0 to 255.
 
     Args:
         context: As that of :class:`CropViews`.
@@ -58,10 +57,6 @@ class SimulatePriors(BaseTransform):
             view['box_map'] = box_coverage(view['side_ratio'] * size / self.context, size // 2)
             contour = self._sample_contour(mask, rng)
             view['contour_map'] = render_region(contour, size // 2)
-            if view['is_foreign']:
-                view['mask'] = np.zeros_like(mask)
-                view['reference_mask'] = halve(view['mask'])
-                continue
             is_wrong = rng.random() < self.mask_error_prob
             view['reference_mask'] = halve(_disturb(mask, contour, rng) if is_wrong else mask)
         return results
