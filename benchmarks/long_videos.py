@@ -16,7 +16,7 @@ import psutil
 from numpy.typing import NDArray
 
 from benchmarks.shared.model_report import add_model_arguments, write_report
-from mmpolar.cli.inputs import tool_parser
+from mmpolar.cli.arguments import tool_parser
 from mmpolar.datasets.synthetic.video_generator import make_scene
 from mmpolar.evaluation.functional import mean_of_known, quarter_means, region_similarity
 from mmpolar.evaluation.one_pass import davis2016

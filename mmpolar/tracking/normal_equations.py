@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmpolar.tracking.products import product
+
 #: Weight of the squared unknowns, in units of the mean diagonal element.
 RIDGE = 1e-2
 
@@ -34,7 +36,7 @@ class NormalEquations:
     def of(cls, rows: NDArray[np.float32], labels: NDArray, weights: NDArray) -> 'NormalEquations':
         """The sums over rows (R, N) with labels (R,) and weights (R,)."""
         weighted = rows.T * weights.astype(np.float32)
-        return cls(weighted @ rows, weighted @ labels.astype(np.float32))
+        return cls(product(weighted, rows), product(weighted, labels.astype(np.float32)))
 
     def plus(self, other: 'NormalEquations', share: float = 1.0) -> 'NormalEquations':
         """The equations of these rows and, weighted by a share, of others."""
@@ -58,12 +60,12 @@ class NormalEquations:
             steps: Number of steps; in exact arithmetic N lead to the solution.
         """
         matrix = self._with_ridge()
-        residual = self.moment - matrix @ solution
+        residual = self.moment - product(matrix, solution)
         direction, power = residual, float(residual @ residual)
         for _ in range(steps):
             if power == 0:
                 break
-            image = matrix @ direction
+            image = product(matrix, direction)
             length = np.float32(power / float(direction @ image))
             solution = solution + length * direction
             residual = residual - length * image

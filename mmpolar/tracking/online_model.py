@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mmpolar.structures.boxes import box_center
 from mmpolar.structures.grid import to_pixels
 from mmpolar.tracking.normal_equations import NormalEquations
+from mmpolar.tracking.products import product
 
 #: Cells along a side of the filter.
 KERNEL = 3
@@ -155,7 +156,7 @@ class OnlineModel:
         """
         channels, height, width = view.features.shape
         taps = self.weights[:-1].reshape(channels, KERNEL * KERNEL).T
-        parts = (taps @ view.features.reshape(channels, -1)).reshape(-1, height, width)
+        parts = product(taps, view.features.reshape(channels, -1)).reshape(-1, height, width)
         reach = KERNEL // 2
         total = np.full((height + 2 * reach, width + 2 * reach), self.weights[-1] * _CONSTANT)
         for tap, part in enumerate(parts):

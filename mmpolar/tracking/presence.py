@@ -11,6 +11,7 @@ from mmpolar.structures.crop import context_size
 from mmpolar.structures.grid import frame_limits
 from mmpolar.tracking.mask_stage import KEY_STRIDE, MASK_STRIDE, FoundMask, MaskReference
 from mmpolar.tracking.params import TrackParams
+from mmpolar.tracking.products import product
 
 #: What presence is computed from, in the order of :attr:`MaskParams.presence`.
 PRESENCE_FEATURES = ('bias', 'score', 'confidence', 'likeness', 'contrast', 'online')
@@ -116,7 +117,7 @@ def _similarity(found: MaskReference, first: MaskReference) -> tuple[float, floa
     target, background = _key_cells(first.mask)
     if not target.any():
         return 0.0, 0.0
-    similarity = found.keys[:, inside].T @ first.keys
+    similarity = product(found.keys[:, inside].T, first.keys)
     to_target = similarity[:, target].max(1)
     likeness = float(to_target.mean())
     if not background.any():
