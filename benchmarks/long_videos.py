@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ import psutil
 from numpy.typing import NDArray
 
 from benchmarks.shared.model_report import add_model_arguments, write_report
+from benchmarks.speed.growth_worker import MEBIBYTE
 from mmpolar.cli.arguments import tool_parser
 from mmpolar.datasets.synthetic.video_generator import make_scene
 from mmpolar.evaluation.functional import mean_of_known, quarter_means, region_similarity
@@ -24,7 +26,7 @@ from mmpolar.runtime import OnnxEngine
 from mmpolar.structures.boxes import box_overlap
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.tracking import Tracker
-from mmpolar.utils.image import read_image, read_mask
+from mmpolar.utils.image import read_image, read_target_mask
 
 DESCRIPTION = """\
 Track clips forwards, backwards, forwards again and so on, until each has --frames frames, and print the
@@ -43,7 +45,6 @@ examples
 SIZE, CLIP_LENGTH, FIRST_SEED = (480, 270), 60, 3000
 #: Frames between two values of the memory.
 MEMORY_INTERVAL = 5000
-MEBIBYTE = 1 << 20
 
 
 class Clip(NamedTuple):
@@ -134,7 +135,7 @@ def generated_clips(count: int) -> Iterator[Clip]:
 def read_clips(folder: Path) -> Iterator[Clip]:
     """The validation clips of DAVIS 2016."""
     for video in davis2016(folder):
-        masks = [(read_mask(path) != 0).astype(np.uint8) for path in video.masks]
+        masks = [read_target_mask(path) for path in video.masks]
         yield Clip(video.name, [read_image(path) for path in video.frames], masks)
 
 
@@ -173,16 +174,15 @@ def follow(
         The frames after the first, and the resident memory in MiB by number of the frame.
     """
     process, memory, steps = psutil.Process(), {}, []
-    [state], _ = tracker.start(clip.frames[0], [mask_to_box(clip.masks[0])])
-    for number, at in enumerate(there_and_back(len(clip.frames), count)):
-        if number == 0:
-            continue
+    boxes = [mask_to_box(mask) for mask in clip.masks]
+    [state], _ = tracker.start(clip.frames[0], [boxes[0]])
+    for number, at in islice(enumerate(there_and_back(len(clip.frames), count)), 1, None):
         [result] = tracker.find(clip.frames[at], [state])
         if first_frame_alone:
             state.mask_memory.recent = state.mask_memory.first
-        mask, box = clip.masks[at], mask_to_box(clip.masks[at])
-        overlap = np.nan if box is None else box_overlap(result.box, box)
-        steps.append(Step(overlap, region_similarity(result.mask, mask), float(result.lost)))
+        overlap = np.nan if boxes[at] is None else box_overlap(result.box, boxes[at])
+        region = region_similarity(result.mask, clip.masks[at])
+        steps.append(Step(overlap, region, float(result.lost)))
         if number % MEMORY_INTERVAL == 0:
             memory[number] = process.memory_info().rss / MEBIBYTE
             print(f'{clip.name}, frame {number}: {memory[number]:.1f} MiB', flush=True)

@@ -15,7 +15,7 @@ from mmpolar.evaluation.functional import mean_of_known
 from mmpolar.evaluation.video_score import VideoScore
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
-from mmpolar.utils.image import list_images, read_image, read_mask
+from mmpolar.utils.image import list_images, read_image, read_target_mask
 
 #: The list, the images and the masks of DAVIS 2016, below its folder.
 _LIST = Path('ImageSets', '2016', 'val.txt')
@@ -141,7 +141,7 @@ def mean_values(reports: Sequence[VideoReport]) -> dict[str, float]:
 def _evaluate_video(
     tracker: OnePassTracker, video: MaskedVideo, given: str, skip_last: bool
 ) -> VideoReport:
-    first_mask = _read_target(video.masks[0])
+    first_mask = read_target_mask(video.masks[0])
     score = VideoScore(first_mask)
     tracker.init(read_image(video.frames[0]), first_mask if given == 'mask' else score.first_box)
     count = len(video.frames) - (1 if skip_last else 0)
@@ -151,7 +151,7 @@ def _evaluate_video(
         start = time.perf_counter()
         found = tracker.step(image)
         seconds += time.perf_counter() - start
-        score.add(as_result(found, image.shape[:2]), _read_target(mask_path))
+        score.add(as_result(found, image.shape[:2]), read_target_mask(mask_path))
     values = score.values()
     values['J_and_F'] = (values.get('J', np.nan) + values.get('F', np.nan)) / 2
     return VideoReport(video.name, values, max(count - 1, 0), seconds)
@@ -180,10 +180,6 @@ def as_result(found: TrackResult | ArrayLike, frame_size: tuple[int, int]) -> Tr
     raise ValueError(
         f'step must give a TrackResult, a box (4,) or a mask {frame_size}, got {array.shape}'
     )
-
-
-def _read_target(path: str) -> NDArray[np.uint8]:
-    return (read_mask(path) != 0).astype(np.uint8)
 
 
 def _video_name(line: str) -> str:

@@ -114,11 +114,9 @@ def evaluate_tracks(
     reports, summaries = [], []
     for together in _group(tracks, getattr(metric, 'resolve_overlaps', False)):
         passes = [TrackPass(tracker, dataset, track, given) for track in together]
-        if len(passes) > 1:
-            summaries += _score_together(passes, metric)
-        else:
-            summaries += [one.score(metric) for one in passes]
-        for one, summary in zip(passes, summaries[-len(passes) :], strict=True):
+        scored = _score_together(passes, metric) if len(passes) > 1 else [passes[0].score(metric)]
+        summaries += scored
+        for one, summary in zip(passes, scored, strict=True):
             values = {name: summary['values'][name] for name in metric.columns}
             reports.append(VideoReport(one.track.video_name, values, one.length - 1, one.seconds))
             if on_video is not None:

@@ -14,7 +14,7 @@ from mmpolar.studio.frame_source import FrameSource
 from mmpolar.studio.store import MASK, Clip, Label, Store
 from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.file_names import check_file_name
-from mmpolar.utils.image import list_images, read_mask
+from mmpolar.utils.image import list_images, read_target_mask
 from mmpolar.utils.video import VIDEO_SUFFIXES
 
 #: Folder in the project that holds everything the studio writes.
@@ -131,7 +131,7 @@ class Project:
         """The mask of a label, (H, W) of 0 and 1, empty without one."""
         if label is None or label.kind != MASK:
             return np.zeros((clip.height, clip.width), np.uint8)
-        return (read_mask(self.own_path(*label.mask.split('/'))) != 0).astype(np.uint8)
+        return read_target_mask(self.own_path(*label.mask.split('/')))
 
     def remove_unused_masks(self) -> int:
         """Remove masks that no label names, as a killed process leaves them; gives their number."""

@@ -225,6 +225,11 @@ def read_mask(path: str | os.PathLike, values: str = 'auto') -> np.ndarray:
     return load_mask(path, values).ids
 
 
+def read_target_mask(path: str | os.PathLike) -> np.ndarray:
+    """Read a mask file all objects of which are one target: (H, W) uint8 of 0 and 1, see :func:`read_mask`."""
+    return (read_mask(path) != 0).astype(np.uint8)
+
+
 def load_mask(path: str | os.PathLike, values: str = 'auto') -> MaskImage:
     """Read a mask file, and how its values are to be taken.
 

@@ -20,7 +20,7 @@ from mmpolar.datasets.transforms import GeneratePolarTarget
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import write_image
 from mmpolar.utils.progress import progress_bar
-from mmpolar.utils.shared_values import load_config
+from mmpolar.utils.shared_values import load_config, type_of
 from mmpolar.visualization.draw import contact_sheet
 from mmpolar.visualization.training_pair import draw_pair, is_positive
 
@@ -118,7 +118,7 @@ def build_dataset(args: argparse.Namespace) -> Any:
 
 def gives_pairs(dataset_cfg: dict[str, Any]) -> bool:
     """Whether a dataset gives pairs, be it composites of pairs."""
-    name = dataset_cfg['type'].split('.')[-1]
+    name = type_of(dataset_cfg)
     return name in PAIR_DATASETS or (
         name == 'CompositeDataset' and gives_pairs(dataset_cfg['positives'])
     )

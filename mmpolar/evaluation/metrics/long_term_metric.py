@@ -23,19 +23,18 @@ from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.structures.vot_region import Rectangle
 
 _OF_ALL = ('precision', 'recall', 'f_score')
+#: Values of a frame, as :class:`LongTermTrack` has them, and their types.
+_OF_FRAMES = dict(overlaps=float, reported=bool, present=bool, confidences=float)
 _BY_VIDEO = ('quality', 'accuracy', 'robustness', 'not_reported', 'drift', 'absence')
 
 
 @dataclass
 class _Track:
-    """What is kept of a target; ``name`` is that of its video."""
+    """What is kept of a target; ``name`` is that of its video, ``frames`` has a value a frame."""
 
     name: str
     has_masks: bool
-    overlaps: list[float] = field(default_factory=list)
-    reported: list[bool] = field(default_factory=list)
-    present: list[bool] = field(default_factory=list)
-    confidences: list[float] = field(default_factory=list)
+    frames: dict[str, list] = field(default_factory=lambda: {name: [] for name in _OF_FRAMES})
 
 
 @METRICS.register_module()
@@ -89,23 +88,16 @@ class LongTermMetric(SequenceMetric):
                 *(Rectangle(*to_corner_xywh(box)) for box in (frame.box, frame.gt_box)),
                 frame.image_size,
             )
-        state.overlaps.append(overlap)
-        state.reported.append(reported)
-        state.present.append(present)
         confidence = 1.0 if math.isnan(frame.score) else frame.score
-        state.confidences.append(confidence if reported else 0.0)
+        values = overlap, reported, present, confidence if reported else 0.0
+        for column, value in zip(state.frames.values(), values, strict=True):
+            column.append(value)
 
     def summarize(self, state: _Track) -> dict[str, Any]:
         """Metrics of a target, and those of its frames."""
-        frames = dict(
-            overlaps=state.overlaps,
-            reported=state.reported,
-            present=state.present,
-            confidences=state.confidences,
-        )
-        track = _to_track(frames)
+        track = _to_track(state.frames)
         values = asdict(precision_recall([track])) | asdict(quality_scores(track))
-        return dict(values=values, video=state.name, frames=frames)
+        return dict(values=values, video=state.name, frames=state.frames)
 
     def average(self, sequences: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """Metrics of all targets together."""
@@ -121,8 +113,5 @@ class LongTermMetric(SequenceMetric):
 
 def _to_track(frames: Mapping[str, Sequence[float]]) -> LongTermTrack:
     return LongTermTrack(
-        np.array(frames['overlaps'], np.float64),
-        np.array(frames['reported'], bool),
-        np.array(frames['present'], bool),
-        np.array(frames['confidences'], np.float64),
+        **{name: np.array(frames[name], kind) for name, kind in _OF_FRAMES.items()}
     )

@@ -14,6 +14,7 @@ from mmpolar.mining.all_ranks import on_all_ranks
 from mmpolar.mining.candidate import Candidate
 from mmpolar.mining.picks.mined_negatives import MinedNegatives
 from mmpolar.registry import DATASETS
+from mmpolar.utils.shared_values import type_of
 
 #: Attributes in which MMEngine's and MMDetection's wrappers keep the datasets that they wrap.
 _WRAPPED = ('dataset', '_dataset')
@@ -276,5 +277,5 @@ def _pipeline_of(dataset: Any) -> Sequence[dict] | None:
 
 
 def _loads_annotations(step: Mapping) -> bool:
-    name = str(step.get('type')).rpartition('.')[2]
+    name = type_of(step)
     return name.startswith('Load') and 'Annotations' in name
