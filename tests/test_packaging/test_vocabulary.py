@@ -56,6 +56,7 @@ ALLOWED = (
     r"figure='value_name'",
     r'was `\w+`',  # in CHANGELOG.md
     r'matplotlib\.figure import Figure|figure = Figure\(|\b(self\.)?figure(\.\w+\(| = |, self\.axes|\))|_FIGURE_INCHES|print_figure|\]\.figure',
+    r"'figure\.[a-z_.]+': |figure\.canvas",  # of Matplotlib
     r'foolwood/SiamMask',
     r'outlined objects',  # in the metadata of released weights
 )

@@ -7,10 +7,10 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 from analysis_tools import FOLDER, load_tool
@@ -62,19 +62,25 @@ def objective(tool, project, dataset):
 
 
 def make_objective(project, dataset):
-    from mmpolar.cli.tuning.objective import Objective
-    from mmpolar.cli.tuning.search_space import parse_ranges
+    from mmpolar.cli.tuning.objective import Objective, parse_ranges
 
     config, weights = Config.fromfile(str(project[0])), str(project[1])
-    ranges = parse_ranges(['lr', 'penalty_k'], TrackParams())
+    ranges = parse_ranges(['lr', 'penalty_k', 'window_influence=0:1:0.01'], TrackParams())
     return Objective(config, weights, 'cpu', dataset, OPEMetric(), 'success', ranges)
+
+
+def fixed(window_influence=0.4, lr=0.4, penalty_k=0.04):
+    """A trial of given values."""
+    from optuna.trial import FixedTrial
+
+    return FixedTrial(dict(lr=lr, penalty_k=penalty_k, window_influence=window_influence))
 
 
 # The search space
 
 
 def test_ranges_hold_the_published_values(tool):
-    from mmpolar.cli.tuning.search_space import default_ranges
+    from mmpolar.cli.tuning.objective import default_ranges
 
     params = TrackParams()
     for name, one in default_ranges(params).items():
@@ -86,7 +92,7 @@ def test_ranges_hold_the_published_values(tool):
 
 
 def test_ranges_of_ones_own(tool):
-    from mmpolar.cli.tuning.search_space import parse_ranges
+    from mmpolar.cli.tuning.objective import parse_ranges
 
     texts = ['penalty_k=0:0.1', 'search_size=239:271:32', 'context_amount=0.3:0.7:0.1']
     ranges = parse_ranges(texts, TrackParams())
@@ -103,10 +109,11 @@ def test_ranges_of_ones_own(tool):
     [
         (['speed'], "no tracking parameter 'speed'; there are penalty_k"),
         (['crop'], "no tracking parameter 'crop'"),
-        (['context_amount'], 'has no usual range'),
+        (['context_amount'], 'say context_amount=LOW:HIGH:STEP'),
         (['lr=0.2'], 'say lr=LOW:HIGH:STEP'),
-        (['lr=a:b'], 'must be numbers of lr'),
-        (['lr=0.9:0.1'], 'LOW must be below HIGH'),
+        (['lr=a:b'], "lr=a:b: could not convert string to float: 'a'"),
+        (['lr=0.9:0.1'], r'lr=0.9:0.1: .*low=0.9, high=0.1'),
+        (['lr=0.1:0.9:0'], r'lr=0.1:0.9:0: .*step=0'),
         (['lr=0.1:1.5:0.1'], r'lr must lie in \[0, 1\]'),
         (['lr', 'lr=0.1:0.5:0.1'], 'can be tuned once'),
         (['search_size=255:287:8'], 'multiples of 16 px'),
@@ -115,17 +122,16 @@ def test_ranges_of_ones_own(tool):
     ],
 )
 def test_ranges_that_make_no_sense_are_refused(tool, texts, message):
-    from mmpolar.cli.tuning.search_space import parse_ranges
+    from mmpolar.cli.tuning.objective import parse_ranges
 
     with pytest.raises(ValueError, match=message):
         parse_ranges(texts, TrackParams())
 
 
 def test_option_of_the_best_values_sets_them_exactly(tool):
-    from mmpolar.cli.tuning.search_space import cfg_options
-
     values = dict(lr=0.37, search_size=271)
-    name, *settings = cfg_options(values).split()
+    assert tool.cfg_options({}) == ''
+    name, *settings = tool.cfg_options(values).split()
     assert name == '--cfg-options'
     cfg = Config.fromfile(str(SMALL))
     cfg.merge_from_dict(tool.parse_args(['config', 'weights', name, *settings]).cfg_options)
@@ -140,7 +146,7 @@ def test_value_is_that_of_a_test(objective, project, dataset):
     from mmpolar.datasets.transforms import LoadTrackFrame, PackTrackInputs
 
     cfg = Config.fromfile(str(project[0]))
-    values = dict(lr=0.4, window_influence=0.9)
+    values = dict(lr=0.4, penalty_k=0.04, window_influence=0.9)
     model = init_tracker(
         cfg, str(project[1]), cfg_options={f'model.test_cfg.{k}': v for k, v in values.items()}
     ).model
@@ -152,47 +158,56 @@ def test_value_is_that_of_a_test(objective, project, dataset):
             inputs = {key: value[None] for key, value in packed['inputs'].items()}
             evaluator.process(model.predict(inputs, [packed['data_samples']]))
     expected = evaluator.evaluate(0)['ope/success']
-    assert objective.score(values) == pytest.approx(expected, abs=1e-6)
-    assert objective.score(dict(lr=0.4, window_influence=0.0)) != pytest.approx(expected, abs=1e-6)
+    assert objective(fixed(0.9)) == pytest.approx(expected, abs=1e-6)
+    assert objective(fixed(0.0)) != pytest.approx(expected, abs=1e-6)
 
 
 def test_each_thread_has_a_tracker_of_its_own(objective):
     """Trackers that were shared would find the target of the other thread's video."""
-    values = [dict(lr=0.4, window_influence=one) for one in (0.0, 0.9)]
-    expected = [objective.score(one) for one in values]
+    trials = [fixed(0.0), fixed(0.9)]
+    expected = [objective(trial) for trial in trials]
     assert expected[0] != expected[1]
     with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(objective.score, values * 3)) == expected * 3
+        assert list(pool.map(objective, trials * 3)) == expected * 3
 
 
 def test_frames_after_the_wanted_ones_are_not_tracked(objective, monkeypatch):
     objective.max_frames = 2
-    assert [objective.length(track) for track in (0, 1)] == [2, 2]
     step, tracked = objective.tracker.step, []
     monkeypatch.setattr(objective.tracker, 'step', lambda img: tracked.append(img) or step(img))
-    objective.score({})
+    objective(fixed())
     assert len(tracked) == 2  # the second frame of each video
 
 
-def test_value_so_far_is_reported_after_each_video(objective):
-    reports = []
-    value = objective.score({}, lambda number, so_far: reports.append((number, so_far)))
-    assert [number for number, _ in reports] == [0, 1]
-    assert reports[-1][1] == value
-
-
-def test_bad_trials_are_given_up_unless_told_otherwise(objective, monkeypatch):
+def test_trials_that_the_pruner_dislikes_are_given_up(objective):
     import optuna
 
-    monkeypatch.setattr(optuna.Trial, 'should_prune', lambda trial: True)
-    study = optuna.create_study(direction='maximize')
+    study = optuna.create_study(pruner=optuna.pruners.ThresholdPruner(upper=-1))
     study.optimize(objective, n_trials=1)
-    objective.prune = False
+    study.pruner = optuna.pruners.NopPruner()
     study.optimize(objective, n_trials=1)
     assert [trial.state.name for trial in study.trials] == ['PRUNED', 'COMPLETE']
     assert [list(trial.intermediate_values) for trial in study.trials] == [[0], [0, 1]]
-    values = study.trials[1].params
-    assert study.trials[1].value == pytest.approx(objective.score(values), abs=1e-6)
+    complete = study.trials[1]
+    assert complete.value == complete.intermediate_values[1]
+    assert complete.value == pytest.approx(objective(fixed(**complete.params)), abs=1e-6)
+
+
+def test_bad_trials_are_given_up_unless_told_otherwise(tool, tmp_path):
+    import optuna
+
+    for options, state in (([], 'PRUNED'), (['--no-prune'], 'COMPLETE')):
+        args = ['config', 'weights', '--work-dir', str(tmp_path / state), *options]
+        study = tool.open_study(tool.parse_args(args), 4)
+
+        def value(trial):
+            trial.report(-trial.number, 1)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+            return -trial.number
+
+        study.optimize(value, 11)
+        assert study.trials[-1].state.name == state
 
 
 # The study
@@ -202,21 +217,22 @@ def numbers_study(location, count):
     """A study of a parabola; in memory without a location."""
     import optuna
 
-    from mmpolar.cli.tuning.study import open_study
+    from mmpolar.cli.tuning.study import open_storage
 
-    study = open_study(location, 'numbers', 4, 0) if location else optuna.create_study()
+    storage = open_storage(location) if location else None
+    study = optuna.create_study(storage=storage, study_name='numbers', load_if_exists=True)
     study.optimize(lambda trial: -((trial.suggest_float('x', 0, 1, step=0.1) - 0.3) ** 2), count)
     return study
 
 
 @pytest.mark.parametrize('name', ['study.db', 'study.journal'])
 def test_studies_are_kept_on_disk(tool, tmp_path, name):
-    from mmpolar.cli.tuning.study import count_finished, read_result
+    from mmpolar.cli.tuning.study import ended_trials, read_result
 
     location = str(tmp_path / 'new' / name)
     numbers_study(location, 4)
     study = numbers_study(location, 3)
-    assert count_finished(study) == 7
+    assert len(ended_trials(study)) == 7
     assert read_result(study)['complete'] == 7
     with (tmp_path / 'new' / name).open('rb') as file:
         assert (file.read(6) == b'SQLite') == name.endswith('.db')
@@ -246,21 +262,22 @@ def test_a_study_of_the_last_release_goes_on(tool):
         claim_study(study, dict(value_name='J_mean'))
 
 
-@pytest.mark.parametrize(('lr', 'params'), [(0.3, dict(lr=0.3, penalty_k=0.04)), (0.1, {})])
-def test_the_config_s_own_values_are_measured_once(objective, lr, params):
+@pytest.mark.parametrize('lr', [0.3, 0.1])
+def test_the_config_s_own_values_are_measured_once(objective, lr):
+    """Also where one is out of its range."""
     import optuna
 
-    from mmpolar.cli.tuning.study import add_baseline, read_result
+    from mmpolar.cli.tuning.study import enqueue_baseline, read_result
 
-    objective.params = objective.tracker.model.params = replace(
-        objective.params, lr=lr, penalty_k=0.04
-    )
+    own = dict(lr=lr, penalty_k=0.04, window_influence=0.4)
     study = optuna.create_study(direction='maximize')
-    add_baseline(study, objective)
-    add_baseline(study, objective)
+    enqueue_baseline(study, own)
+    enqueue_baseline(study, own)
+    study.optimize(objective, 1)
+    enqueue_baseline(study, own)
     (trial,) = study.trials
-    assert trial.params == params
-    assert trial.value == pytest.approx(objective.score({}))
+    assert trial.params == own
+    assert trial.value == pytest.approx(objective(fixed(**own)))
     assert list(trial.intermediate_values) == [0, 1]
     assert read_result(study)['baseline'] == trial.value
 
@@ -299,7 +316,7 @@ def test_best_of_equals_are_the_config_s_own_values(tool):
     from mmpolar.cli.tuning.study import read_result
 
     study = optuna.create_study(direction='maximize')
-    assert read_result(study)['value'] is None
+    assert read_result(study) == {}
     study.add_trial(own_values(0.5))
     study.optimize(lambda trial: trial.suggest_float('x', 0.5, 0.5), 1)
     expected = dict(baseline=0.5, value=0.5, values={}, trial=0, complete=2, pruned=0)
@@ -327,14 +344,16 @@ def test_rows_tell_trials_that_were_given_up(tool):
 
 
 def test_plot_of_a_study(tool, tmp_path):
-    from mmpolar.cli.tuning.plots import plot_study
-    from mmpolar.cli.tuning.study import importances
+    from mmpolar.cli.tuning.study import importances, plot_study
 
     study = numbers_study(None, 12)
     plot_study(study, ['x'], importances(study, ['x']), 'value', tmp_path / 'new' / 'tuning.png')
     plot = cv2.imread(str(tmp_path / 'new' / 'tuning.png'))
     assert plot.shape[1] > plot.shape[0] > 600
-    assert 0.01 < (plot != 255).any(axis=-1).mean() < 0.5
+    colourful = np.ptp(plot.astype(int), axis=-1) > 40  # points, lines and bars, not axes and text
+    assert 0.002 < colourful.mean() < 0.5
+    assert (plot[[0, -1]] == 255).all()  # nothing is cut off at the edges
+    assert (plot[:, [0, -1]] == 255).all()
 
 
 # The command
@@ -411,35 +430,55 @@ def test_threads_share_a_study(project, tmp_path):
     assert len(read_trials(tmp_path)) == 7
 
 
-@pytest.mark.parametrize('workers', [1, 2])
-def test_a_trial_that_fails_is_told_and_ends_the_others(tool, workers):
+def run_trials(tool, study, objective, workers, tmp_path, value):
+    """Let the command run six trials, each worth ``value(number)``."""
+
+    class Numbers(type(objective)):
+        def __call__(self, trial):
+            return value(trial.number)
+
+    options = ['--trials', '6', '--workers', str(workers), '--work-dir', str(tmp_path)]
+    fields = {name: getattr(objective, name) for name in objective.__dataclass_fields__}
+    tool.run_missing(Numbers(**fields), study, tool.parse_args(['config', 'weights', *options]))
+
+
+@pytest.fixture
+def study():
+    """In memory."""
     import optuna
 
-    from mmpolar.cli.tuning.study import run_trials
+    return optuna.create_study()
 
-    def fail(trial):
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_trial_that_fails_is_told_and_ends_the_others(tool, study, objective, workers, tmp_path):
+    def fail(number):
         raise ValueError('no space left')
 
-    study = optuna.create_study()
     with pytest.raises(ValueError, match='no space left'):
-        run_trials(study, fail, 6, workers)
+        run_trials(tool, study, objective, workers, tmp_path, fail)
     assert len(study.trials) <= workers
 
 
-def test_a_stop_ends_the_other_threads_after_their_trials(tool):
-    import optuna
+def test_the_last_trial_of_several_threads_that_fails_is_told(tool, study, objective, tmp_path):
+    def fail_late(number):
+        if number == 5:
+            time.sleep(0.1)
+            raise ValueError('no space left')
+        return 0.0
 
-    from mmpolar.cli.tuning.study import run_trials
+    with pytest.raises(ValueError, match='1 trials failed, see above'):
+        run_trials(tool, study, objective, 2, tmp_path, fail_late)
+    assert sorted(trial.state.name for trial in study.trials) == ['COMPLETE'] * 5 + ['FAIL']
 
-    numbers = count()
 
-    def stop_the_first(trial):
-        if next(numbers) == 0:
+def test_a_stop_ends_the_other_threads_after_their_trials(tool, study, objective, tmp_path, capsys):
+    def stop_the_first(number):
+        if number == 0:
             raise KeyboardInterrupt
         time.sleep(0.05)
         return 0.0
 
-    study = optuna.create_study()
-    with pytest.raises(KeyboardInterrupt):
-        run_trials(study, stop_the_first, 40, 2)
-    assert len(study.trials) < 10
+    run_trials(tool, study, objective, 2, tmp_path, stop_the_first)
+    assert len(study.trials) < 5
+    assert 'the same command goes on from here' in capsys.readouterr().out

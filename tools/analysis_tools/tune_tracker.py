@@ -1,38 +1,43 @@
 """Tune the parameters of tracking on validation videos. See ``--help``."""
 
 import argparse
-from collections.abc import Sequence
+import os
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import optuna
 import torch
 from mmengine.config import Config
+from mmengine.evaluator import Evaluator
 from mmengine.registry import DefaultScope
+from optuna.exceptions import ExperimentalWarning
 
 from mmpolar.cli.arguments import add_device_argument, tool_parser
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import add_config_arguments, build_dataset, read_plain_config
-from mmpolar.cli.tuning.objective import Objective
-from mmpolar.cli.tuning.plots import plot_study
-from mmpolar.cli.tuning.search_space import Range, cfg_options, default_ranges, parse_ranges
+from mmpolar.cli.tuning.objective import Objective, Range, Value, default_ranges, parse_ranges
 from mmpolar.cli.tuning.study import (
-    add_baseline,
     claim_study,
-    count_finished,
+    ended_trials,
+    enqueue_baseline,
     importances,
-    open_study,
+    open_storage,
+    plot_study,
     read_result,
-    run_trials,
     trial_rows,
 )
 from mmpolar.evaluation.metrics import SequenceMetric
-from mmpolar.registry import METRICS
 from mmpolar.runtime.model_folder import file_sha256
+from mmpolar.utils.available_cores import available_cores
 from mmpolar.utils.deprecation import warn_deprecated
-from mmpolar.utils.progress import progress_bar
+from mmpolar.utils.progress import shows_progress
 from mmpolar.utils.tables import text_table, write_csv, write_json
 
+#: The first trials are random; before as many have ended none is pruned.
+STARTUP_TRIALS = 10
 DESCRIPTION = """\
 Tune the parameters of tracking on validation videos, with Optuna. The network stays as it is.
 
@@ -139,17 +144,16 @@ def make_parser() -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> None:
     """Run what trials lack, then report."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter('ignore', ExperimentalWarning)  # heartbeats, and plots with Matplotlib
     cfg = read_plain_config(args)
-    if not Path(args.checkpoint).is_file():
-        raise FileNotFoundError(f'no checkpoint at {args.checkpoint}')
     if args.cache_gb is not None:
         warn_deprecated('--cache-gb', 'no such option: each trial decodes the frames')
     dataset = build_dataset(cfg, args.config, 'val_dataloader')
     metric, value_name = find_metric(cfg, args)
     objective = Objective(cfg, args.checkpoint, args.device, dataset, metric, value_name)
-    objective.prune, objective.max_frames = not args.no_prune, args.max_frames
+    objective.max_frames = args.max_frames
     objective.ranges = find_ranges(args, objective.tracker.model)
-    study = open_study(args.storage, args.study_name, dataset.num_videos, args.seed)
+    study = open_study(args, dataset.num_videos)
     claim_study(study, facts_of(args, objective))
     run_missing(objective, study, args)
     report(study, objective, args)
@@ -161,18 +165,20 @@ def find_metric(cfg: Config, args: argparse.Namespace) -> tuple[SequenceMetric, 
     Raises:
         ValueError: If no metric of the evaluator has it.
     """
-    evaluator = cfg.get('val_evaluator') or []
-    known: list[str] = []
-    for config in evaluator if isinstance(evaluator, list | tuple) else [evaluator]:
-        with DefaultScope.overwrite_default_scope('mmpolar'):
-            metric = METRICS.build(dict(config))
-        for name in metric.columns if isinstance(metric, SequenceMetric) else ():
-            if args.metric in (name, f'{metric.prefix}/{name}'):
-                return metric, name
-            known.append(f'{metric.prefix}/{name}')
+    with DefaultScope.overwrite_default_scope('mmpolar'):
+        metrics = Evaluator(cfg.get('val_evaluator') or []).metrics
+    values = {
+        f'{metric.prefix}/{name}': (metric, name)
+        for metric in metrics
+        if isinstance(metric, SequenceMetric)
+        for name in metric.columns
+    }
+    for full_name, (metric, name) in values.items():
+        if args.metric in (name, full_name):
+            return metric, name
     raise ValueError(
         f'val_evaluator of {args.config} has no value {args.metric!r}; it has '
-        f'{", ".join(known) or "no metric of sequences"}'
+        f'{", ".join(values) or "no metric of sequences"}'
     )
 
 
@@ -186,14 +192,31 @@ def find_ranges(args: argparse.Namespace, model: Any) -> dict[str, Range]:
     return ranges
 
 
+def open_study(args: argparse.Namespace, num_videos: int) -> optuna.Study:
+    """The study, new or as earlier runs left it."""
+    # A quarter of the videos must have been tracked before a trial is compared with others.
+    pruner = optuna.pruners.MedianPruner(STARTUP_TRIALS, max(1, num_videos // 4))
+    return optuna.create_study(
+        storage=open_storage(args.storage),
+        study_name=args.study_name,
+        sampler=optuna.samplers.TPESampler(
+            n_startup_trials=STARTUP_TRIALS, multivariate=True, constant_liar=True, seed=args.seed
+        ),
+        pruner=optuna.pruners.NopPruner() if args.no_prune else pruner,
+        direction='maximize',
+        load_if_exists=True,
+    )
+
+
 def facts_of(args: argparse.Namespace, objective: Objective) -> dict[str, Any]:
     """What the values of a study depend on besides the tuned parameters."""
-    videos = range(objective.dataset.num_videos)
+    dataset = objective.dataset
+    lengths = [dataset.get_len_per_video(number) for number in range(dataset.num_videos)]
     return dict(
         checkpoint=file_sha256(args.checkpoint),
-        dataset=objective.dataset.name,
-        videos=len(videos),
-        frames=sum(map(objective.length, videos)),
+        dataset=dataset.name,
+        videos=len(lengths),
+        frames=sum(min(length, args.max_frames or length) for length in lengths),
         metric=type(objective.metric).__name__,
         value_name=objective.value_name,
         cfg_options={key: str(value) for key, value in (args.cfg_options or {}).items()},
@@ -201,38 +224,43 @@ def facts_of(args: argparse.Namespace, objective: Objective) -> dict[str, Any]:
 
 
 def run_missing(objective: Objective, study: optuna.Study, args: argparse.Namespace) -> None:
-    """Run trials until the study has as many as wanted, the config's own values first."""
-    if count_finished(study) >= args.trials:
-        print(f'the study has {count_finished(study)} trials already')
+    """Run trials until the study has as many as wanted, the config's own values first.
+
+    Raises:
+        ValueError: If trials failed, of which Optuna has told.
+    """
+    missing = args.trials - len(ended_trials(study))
+    if missing <= 0:
+        print(f'the study has {args.trials - missing} trials already')
         return
-
-    def show_progress(*_: Any) -> None:
-        bar.update(count_finished(study) - bar.n)
-        bar.set_postfix_str(f'best {objective.value_name} {read_result(study)["value"]:.4f}')
-
-    with progress_bar(total=args.trials, desc='trials', unit='trial') as bar:
-        try:
-            add_baseline(study, objective)
-            show_progress()
-            missing = args.trials - count_finished(study)
-            if missing > 0:
-                run_trials(study, objective, missing, args.workers, [show_progress])
-        except KeyboardInterrupt:
-            print('\nstopped; the same command goes on from here')
+    threads = max(1, available_cores() // args.workers)
+    if 'OMP_NUM_THREADS' not in os.environ:
+        torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    params = objective.tracker.model.params
+    enqueue_baseline(study, {name: getattr(params, name) for name in objective.ranges})
+    try:
+        study.optimize(objective, missing, n_jobs=args.workers, show_progress_bar=shows_progress())
+    except KeyboardInterrupt:
+        print('\nstopped; the same command goes on from here')
+    else:
+        failed = args.trials - len(ended_trials(study))
+        if failed > 0:
+            raise ValueError(f'{failed} trials failed, see above; the same command repeats them')
 
 
 def report(study: optuna.Study, objective: Objective, args: argparse.Namespace) -> None:
     """Print what was found, and write it with the trials and the plot."""
     result = read_result(study)
-    if result['value'] is None:
+    if not result:
         print('no trial has gone to its end yet')
         return
     names, value_name, out = list(objective.ranges), objective.value_name, Path(args.work_dir)
     shares = importances(study, names)
-    options = cfg_options(result['values']) if result['values'] else ''
+    options = cfg_options(result['values'])
     write_csv(out / 'trials.csv', *trial_rows(study, names, value_name))
     plot_study(study, names, bool(shares), value_name, out / 'tuning.png')
-    facts = dict(cfg_options=options, importance=shares, facts=dict(study.user_attrs))
+    facts = dict(cfg_options=options, importance=shares, facts=study.user_attrs)
     write_json(out / 'best.json', dict(value_name=value_name, **result, **facts))
     baseline = result['baseline']
     print(
@@ -240,7 +268,7 @@ def report(study: optuna.Study, objective: Objective, args: argparse.Namespace) 
         f"config's values, {result['value']:.4f} at best (trial {result['trial']}; "
         f'{result["complete"]} trials to the end, {result["pruned"]} given up)'
     )
-    if result['values']:
+    if options:
         rows = [
             [name, str(value), shares.get(name, float('nan'))]
             for name, value in result['values'].items()
@@ -248,6 +276,12 @@ def report(study: optuna.Study, objective: Objective, args: argparse.Namespace) 
         print(text_table(['parameter', 'best', 'importance'], rows, digits=2))
     print(options or "nothing is better than the config's own values")
     print(f'best.json, trials.csv, tuning.png: {out}')
+
+
+def cfg_options(values: Mapping[str, Value]) -> str:
+    """The option of a command line that sets these parameters in a config; empty without any."""
+    settings = ' '.join(f'model.test_cfg.{name}={value}' for name, value in values.items())
+    return settings and f'--cfg-options {settings}'
 
 
 if __name__ == '__main__':

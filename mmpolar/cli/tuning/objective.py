@@ -1,9 +1,8 @@
-"""What a set of tracking parameters is worth on validation videos."""
+"""Which tracking parameters are tuned, and what a set of them is worth on validation videos."""
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from itertools import count
 from typing import Any
 
@@ -11,13 +10,89 @@ import numpy as np
 import optuna
 import torch
 from mmengine.config import Config
+from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.trial import BaseTrial
 
 from mmpolar.apis import init_tracker
-from mmpolar.cli.tuning.search_space import Range, Value, rounded
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.metrics import SequenceMetric
 from mmpolar.evaluation.track_benchmarks import TrackPass
 from mmpolar.tracking import SingleTargetTracker, TrackParams
+
+Value = float | int
+Range = FloatDistribution | IntDistribution
+_SIZES = ('search_size', 'small_target_search_size', 'lost_search_size')
+_KINDS = {field.name: field.type for field in fields(TrackParams) if field.type in (int, float)}
+#: Digits that survive adding steps up in floating point.
+_DIGITS = 6
+
+
+def default_ranges(params: TrackParams) -> dict[str, Range]:
+    """Ranges, by name, of the parameters that are tuned unless told otherwise.
+
+    They lie around the published values. The search crop grows in steps of two locations, so that a
+    location stays in its middle.
+    """
+    step, size = 2 * params.stride, params.search_size
+    smallest = size - step if size - step > params.template_size else size
+    return dict(
+        penalty_k=FloatDistribution(0.0, 0.3, step=0.002),
+        window_influence=FloatDistribution(0.0, 0.6, step=0.01),
+        lr=FloatDistribution(0.2, 1.0, step=0.01),
+        score_ratio=FloatDistribution(0.0, 1.0, step=0.02),
+        search_size=IntDistribution(smallest, size + 3 * step, step=step),
+        small_target_search_size=IntDistribution(size, size + 5 * step, step=step),
+    )
+
+
+def parse_ranges(texts: Sequence[str], params: TrackParams) -> dict[str, Range]:
+    """The ranges, by name, that a command line asks for.
+
+    Args:
+        texts: ``NAME`` for a default range, or ``NAME=LOW:HIGH`` or ``NAME=LOW:HIGH:STEP``.
+        params: Those of the config.
+
+    Raises:
+        ValueError: If a parameter is unknown, or its range empty, without a default or beyond what
+            the parameter may be.
+    """
+    ranges = dict(_parse(text, params) for text in texts)
+    if len(ranges) < len(texts):
+        raise ValueError(f'each parameter can be tuned once, got {" ".join(texts)}')
+    return ranges
+
+
+def _parse(text: str, params: TrackParams) -> tuple[str, Range]:
+    name, _, limits = text.partition('=')
+    if name not in _KINDS:
+        raise ValueError(f'there is no tracking parameter {name!r}; there are {", ".join(_KINDS)}')
+    kind, default = _KINDS[name], default_ranges(params).get(name)
+    if default is not None and not limits:
+        return name, default
+    parts = limits.split(':')
+    if default is not None and len(parts) == 2:
+        parts.append(default.step)
+    if len(parts) != 3:
+        raise ValueError(f'{text} is no range; say {name}=LOW:HIGH:STEP')
+    try:
+        low, high, step = map(kind, parts)
+        own = (IntDistribution if kind is int else FloatDistribution)(low, high, step=step)
+        for value in (low, high):
+            replace(params, **{name: value})
+    except ValueError as error:
+        raise ValueError(f'{text}: {error}') from error
+    unit = 2 * params.stride
+    if name in _SIZES and (step % unit or (low - params.search_size) % unit):
+        raise ValueError(
+            f'{name} must differ from {params.search_size} px by multiples of {unit} px, so that a '
+            f'location stays in the middle of the crop; got {limits}'
+        )
+    return name, own
+
+
+def rounded(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Values without the noise of adding steps up, in the order of their names."""
+    return {name: round(value, _DIGITS) for name, value in sorted(values.items())}
 
 
 @dataclass
@@ -34,7 +109,6 @@ class Objective:
         metric: Computes the value.
         value_name: Name of the value in what ``metric.average`` gives, better if higher.
         ranges: Parameters that are tuned.
-        prune: Whether to give up a trial that is worse than others were after as many videos.
         max_frames: Frames of each video, from its first; 0 for all.
     """
 
@@ -45,7 +119,6 @@ class Objective:
     metric: SequenceMetric
     value_name: str
     ranges: Mapping[str, Range] = field(default_factory=dict)
-    prune: bool = True
     max_frames: int = 0
 
     def __post_init__(self) -> None:
@@ -63,56 +136,31 @@ class Objective:
             )
         return self._own.tracker
 
-    @cached_property
-    def params(self) -> TrackParams:
-        """The config's own parameters."""
-        return self.tracker.model.params
+    def __call__(self, trial: BaseTrial) -> float:
+        """The value of a trial, which is told the value so far after each video.
 
-    def length(self, track: int) -> int:
-        """Frames of a video that are tracked."""
-        length = self.dataset.get_len_per_video(track)
-        return min(length, self.max_frames) if self.max_frames else length
-
-    def __call__(self, trial: optuna.Trial) -> float:
-        """The value of a trial, which may be given up on the way."""
-
-        def report(number: int, value: float) -> None:
-            trial.report(value, number)
-            if self.prune and trial.should_prune():
-                raise optuna.TrialPruned
-
+        Raises:
+            ValueError: If the videos give the metric no value.
+            optuna.TrialPruned: If the trial is given up.
+        """
         values = {
             name: (trial.suggest_int if isinstance(one.low, int) else trial.suggest_float)(
                 name, one.low, one.high, step=one.step
             )
             for name, one in self.ranges.items()
         }
-        return self.score(rounded(values), report)
-
-    def score(
-        self, values: Mapping[str, Value], report: Callable[[int, float], None] | None = None
-    ) -> float:
-        """Track all videos.
-
-        Args:
-            values: Parameters to change.
-            report: Called after each video with its number and the value so far.
-
-        Returns:
-            The value.
-
-        Raises:
-            ValueError: If the videos give the metric no value.
-        """
-        self.tracker.model.params = replace(self.params, **values)
+        model = self.tracker.model
+        model.params = replace(model.params, **rounded(values))
         summaries: list[dict[str, Any]] = []
-        for track in range(self.dataset.num_videos):
-            entry = self.dataset.get_track(track)
-            one = TrackPass(self.tracker, self.dataset, entry, 'box', self.max_frames)
+        for number in range(self.dataset.num_videos):
+            track = self.dataset.get_track(number)
+            one = TrackPass(self.tracker, self.dataset, track, 'box', self.max_frames)
             summaries.append(one.score(self.metric))
             value = float(self.metric.average(summaries)[self.value_name])
-            if report is not None and not np.isnan(value):
-                report(track, value)
+            if not np.isnan(value):
+                trial.report(value, number)
+                if trial.should_prune():
+                    raise optuna.TrialPruned
         if np.isnan(value):
             raise ValueError(
                 f'{self.value_name} has no value on these videos (no masks?); choose another --metric'
