@@ -1,6 +1,5 @@
 """Report of the alarms that a detector raises in videos, and the table of frames that it is made of."""
 
-import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from mmpolar.evaluation.functional import (
 )
 from mmpolar.utils.atomic_write import atomic_table, atomic_write
 from mmpolar.utils.csv_table import read_rows
-from mmpolar.utils.tables import nan_to_none
+from mmpolar.utils.tables import json_text
 
 #: Columns of a table of frames, and of one of events.
 COLUMNS = ('image', 'video', 'stream', 'time', 'score', 'has_target')
@@ -185,7 +184,7 @@ class VideoLevelReport:
             ],
             curve={name: row.tolist() for name, row in vars(self.curve).items()},
         )
-        return json.dumps(nan_to_none(content), indent=1, allow_nan=False)
+        return json_text(content)
 
     def write(self, path: Path, frames: Iterable[Mapping[str, Any]]) -> None:
         """Write the report, and beside it the table of its frames, which ``mmpolar alarms`` reads.

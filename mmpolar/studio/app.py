@@ -274,7 +274,7 @@ class Studio:
             with unfinished.open('wb') as file:
                 async for part in _limited(request, self.options.max_upload):
                     await run_in_threadpool(file.write, part)
-            await run_in_threadpool(FrameSource, unfinished)
+            await run_in_threadpool(_check_video, unfinished)
         return JSONResponse(dict(name=name))
 
     def _read_mask(
@@ -296,6 +296,11 @@ class Studio:
         if point is not None:
             return self.assistant.mask_of_point(image, point)
         raise ValueError('a mask needs runs, a box or a point')
+
+
+def _check_video(path: Path) -> None:
+    """Refuse a file whose first frame cannot be decoded."""
+    FrameSource(path).close()
 
 
 def _answer(work: Callable[..., Any]) -> Callable[[Request], Awaitable[Response]]:

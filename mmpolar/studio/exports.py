@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmpolar.datasets.converters.clip import Clip as ExportedClip
+from mmpolar.datasets.converters.clip import Clip as AnnotatedClip
 from mmpolar.datasets.converters.clip import ClipFrame, write_clips
 from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.structures.coco_file import CocoFile
@@ -21,13 +21,15 @@ from mmpolar.studio.jobs import JobState
 from mmpolar.studio.project import Project
 from mmpolar.studio.store import ABSENT, MASK, Clip
 from mmpolar.utils.atomic_write import atomic_path, atomic_write, scratch_folder
-from mmpolar.utils.image import read_image_size, write_image
+from mmpolar.utils.image import write_image
 from mmpolar.utils.outputs import check_outputs
 
 #: Quality of the images that frames of videos become.
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95)
 #: Parts of a mask below this share of it are left out of YOLO's polygons.
 _SMALLEST_PART = 0.01
+#: Frames per second that a folder of images is said to have.
+_USUAL_RATE = 25
 
 
 @dataclass
@@ -47,7 +49,19 @@ class ExportSummary:
     left_out: int = 0
 
 
-#: The objects of their frames are targets of the project; an image of a video is there until the next frame.
+@dataclass(frozen=True)
+class ExportedClip(AnnotatedClip):
+    """A clip whose objects are targets of the project; an image of a video is there until the next frame.
+
+    Attributes:
+        size: Height and width of the frames in pixels.
+        rate: Frames per second of the video; None for a folder of images.
+    """
+
+    size: tuple[int, int]
+    rate: float | None
+
+
 Clips = Iterator[ExportedClip]
 
 
@@ -98,7 +112,12 @@ def export(
     _check_out(project, kind, out)
     with scratch_folder(project.own / 'exports') as scratch:
         exported = (
-            ExportedClip(names[clip.name], _read_frames(project, clip, found, scratch, state))
+            ExportedClip(
+                names[clip.name],
+                _read_frames(project, clip, found, scratch, state),
+                (clip.height, clip.width),
+                project.frames(clip.id).rate,
+            )
             for clip, found in numbers.items()
         )
         if kind == 'davis' and project.own not in out.parents:
@@ -168,7 +187,7 @@ def _write_coco(clips: Clips, out: Path) -> None:
         for frame in clip.frames:
             path = f'{clip.name}/{frame.image.name}'
             _copy(frame.image, out / 'images' / path)
-            image_id = file.add_image(path, read_image_size(frame.image))
+            image_id = file.add_image(path, clip.size)
             for target, mask in frame.objects:
                 result = TrackResult(mask_to_box(mask), 1.0, mask=mask)
                 category = categories.setdefault(target.name, len(categories) + 1)
@@ -200,15 +219,16 @@ def _write_yolo(clips: Clips, out: Path) -> None:
 def _write_mot(clips: Clips, out: Path) -> None:
     """``<clip>/img1``, ``gt/gt.txt`` and ``seqinfo.ini``; the frames are counted anew from 1."""
     for clip in clips:
-        lines, info = [], {}
+        lines, (height, width) = [], clip.size
         for count, frame in enumerate(clip.frames, 1):
-            suffix, (height, width) = frame.image.suffix, read_image_size(frame.image)
+            suffix = frame.image.suffix
             _copy(frame.image, out / clip.name / 'img1' / f'{count:06d}{suffix}')
             for target, mask in frame.objects:
                 box = ','.join(f'{side:.2f}' for side in to_corner_xywh(mask_to_box(mask)))
                 lines.append(f'{count},{target.id},{box},1,1,1\n')
-            info = dict(name=clip.name, imDir='img1', frameRate=25, seqLength=count, imWidth=width,
-                        imHeight=height, imExt=suffix)  # fmt: skip
+        rate = max(1, round(clip.rate or _USUAL_RATE))  # a whole number in MOTChallenge's files
+        info = dict(name=clip.name, imDir='img1', frameRate=rate, seqLength=count, imWidth=width,
+                    imHeight=height, imExt=suffix)  # fmt: skip
         atomic_write(out / clip.name / 'gt' / 'gt.txt', ''.join(lines), flush=False)
         text = '[Sequence]\n' + ''.join(f'{key}={value}\n' for key, value in info.items())
         atomic_write(out / clip.name / 'seqinfo.ini', text, flush=False)

@@ -4,6 +4,7 @@ import bisect
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import av
@@ -27,6 +28,7 @@ class FrameSource:
     Attributes:
         path: The same.
         size: Width and height in pixels.
+        rate: Frames per second that a video states, else None.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -38,7 +40,7 @@ class FrameSource:
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
         self._frames = _ImageFrames(path) if path.is_dir() else _VideoFrames(path)
-        self.size = self._frames.size
+        self.size, self.rate = self._frames.size, self._frames.rate
         frame_bytes = 3 * self.size[0] * self.size[1]
         self._most = max(_FEWEST_FRAMES, _CACHE_BYTES // frame_bytes)
 
@@ -74,6 +76,10 @@ class FrameSource:
             )
         return frame
 
+    def close(self) -> None:
+        """Close the file; nothing can be read any more."""
+        self._frames.close()
+
     def image_path(self, number: int) -> Path | None:
         """The file of a folder's frame; None for a video."""
         return self._frames.paths[number] if isinstance(self._frames, _ImageFrames) else None
@@ -86,7 +92,7 @@ class _ImageFrames:
         self.paths = [Path(path) for path in list_images(folder)]
         if not self.paths:
             raise VideoReadError(f'folder {folder} holds no image')
-        self.size = read_image_size(self.paths[0])[::-1]
+        self.size, self.rate = read_image_size(self.paths[0])[::-1], None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -95,24 +101,30 @@ class _ImageFrames:
         """The frame of a number."""
         yield number, read_image(self.paths[number])
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 class _VideoFrames:
     """Frames of a video file, found by their times and the key frames before them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self._container = av.open(str(path))
-            self._stream = self._container.streams.video[0]
-            self._stream.thread_type = 'AUTO'
-            self._times, self._keys = self._read_times()
-            self._next, self._decoded = 0, self._container.decode(self._stream)
-            _, first = next(iter(self.decode(0, 0)))
-        except (FFmpegError, IndexError, VideoReadError, OSError) as error:
-            raise VideoReadError(
-                f'video {path} cannot be decoded ({error}); convert it, for example to H.264 in mp4'
-            ) from error
+        with ExitStack() as close_if_damaged:
+            try:
+                self._container = close_if_damaged.enter_context(av.open(str(path)))
+                self._stream = self._container.streams.video[0]
+                self._stream.thread_type = 'AUTO'
+                self._times, self._keys = self._read_times()
+                self._next, self._decoded = 0, self._container.decode(self._stream)
+                _, first = next(iter(self.decode(0, 0)))
+            except (FFmpegError, IndexError, VideoReadError, OSError) as error:
+                raise VideoReadError(
+                    f'video {path} cannot be decoded ({error}); convert it, for example to H.264 in mp4'
+                ) from error
+            close_if_damaged.pop_all()
         self.size = (first.shape[1], first.shape[0])
+        self.rate = float(self._stream.average_rate or 0) or None
 
     def __len__(self) -> int:
         return len(self._times)
@@ -134,6 +146,10 @@ class _VideoFrames:
                 yield from found
                 return
         raise VideoReadError(f'frame {number} of video {self.path} cannot be decoded')
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
 
     def _walk(self, number: int, before: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Decode up to a frame; nothing more follows where it was passed or the file is damaged."""

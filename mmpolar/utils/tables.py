@@ -55,8 +55,12 @@ def write_csv(
 
 def write_json(path: str | os.PathLike, content: Any) -> None:
     """Write plain values; NaN and infinity become null, the folder is made."""
-    text = json.dumps(nan_to_none(content), indent=1, allow_nan=False)
-    atomic_write(path, text + '\n')
+    atomic_write(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """Plain values as the text of a JSON file; NaN and infinity become null."""
+    return json.dumps(nan_to_none(content), indent=1, allow_nan=False) + '\n'
 
 
 def nan_to_none(value: Any) -> Any:

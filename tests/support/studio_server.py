@@ -20,9 +20,9 @@ TINY = 'ocean-polar_effnet-lite0-tiny_natural'
 SCENE = make_scene(3, 'val', 1, frames=12, size=(160, 120), difficulty=0.0)
 
 
-def write_video(path, scene=SCENE):
+def write_video(path, scene=SCENE, rate=25):
     """The scene as an mp4 file."""
-    with VideoWriter(path, 25, scene.size) as writer:
+    with VideoWriter(path, rate, scene.size) as writer:
         for number in range(len(scene)):
             writer.write(scene.render(number)[0])
 

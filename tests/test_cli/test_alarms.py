@@ -36,6 +36,7 @@ def test_table_of_points_with_intervals(table, tmp_path, capsys):
     assert main(['alarms', str(table), *words]) == 0
     text = capsys.readouterr().out
     assert '3600 frames of 5 videos with a target and 5 without, 4 streams, 10 hours' in text
+    assert out.read_text().endswith('}\n')
     report = json.loads(out.read_text())
     at_recall, at_checks = report['points']
     # Targets score .77, .81, .85, .89, .93: the second lowest finds four of five.

@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from configparser import ConfigParser
 
 import cv2
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
+from studio_server import write_video
 
 from mmpolar.cli.main import main
 from mmpolar.datasets import DavisDataset
@@ -99,6 +101,7 @@ def test_coco_has_run_lengths_and_a_category_a_name(labelled, tmp_path):
     coco = COCO(tmp_path / 'out/annotations.json')
     assert [one['name'] for one in coco.loadCats(coco.getCatIds())] == list(MASKS)
     assert len(coco.imgs) == 4
+    assert {(image['height'], image['width']) for image in coco.imgs.values()} == {SIZE}
     for frame, image in enumerate(coco.dataset['images']):
         assert (tmp_path / 'out/images' / image['file_name']).is_file()
         entries = coco.loadAnns(coco.getAnnIds(imgIds=image['id']))
@@ -128,7 +131,22 @@ def test_mot_has_boxes_by_frame_and_target(labelled, tmp_path):
     assert [sorted(found[frame]) for frame in range(4)] == [[1, 2], [1, 2], [2], [1, 2]]
     np.testing.assert_allclose(found[0][1].box, [24.5, 34.5, 55.5, 65.5])
     assert len(list((tmp_path / 'out/car/img1').iterdir())) == 4
-    assert 'seqLength=4' in (tmp_path / 'out/car/seqinfo.ini').read_text()
+    info = ConfigParser()
+    info.read(tmp_path / 'out/car/seqinfo.ini')
+    expected = dict(name='car', imdir='img1', framerate='25', seqlength='4', imext='.jpg')
+    assert dict(info['Sequence']) == dict(expected, imwidth='160', imheight='120')
+
+
+def test_mot_says_the_rate_of_a_video_and_a_usual_one_of_images(project, tmp_path):
+    write_video(project.folder / 'fast.mp4', rate=60)
+    (project.folder / 'boat').mkdir()
+    cv2.imwrite(str(project.folder / 'boat/1.png'), np.zeros((*SIZE, 3), np.uint8))
+    for name in ('fast.mp4', 'boat'):
+        clip = project.open_clip(name)
+        put(project, clip, project.store.add_target(clip.id, name, '#ff8800').id, 0, ABSENT, None)
+    export(project, 'mot', tmp_path / 'out')
+    assert 'frameRate=60\n' in (tmp_path / 'out/fast/seqinfo.ini').read_text()
+    assert 'frameRate=25\n' in (tmp_path / 'out/boat/seqinfo.ini').read_text()
 
 
 @pytest.mark.parametrize('mask', [disc(50, 50), disc(50, 50) | disc(100, 60), disc(3, 3, 0)])

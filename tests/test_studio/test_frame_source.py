@@ -1,6 +1,7 @@
 """Frames by their number are those that come in order, whatever the file and the order."""
 
 import random
+from pathlib import Path
 
 import av
 import cv2
@@ -77,3 +78,27 @@ def test_numbers_and_files_that_are_wrong_are_said(tmp_path):
     (tmp_path / 'b.mp4').write_bytes(b'nothing' * 100)
     with pytest.raises(VideoReadError, match='cannot be decoded'):
         FrameSource(tmp_path / 'b.mp4')
+
+
+def test_a_closed_video_is_not_open_any_more(tmp_path):
+    path = tmp_path / 'clip.mp4'
+    write(path, 'libx264', {})
+    source = FrameSource(path)
+    assert path in open_files()
+    source.close()
+    assert path not in open_files()
+
+
+def test_a_damaged_video_is_not_kept_open(tmp_path):
+    path = tmp_path / 'clip.mp4'
+    write(path, 'libx264', {})
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(VideoReadError) as error:
+        FrameSource(path)
+    assert path not in open_files()
+    assert 'cannot be decoded' in str(error.value)
+
+
+def open_files():
+    """Files that this process has open."""
+    return [link.resolve() for link in Path('/proc/self/fd').iterdir()]

@@ -125,6 +125,19 @@ def test_undo_and_marks_by_keys(page, folder, serve):
     assert page.locator('#undo').is_disabled()
 
 
+def test_a_new_target_has_the_name_and_the_color_of_no_other(page, folder, serve):
+    open_server(page, serve(folder))
+    page.on('dialog', lambda dialog: dialog.accept())
+    page.click('#new-target')
+    expect_text(page, 'hint', 'Mark target 2')
+    page.locator('#targets button[title^=remove]').first.click()
+    page.wait_for_function("() => document.querySelectorAll('#targets li').length === 1")
+    page.click('#new-target')
+    expect_text(page, 'hint', 'Mark target 3')
+    colors = page.locator('#targets input').evaluate_all('all => all.map((one) => one.value)')
+    assert len(set(colors)) == 2
+
+
 def test_a_target_is_renamed_by_its_button_or_a_key(page, folder, serve):
     open_server(page, serve(folder))
     names = iter(['car', 'bus', 'van'])

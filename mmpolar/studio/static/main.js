@@ -208,8 +208,11 @@ function choose(target) {
 }
 
 const addTarget = () => change(async () => {
-  const color = COLORS[state.targets.length % COLORS.length];
-  const target = await post(`clips/${state.clip.id}/targets`, { name: `target ${state.targets.length + 1}`, color });
+  const [names, colors] = ['name', 'color'].map((key) => new Set(state.targets.map((target) => target[key])));
+  let number = state.targets.length + 1;
+  while (names.has(`target ${number}`)) number += 1;
+  const color = COLORS.find((one) => !colors.has(one)) ?? COLORS[(number - 1) % COLORS.length];
+  const target = await post(`clips/${state.clip.id}/targets`, { name: `target ${number}`, color });
   state.target = target.id;
 });
 
