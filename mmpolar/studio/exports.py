@@ -112,12 +112,7 @@ def export(
     _check_out(project, kind, out)
     with scratch_folder(project.own / 'exports') as scratch:
         exported = (
-            ExportedClip(
-                names[clip.name],
-                _read_frames(project, clip, found, scratch, state),
-                (clip.height, clip.width),
-                project.frames(clip.id).rate,
-            )
+            _read_clip(project, clip, names[clip.name], found, scratch, state)
             for clip, found in numbers.items()
         )
         if kind == 'davis' and project.own not in out.parents:
@@ -139,6 +134,13 @@ def labelled_frames(project: Project, clip: Clip) -> tuple[list[int], int]:
     )
     complete = sorted(frame for frame, count in counts.items() if count == len(targets))
     return complete, len(counts) - len(complete)
+
+
+def _read_clip(
+    project: Project, clip: Clip, name: str, numbers: Sequence[int], scratch: Path, state: JobState
+) -> ExportedClip:
+    frames = _read_frames(project, clip, numbers, scratch, state)
+    return ExportedClip(name, frames, (clip.height, clip.width), project.frames(clip.id).rate)
 
 
 def _read_frames(
