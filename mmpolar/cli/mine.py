@@ -1,9 +1,7 @@
 """``mmpolar mine``: the hardest negatives by the scores of any detector."""
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from mmpolar.mining.review import (
 from mmpolar.mining.scenes import Diversity
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.outputs import check_outputs
-from mmpolar.utils.progress import progress_bar
+from mmpolar.utils.progress import counting
 
 DESCRIPTION = """\
 Pick the images of a pool without targets that a detector finds most like a target, for its next training.
@@ -129,9 +127,14 @@ def run(args: argparse.Namespace) -> int:
     kept = [image for path in args.keep for image in read_picks(path)]
     group_of = None if args.group is None else GroupRule(pattern=args.group).group_of
     candidates = read_scores(args.scores, args.data_root, group_of)
-    with _bar('looking at the hardest') as update:
+    with counting('looking at the hardest') as count:
         mined = mine_scores(
-            candidates, _pick_rule(args), _diversity(args), decisions, kept, on_progress=update
+            candidates,
+            _pick_rule(args),
+            _diversity(args),
+            decisions,
+            kept,
+            on_progress=count.update,
         )
     write_all(args.out, mined, positives, decisions)
     print(mined.summary())
@@ -156,8 +159,10 @@ def write_all(
     write_yolo(out / 'yolo', found, mined.picks)
     write_coco(out / 'coco.json', positives, found, mined.picks)
     alarms = [Alarm(pick) for pick in mined.picks]
-    with _bar('writing the page', len(alarms)) as update:
-        write_review_page(out / 'review.html', alarms, str(out), decisions, on_progress=update)
+    with counting('writing the page', len(alarms)) as count:
+        write_review_page(
+            out / 'review.html', alarms, str(out), decisions, on_progress=count.update
+        )
     write_picks(out / 'picks.csv', mined.picks)
 
 
@@ -184,13 +189,3 @@ def _warn(what: str, reasons: Iterable[str]) -> None:
     reasons = list(reasons)
     if reasons:
         print(f'warning: {len(reasons)} {what} left out: {abridged(reasons, 3)}')
-
-
-@contextmanager
-def _bar(desc: str, total: int | None = None) -> Iterator[Callable[[int], object]]:
-    """What counts the images that are done, on a terminal and where tqdm is installed."""
-    if find_spec('tqdm') is None:
-        yield lambda done: None
-        return
-    with progress_bar(desc=desc, total=total, unit='image', leave=False) as bar:
-        yield bar.update

@@ -3,15 +3,13 @@
 import argparse
 import os
 import shlex
-import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import redirect_stderr
 from copy import copy
 from dataclasses import dataclass
-from importlib.util import find_spec
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -20,15 +18,14 @@ from mmpolar.cli.errors import INTERRUPTED
 from mmpolar.cli.track_run import TrackRun, build_engine, check_job
 from mmpolar.tracking import TrackEngine
 from mmpolar.utils.available_cores import available_cores
+from mmpolar.utils.jobs import in_threads, on_ray
 from mmpolar.utils.outputs import is_same_file
+from mmpolar.utils.progress import counting
 
 #: Endings of files that list videos.
 LIST_SUFFIXES = ('.list', '.txt')
 #: Exit status if a video could not be tracked; the others were.
 SOME_FAILED = 1
-#: How often a video is taken up again after the process that tracked it has died.
-_RETRIES = 5
-_ANSWER_SECONDS = 10
 #: What a line gives itself, and does not take from the command.
 _OF_A_LINE = dict(out=(), box=None, point=None, mask=None, detections=None, show=False, ray=None)
 #: What may be a path, relative to the folder in which the command runs.
@@ -72,20 +69,43 @@ def run_list(args: argparse.Namespace) -> int:
         The exit status.
     """
     jobs = read_list(args)
-    outcomes = on_ray(jobs, args.ray) if args.ray else in_threads(jobs)
-    failed = count = 0
+    failed = done = 0
     try:
-        for count, outcome in enumerate(outcomes, 1):
-            failed += outcome.error is not None
-            print(f'[{count}/{len(jobs)}] {outcome}', flush=True)
+        with counting('tracking', len(jobs), 'video') as count:
+            for done, outcome in enumerate(track_jobs(jobs, args.ray), 1):
+                failed += outcome.error is not None
+                count.update()
+                count.say(f'[{done}/{len(jobs)}] {outcome}')
     except KeyboardInterrupt:
         print(
-            f'stopped after {count} of {len(jobs)} videos; the same command goes on',
+            f'stopped after {done} of {len(jobs)} videos; the same command goes on',
             file=sys.stderr,
         )
         return INTERRUPTED
-    print(f'{count - failed} videos tracked, {failed} failed')
+    print(f'{done - failed} videos tracked, {failed} failed')
     return SOME_FAILED if failed else 0
+
+
+def track_jobs(jobs: Sequence[argparse.Namespace], ray: str | None) -> Iterator[JobOutcome]:
+    """Track videos, as many at a time as there are cores: with one network, or on a Ray cluster.
+
+    A video whose process or machine dies is taken up again by another one, from the last state that
+    was written.
+
+    Args:
+        jobs: Arguments of the videos.
+        ray: Address of the cluster; None for this process.
+
+    Raises:
+        ValueError: See :func:`mmpolar.utils.jobs.on_ray`.
+    """
+    if ray:
+        ended = on_ray(track_job, jobs, ray, lambda job: job.threads)
+    else:
+        stop = threading.Event()
+        ended = in_threads(partial(track_job, stop=stop), jobs, available_cores(), stop)
+    for one in ended:
+        yield one.value or JobOutcome(jobs[one.number].source, error=one.error)
 
 
 def read_list(args: argparse.Namespace) -> list[argparse.Namespace]:
@@ -129,79 +149,17 @@ def track_job(job: argparse.Namespace, stop: threading.Event | None = None) -> J
     Args:
         job: Its arguments.
         stop: Set to end early.
-    """
-    try:
-        run = TrackRun(job, job.source, shared_engine(job), stop, is_quiet=True)
-        if run.journal.is_complete:
-            return JobOutcome(job.source, was_done=True)
-        run.resume()
-        status = run.track()
-    except (OSError, ValueError) as error:
-        return JobOutcome(job.source, error=' '.join(str(error).split()))
-    errors = {0: None, INTERRUPTED: 'stopped'}
-    return JobOutcome(job.source, run.count, error=errors.get(status, 'the video ends early'))
-
-
-def in_threads(jobs: Sequence[argparse.Namespace]) -> Iterator[JobOutcome]:
-    """Track videos in this process, as many at a time as there are cores, with one network."""
-    stop = threading.Event()
-    with ThreadPoolExecutor(available_cores()) as pool:
-        futures = [pool.submit(track_job, job, stop) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            stop.set()
-            for future in futures:
-                future.cancel()
-
-
-def on_ray(jobs: Sequence[argparse.Namespace], address: str) -> Iterator[JobOutcome]:
-    """Track videos on a Ray cluster, a core each.
-
-    A video whose process or machine dies is taken up again by another one, from the last state that
-    was written.
-
-    Args:
-        jobs: Arguments of the videos. Their files must lie in folders that all machines see.
-        address: Of the cluster, such as ``auto`` or ``10.0.0.1:6379``.
 
     Raises:
-        ValueError: If Ray is not installed, or there is no cluster.
+        OSError, ValueError: If a file cannot be read or written.
     """
-    if find_spec('ray') is None:
-        raise ValueError('--ray needs Ray: pip install "mmpolar[ray]", on all machines')
-    import ray
-
-    try:
-        _check_that_it_answers(address)
-        ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
-    except (OSError, RuntimeError) as error:
-        raise ValueError(
-            f'no Ray cluster answers at {address} ({error}); start one with: ray start --head'
-        ) from error
-    try:
-        tracked = {
-            ray.remote(num_cpus=job.threads, max_retries=_RETRIES)(track_job).remote(job): job
-            for job in jobs
-        }
-        pending = list(tracked)
-        while pending:
-            [done], pending = ray.wait(pending)
-            try:
-                yield ray.get(done)
-            except ray.exceptions.RayError as error:
-                source = tracked[done].source
-                yield JobOutcome(source, error=str(error).strip().splitlines()[-1])
-    finally:
-        ray.shutdown()
-
-
-def _check_that_it_answers(address: str) -> None:
-    """Fail at once where nothing listens; Ray would try for six minutes."""
-    host, _, port = address.rpartition(':')
-    if '/' not in host and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS).close()
+    run = TrackRun(job, job.source, shared_engine(job), stop, is_quiet=True)
+    if run.journal.is_complete:
+        return JobOutcome(job.source, was_done=True)
+    run.resume()
+    status = run.track()
+    errors = {0: None, INTERRUPTED: 'stopped'}
+    return JobOutcome(job.source, run.count, error=errors.get(status, 'the video ends early'))
 
 
 _engines: dict[tuple, TrackEngine] = {}

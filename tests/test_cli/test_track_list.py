@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from interrupts import heed_interrupts
+from ray_clusters import two_nodes
 
 from mmpolar.cli.main import build_parser, script_of
 from mmpolar.cli.track_list import read_list, track_job
@@ -202,16 +203,8 @@ def test_a_stop_ends_a_video_and_keeps_what_was_tracked(clips):
 
 @pytest.fixture
 def cluster():
-    """A Ray cluster of two nodes of one core each, in processes of this machine."""
-    pytest.importorskip('ray')
-    from ray.cluster_utils import Cluster
-
-    options = dict(num_cpus=1, object_store_memory=80 << 20, include_dashboard=False)
-    made = Cluster(initialize_head=True, head_node_args=options)
-    second = made.add_node(num_cpus=1, object_store_memory=80 << 20)
-    made.wait_for_nodes()
-    yield made, second
-    made.shutdown()
+    with two_nodes() as made:
+        yield made
 
 
 def workers_at(folder):
