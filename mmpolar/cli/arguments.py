@@ -72,6 +72,36 @@ def add_model_argument(parser: Parser, default: str = DEFAULT_MODEL) -> None:
     )
 
 
+def add_job_arguments(parser: Parser, items: str) -> None:
+    """Add ``--workers`` and ``--ray``, where jobs run; :func:`check_job_arguments` checks them.
+
+    Args:
+        parser: The parser, or a group of it.
+        items: What a job is about, such as ``'videos'``.
+    """
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=1,
+        metavar='N',
+        help=f'{items} at the same time, in processes of this machine (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--ray',
+        metavar='ADDRESS',
+        help='run on the Ray cluster there, on all its cores; auto for the one of this machine. Needs '
+        'mmpolar[ray], and files that all machines see under the same paths',
+    )
+
+
+def check_job_arguments(args: argparse.Namespace) -> None:
+    """End with a usage error where the arguments of :func:`add_job_arguments` are wrong."""
+    if args.workers < 1:
+        args.parser.error(f'--workers must be at least 1, got {args.workers}')
+    if args.workers > 1 and args.ray:
+        args.parser.error('--workers is for this machine: with --ray the cluster has its cores')
+
+
 class _Once(argparse.Action):
     """Stores a value, and refuses a second one, which argparse would take without a word."""
 

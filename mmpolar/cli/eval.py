@@ -2,23 +2,35 @@
 
 import argparse
 import math
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
-from typing import TypeVar
 
-from mmpolar.apis import init_tracker
-from mmpolar.cli.arguments import add_model_argument, read_options
+from mmpolar.cli.arguments import add_job_arguments, add_model_argument, check_job_arguments
 from mmpolar.cli.engine_arguments import REGIONS
+from mmpolar.cli.errors import INTERRUPTED, USAGE_ERROR
+from mmpolar.cli.eval_jobs import (
+    DAVIS2016_COLUMNS,
+    Benchmark,
+    EvalSettings,
+    VideoResult,
+    build_tracker,
+    evaluate_job,
+    open_benchmark,
+)
 from mmpolar.cli.requirements import require_training
 from mmpolar.cli.submissions import add_options_argument
 from mmpolar.evaluation.functional import VOT_BENCHMARKS
-from mmpolar.evaluation.one_pass import GIVEN, VideoReport, davis2016, evaluate, mean_values
-from mmpolar.tracking import SingleTargetTracker
+from mmpolar.evaluation.one_pass import GIVEN, VideoReport
+from mmpolar.utils.job_journal import JobJournal
+from mmpolar.utils.jobs import run_jobs
 from mmpolar.utils.outputs import check_outputs, check_writable
+from mmpolar.utils.progress import Count, counting
 from mmpolar.utils.tables import write_json
 
 #: What is printed of DAVIS 2016.
-COLUMNS = ('J_and_F', 'J', 'F', 'iou')
+COLUMNS = DAVIS2016_COLUMNS
 BENCHMARKS = (
     'davis2016',
     'davis2017',
@@ -60,6 +72,10 @@ examples
   mmpolar eval lasot --data data/lasot --options split=extension
   mmpolar eval youtube_vos --data data/youtube_vos --options ann_file=held_out.json
   mmpolar eval vot2018 --data data/vot2018 --region box
+  many videos at the same time, on this machine or on a Ray cluster, with the same values; after a stop
+  the same command goes on:
+    mmpolar eval lasot --data data/lasot --out values.json --workers 8
+    mmpolar eval lasot --data data/lasot --out values.json --ray auto
 
 your own tracker, any object with init(frame, target) and step(frame), from Python:
   from mmpolar.evaluation.one_pass import davis2016, evaluate, mean_values
@@ -96,63 +112,163 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_options_argument(parser)
     add_model_argument(parser)
-    parser.add_argument('--threads', type=int, help='threads of the network (default: 2)')
     parser.add_argument(
-        '--out', metavar='FILE', help='JSON file of the values to write, after each video'
+        '--threads',
+        type=int,
+        help='threads of the network (default: 2, or 1 with --workers or --ray)',
+    )
+    add_job_arguments(parser, 'videos')
+    parser.add_argument(
+        '--out',
+        metavar='FILE',
+        help='JSON file of the values to write, after each video; with it the same command goes on '
+        'after a stop',
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, and print a row a video."""
     check_arguments(args)
-    table = Table(args)
-    if args.benchmark == 'davis2016':
-        mean = run_davis2016(args, table)
-    else:
+    if args.benchmark != 'davis2016':
         require_training(f'mmpolar eval {args.benchmark}')
-        mean = (run_vot if args.benchmark in VOT_BENCHMARKS else run_tracks)(args, table)
-    table.end(mean)
-    return 0
+    settings = EvalSettings.of(args)
+    benchmark = open_benchmark(settings)
+    build_tracker(settings)  # what is wrong with it is said before anything runs
+    with open_journal(args.out, settings) as journal:
+        with counting('evaluating', len(benchmark.names), 'video') as count:
+            table = Table(args, benchmark, count)
+            table.begin()
+            errors: dict[int, str] = {}
+            try:
+                evaluate_videos(args, settings, journal, table, errors)
+            except KeyboardInterrupt:
+                return say_stopped(args, table)
+        return say_end(args, journal, table, errors)
+
+
+def open_journal(
+    out: str | None, settings: EvalSettings
+) -> 'AbstractContextManager[JobJournal | None]':
+    """Where results are kept for a later run; None if nothing is written."""
+    return JobJournal(out, settings.description()) if out else nullcontext()
+
+
+def evaluate_videos(
+    args: argparse.Namespace,
+    settings: EvalSettings,
+    journal: JobJournal | None,
+    table: 'Table',
+    errors: dict[int, str],
+) -> None:
+    """Evaluate the videos that no earlier run has, and fill the table.
+
+    Args:
+        args: The arguments, which say where.
+        settings: What the values depend on.
+        journal: What was evaluated, also by an earlier run that was cut.
+        table: Gets each result.
+        errors: Gets why a video failed, by its index.
+    """
+    keys = [f'{number} {name}' for number, name in enumerate(table.benchmark.names)]
+    for number, key in enumerate(keys):
+        if journal is not None and key in journal:
+            table.add(number, VideoResult.from_json(journal[key]))
+    if journal:
+        print(f'{len(journal)} videos were evaluated before ({journal.path})', file=sys.stderr)
+    numbers = [number for number in range(len(keys)) if number not in table.results]
+    jobs = [(settings, number) for number in numbers]
+    for ended in run_jobs(evaluate_job, jobs, args.workers, args.ray, settings.threads or 1):
+        number = numbers[ended.number]
+        if ended.error is not None:
+            errors[number] = ended.error
+            table.fail(number, ended.error)
+            continue
+        if journal is not None:
+            journal.add(keys[number], ended.value.to_json())
+        table.add(number, ended.value)
+
+
+def say_stopped(args: argparse.Namespace, table: 'Table') -> int:
+    """Say how far it is; gives the exit status."""
+    goes_on = '; the same command goes on' if args.out else ''
+    total = len(table.benchmark.names)
+    print(f'stopped after {len(table.results)} of {total} videos{goes_on}', file=sys.stderr)
+    return INTERRUPTED
+
+
+def say_end(
+    args: argparse.Namespace,
+    journal: JobJournal | None,
+    table: 'Table',
+    errors: Mapping[int, str],
+) -> int:
+    """Print the values of all videos together if there are all; gives the exit status."""
+    if not errors:
+        table.end()
+        if journal is not None:
+            journal.remove()
+        return 0
+    again = '; the same command tries them again' if args.out else ''
+    print(
+        f'{len(errors)} of {len(table.benchmark.names)} videos failed, so there is no mean{again}',
+        file=sys.stderr,
+    )
+    return USAGE_ERROR
 
 
 class Table:
-    """Reports of videos as they come, printed and written.
+    """Results of videos as they come, printed and written.
 
     Args:
-        args: The arguments, which say what is measured and what is written.
+        args: The arguments, which say what is written.
+        benchmark: What is measured.
+        count: Prints, and counts the videos.
+
+    Attributes:
+        benchmark: What is measured.
+        results: Of the videos, by their index.
     """
 
-    def __init__(self, args: argparse.Namespace) -> None:
-        self._args = args
-        self._reports: list[VideoReport] = []
-        self._columns: Sequence[str] = ()
+    def __init__(self, args: argparse.Namespace, benchmark: Benchmark, count: Count) -> None:
+        self.benchmark = benchmark
+        self.results: dict[int, VideoResult] = {}
+        self._args, self._count = args, count
 
-    def begin(self, columns: Sequence[str]) -> None:
+    def begin(self) -> None:
         """Print the names of the columns."""
-        self._columns = columns
-        names = ''.join(f'{name:>{_width(name)}}' for name in columns)
-        print(f'{self._args.benchmark:24}{names}{"frames/s":>10}')
+        names = ''.join(f'{name:>{_width(name)}}' for name in self.benchmark.columns)
+        self._count.say(f'{self._args.benchmark:24}{names}{"frames/s":>10}')
 
-    def add(self, report: VideoReport) -> None:
-        """Print a row; what was computed until then is in the file."""
-        self._reports.append(report)
-        self._print(report, self._columns)
+    def add(self, number: int, result: VideoResult) -> None:
+        """Print the rows of a video; what was computed until then is in the file."""
+        self.results[number] = result
+        for report in result.reports:
+            self._count.say(_row(report, self.benchmark.columns))
+        self._count.update()
         self._write(None)
 
-    def end(self, mean: dict[str, float]) -> None:
+    def fail(self, number: int, error: str) -> None:
+        """Say why a video has no values."""
+        self._count.say(f'error: {self.benchmark.names[number]}: {error}', sys.stderr)
+        self._count.update()
+
+    def end(self) -> None:
         """Print the values of all videos together."""
-        frames = sum(one.frames for one in self._reports)
-        seconds = sum(one.seconds for one in self._reports)
+        reports = list(self._reports())
+        mean = self.benchmark.mean(reports, [one.scored for one in self._in_order()])
+        frames = sum(one.frames for one in reports)
+        seconds = sum(one.seconds for one in reports)
         kind = 'objects' if self._args.benchmark in OBJECTS else 'videos'
-        name = f'mean of {len(self._reports)} {kind}'
-        columns = self._columns if self._args.benchmark == 'davis2016' else list(mean)
-        self._print(VideoReport(name, mean, frames, seconds), columns)
+        name = f'mean of {len(reports)} {kind}'
+        columns = COLUMNS if self._args.benchmark == 'davis2016' else list(mean)
+        self._count.say(_row(VideoReport(name, mean, frames, seconds), columns))
         self._write(mean)
 
-    def _print(self, report: VideoReport, columns: Sequence[str]) -> None:
-        rate = report.frames / report.seconds if report.seconds else math.nan
-        values = (f'{report.values.get(name, math.nan):{_width(name)}.3f}' for name in columns)
-        print(f'{report.name:24}{"".join(values)}{rate:10.1f}', flush=True)
+    def _in_order(self) -> Iterator[VideoResult]:
+        return (self.results[number] for number in sorted(self.results))
+
+    def _reports(self) -> Iterator[VideoReport]:
+        return (report for one in self._in_order() for report in one.reports)
 
     def _write(self, mean: dict[str, float] | None) -> None:
         if not self._args.out:
@@ -162,9 +278,15 @@ class Table:
             benchmark=self._args.benchmark,
             given=(self._args.given or GIVEN[0]) if is_davis2016 else None,
             mean=mean,
-            videos=[asdict(one) for one in self._reports],
+            videos=[asdict(one) for one in self._reports()],
         )
         write_json(self._args.out, content)
+
+
+def _row(report: VideoReport, columns: Sequence[str]) -> str:
+    rate = report.frames / report.seconds if report.seconds else math.nan
+    values = (f'{report.values.get(name, math.nan):{_width(name)}.3f}' for name in columns)
+    return f'{report.name:24}{"".join(values)}{rate:10.1f}'
 
 
 def check_arguments(args: argparse.Namespace) -> None:
@@ -179,59 +301,10 @@ def check_arguments(args: argparse.Namespace) -> None:
     for message, is_wrong in wrong.items():
         if is_wrong:
             args.parser.error(message)
+    check_job_arguments(args)
     check_outputs({'--out': args.out}, {'--data': args.data, 'the model': args.model})
     if args.out:
         check_writable('--out', args.out)
-
-
-def run_davis2016(args: argparse.Namespace, table: Table) -> dict[str, float]:
-    """Means of DAVIS 2016."""
-    videos, tracker = davis2016(args.data), build_tracker(args)
-    table.begin(COLUMNS)
-    return mean_values(evaluate(tracker, videos, args.given or GIVEN[0], on_video=table.add))
-
-
-def run_vot(args: argparse.Namespace, table: Table) -> dict[str, float]:
-    """Values of a challenge of VOT, of all sequences together."""
-    from mmpolar.datasets import VOTDataset
-    from mmpolar.evaluation.vot_benchmark import columns, evaluate_vot
-
-    year = VOT_BENCHMARKS[args.benchmark]
-    dataset, tracker = open_dataset(args, VOTDataset), build_tracker(args)
-    table.begin(columns(year))
-    return evaluate_vot(tracker, dataset, year, args.region, table.add)[1]
-
-
-def run_tracks(args: argparse.Namespace, table: Table) -> dict[str, float]:
-    """Values of another benchmark, of all its videos or objects together."""
-    from mmpolar.evaluation.track_benchmarks import TRACK_BENCHMARKS, evaluate_tracks
-
-    benchmark = TRACK_BENCHMARKS[args.benchmark]
-    dataset = open_dataset(args, benchmark.read)
-    metric = benchmark.metric(seen_categories=args.seen) if args.seen else benchmark.metric()
-    tracker = build_tracker(args)
-    table.begin(metric.columns)
-    return evaluate_tracks(tracker, dataset, metric, table.add)[1]
-
-
-Dataset = TypeVar('Dataset')
-
-
-def open_dataset(args: argparse.Namespace, read: Callable[..., Dataset]) -> Dataset:
-    """The data that the arguments name.
-
-    Raises:
-        ValueError: If the dataset does not know an option.
-    """
-    try:
-        return read(args.data, **read_options(args.options))
-    except TypeError as error:
-        raise ValueError(f'--options: {error}') from error
-
-
-def build_tracker(args: argparse.Namespace) -> SingleTargetTracker:
-    """The tracker that the arguments choose."""
-    return init_tracker(args.model, engine='onnx', threads=args.threads)
 
 
 def _width(column: str) -> int:

@@ -126,21 +126,16 @@ def evaluate(
         raise ValueError(f'given must be one of {", ".join(GIVEN)}, got {given!r}')
     reports = []
     for video in videos:
-        reports.append(_evaluate_video(tracker, video, given, skip_last))
+        reports.append(evaluate_video(tracker, video, given, skip_last))
         if on_video is not None:
             on_video(reports[-1])
     return reports
 
 
-def mean_values(reports: Sequence[VideoReport]) -> dict[str, float]:
-    """Mean of each value over the videos that have it."""
-    names = reports[0].values if reports else ()
-    return {name: mean_of_known([report.values[name] for report in reports]) for name in names}
-
-
-def _evaluate_video(
-    tracker: OnePassTracker, video: MaskedVideo, given: str, skip_last: bool
+def evaluate_video(
+    tracker: OnePassTracker, video: MaskedVideo, given: str = 'mask', skip_last: bool = True
 ) -> VideoReport:
+    """Track a video from its first frame and score every other one; see :func:`evaluate`."""
     first_mask = read_target_mask(video.masks[0])
     score = VideoScore(first_mask)
     tracker.init(read_image(video.frames[0]), first_mask if given == 'mask' else score.first_box)
@@ -155,6 +150,12 @@ def _evaluate_video(
     values = score.values()
     values['J_and_F'] = (values.get('J', np.nan) + values.get('F', np.nan)) / 2
     return VideoReport(video.name, values, max(count - 1, 0), seconds)
+
+
+def mean_values(reports: Sequence[VideoReport]) -> dict[str, float]:
+    """Mean of each value over the videos that have it."""
+    names = reports[0].values if reports else ()
+    return {name: mean_of_known([report.values[name] for report in reports]) for name in names}
 
 
 def as_result(found: TrackResult | ArrayLike, frame_size: tuple[int, int]) -> TrackResult:

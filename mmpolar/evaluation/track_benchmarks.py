@@ -109,19 +109,54 @@ def evaluate_tracks(
         >>> tracker = init_tracker(engine='onnx')
         >>> _, mean = evaluate_tracks(tracker, otb.read('data/otb'), otb.metric())  # doctest: +SKIP
     """
+    reports, summaries = [], []
+    for together in track_groups(dataset, metric):
+        found, scored = evaluate_group(tracker, dataset, together, metric, given)
+        summaries += scored
+        for report in found:
+            reports.append(report)
+            if on_video is not None:
+                on_video(report)
+    return reports, metric.average(summaries)
+
+
+def track_groups(dataset: BaseTrackDataset, metric: SequenceMetric) -> list[list[Track]]:
+    """The targets that are scored together: those of a video if they share its pixels, else each alone.
+
+    Raises:
+        ValueError: If there is no video, or none is annotated.
+    """
     tracks = [dataset.get_track(number) for number in range(dataset.num_videos)]
     _check_annotation(dataset.name, tracks)
-    reports, summaries = [], []
-    for together in _group(tracks, getattr(metric, 'resolve_overlaps', False)):
-        passes = [TrackPass(tracker, dataset, track, given) for track in together]
-        scored = _score_together(passes, metric) if len(passes) > 1 else [passes[0].score(metric)]
-        summaries += scored
-        for one, summary in zip(passes, scored, strict=True):
-            values = {name: summary['values'][name] for name in metric.columns}
-            reports.append(VideoReport(one.track.video_name, values, one.length - 1, one.seconds))
-            if on_video is not None:
-                on_video(reports[-1])
-    return reports, metric.average(summaries)
+    return _group(tracks, getattr(metric, 'resolve_overlaps', False))
+
+
+def evaluate_group(
+    tracker: OnePassTracker,
+    dataset: BaseTrackDataset,
+    together: Sequence[Track],
+    metric: SequenceMetric,
+    given: str = 'mask',
+) -> tuple[list[VideoReport], list[dict[str, Any]]]:
+    """Track and score the targets of a group of :func:`track_groups`.
+
+    Args:
+        tracker: The tracker.
+        dataset: The dataset of the targets.
+        together: The targets.
+        metric: What is measured.
+        given: See :func:`evaluate_tracks`.
+
+    Returns:
+        Their reports, and of each what ``metric.average`` takes.
+    """
+    passes = [TrackPass(tracker, dataset, track, given) for track in together]
+    scored = _score_together(passes, metric) if len(passes) > 1 else [passes[0].score(metric)]
+    reports = []
+    for one, summary in zip(passes, scored, strict=True):
+        values = {name: summary['values'][name] for name in metric.columns}
+        reports.append(VideoReport(one.track.video_name, values, one.length - 1, one.seconds))
+    return reports, scored
 
 
 class TrackPass:

@@ -1,7 +1,7 @@
 """VOT's short-term challenges, for any tracker that has ``init`` and ``step``."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -65,19 +65,58 @@ def evaluate_vot(
         >>> tracker = init_tracker(engine='onnx')
         >>> _, values = evaluate_vot(tracker, VOTDataset('data/vot2018'), 2018)  # doctest: +SKIP
     """
-    metric = VOTMetric(_protocol(year), year=year)
     reports, sequences = [], []
     for number in range(dataset.num_videos):
-        sequence = _Sequence(dataset, number, tracker, region)
-        sequences.append(sequence.samples(metric.protocol == 'anchor'))
-        found = metric.average(sequences[-1:])
-        values = {name: found[name] for name in columns(year)}
-        name = sequence.track.video_name
-        reports.append(VideoReport(name, values, sequence.steps, sequence.seconds))
+        report, samples = evaluate_sequence(tracker, dataset, number, year, region)
+        reports.append(report)
+        sequences.append(samples)
         if on_video is not None:
-            on_video(reports[-1])
+            on_video(report)
+    return reports, mean_values(sequences, year)
+
+
+def evaluate_sequence(
+    tracker: OnePassTracker,
+    dataset: VOTDataset,
+    number: int,
+    year: int,
+    region: str | None = None,
+) -> tuple[VideoReport, list[dict[str, Any]]]:
+    """Run through one sequence; see :func:`evaluate_vot`.
+
+    Args:
+        tracker: The tracker.
+        dataset: The sequences.
+        number: Index of the sequence.
+        year: Year of the challenge.
+        region: What the tracker answers with.
+
+    Returns:
+        Its report, and its runs, which :func:`mean_values` takes.
+    """
+    metric = _metric(year)
+    sequence = _Sequence(dataset, number, tracker, region)
+    samples = sequence.samples(metric.protocol == 'anchor')
+    found = metric.average([samples])
+    values = {name: found[name] for name in columns(year)}
+    name = sequence.track.video_name
+    return VideoReport(name, values, sequence.steps, sequence.seconds), samples
+
+
+def mean_values(sequences: Sequence[Sequence[Mapping[str, Any]]], year: int) -> dict[str, float]:
+    """Values of all sequences together.
+
+    Args:
+        sequences: The runs of each, of :func:`evaluate_sequence`.
+        year: Year of the challenge.
+    """
+    metric = _metric(year)
     mean = metric.average(sequences)
-    return reports, {name: mean[name] for name in COLUMNS[metric.protocol] if name != _SPEED}
+    return {name: mean[name] for name in COLUMNS[metric.protocol] if name != _SPEED}
+
+
+def _metric(year: int) -> VOTMetric:
+    return VOTMetric(_protocol(year), year=year)
 
 
 def _protocol(year: int) -> str:

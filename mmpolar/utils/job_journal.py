@@ -1,0 +1,143 @@
+"""What jobs have given, on the disk, so that a run that was cut goes on where it was."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+#: What the name of the output gets for that of its journal.
+SUFFIX = '.resume'
+
+
+class JobJournal:
+    """Values of the jobs that have ended, in a file of JSON lines beside the output.
+
+    A line is written when a job has ended; a process that is killed loses nothing but a line that it was
+    just writing. Values stay on the disk, so that there may be any number of them. As a context manager
+    it closes the file.
+
+    Args:
+        output: What the run writes; the journal is beside it.
+        description: What values depend on, as plain values: a journal of another description is refused.
+
+    Attributes:
+        path: The file.
+
+    Raises:
+        ValueError: If the file is of a run of another description, or no journal.
+
+    Example:
+        >>> from mmpolar.utils.job_journal import JobJournal
+        >>> with JobJournal('values.json', dict(model='mine')) as journal:  # doctest: +SKIP
+        ...     journal.add('first video', dict(J=0.7))
+    """
+
+    def __init__(self, output: str | os.PathLike, description: Mapping[str, Any]) -> None:
+        self.path = Path(f'{os.fspath(output)}{SUFFIX}')
+        self._output = output
+        self._head = json.dumps(description, sort_keys=True)
+        self._offsets: dict[str, int] = {}
+        self._file: BinaryIO | None = None
+        if self.path.is_file():
+            self._read()
+
+    def __enter__(self) -> 'JobJournal':
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """Number of values."""
+        return len(self._offsets)
+
+    def __contains__(self, key: str) -> bool:
+        """Whether there is a value of this key."""
+        return key in self._offsets
+
+    def __getitem__(self, key: str) -> Any:
+        """The value of a key.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        self._open().seek(self._offsets[key])
+        return json.loads(self._file.readline())[1]
+
+    def add(self, key: str, value: Any) -> None:
+        """Write the value of a job, plain values that JSON knows."""
+        file = self._open()
+        offset = file.seek(0, os.SEEK_END)
+        file.write(json.dumps([key, value]).encode() + b'\n')
+        file.flush()
+        self._offsets[key] = offset
+
+    def close(self) -> None:
+        """Close the file; it stays for a later run."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def remove(self) -> None:
+        """Remove the file of a run that came to its end."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+        self._offsets.clear()
+
+    def _open(self) -> BinaryIO:
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            is_new = not self.path.is_file() or not self.path.stat().st_size
+            self._file = self.path.open('w+b' if is_new else 'r+b')
+            if is_new:
+                self._file.write(self._head.encode() + b'\n')
+        return self._file
+
+    def _read(self) -> None:
+        """Find the values, up to a line that was cut, which goes."""
+        with self.path.open('r+b') as file:
+            head = file.readline()
+            if not head.endswith(b'\n'):
+                file.truncate(0)
+                return
+            self._check(head)
+            end = file.tell()
+            for line in file:
+                key = _key(line)
+                if key is None:
+                    break
+                self._offsets[key] = end
+                end += len(line)
+            file.truncate(end)
+
+    def _check(self, head: bytes) -> None:
+        """Refuse a journal whose values depend on something else."""
+        try:
+            earlier = json.loads(head)
+        except ValueError:
+            earlier = None
+        if not isinstance(earlier, dict):
+            raise ValueError(f'{self.path} is no journal of a run that was cut; remove it')
+        now = json.loads(self._head)
+        names = [name for name in {**now, **earlier} if now.get(name) != earlier.get(name)]
+        if names:
+            raise ValueError(
+                f'{self.path} is of a run that was cut, and with another {", ".join(names)}: go on with '
+                'what it was begun with, or remove it to begin again'
+            )
+
+
+def _key(line: bytes) -> str | None:
+    """The key of a line; None for one that was cut."""
+    try:
+        key, _ = json.loads(line)
+    except ValueError:
+        return None
+    return key if line.endswith(b'\n') else None

@@ -1,0 +1,76 @@
+"""Values of jobs outlive the process, whenever it ends, and are not mixed with those of other runs."""
+
+import math
+
+import pytest
+
+from mmpolar.utils.job_journal import JobJournal
+
+MINE = dict(model='mine', options=['a=1'])
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / 'folder' / 'values.json'
+
+
+def test_values_are_there_after_a_kill(out):
+    journal = JobJournal(out, MINE)
+    journal.add('1 boat', dict(J=0.1 + 0.2, F=math.nan))
+    journal.add('2 cär', [1, None])
+    # Not closed, as after a kill.
+    again = JobJournal(out, MINE)
+    assert len(again) == 2
+    assert '1 boat' in again
+    assert '3 bus' not in again
+    assert again['2 cär'] == [1, None]
+    assert again['1 boat']['J'] == 0.1 + 0.2
+    assert math.isnan(again['1 boat']['F'])
+    again.add('3 bus', 'x')
+    assert (again['1 boat']['J'], again['3 bus']) == (0.1 + 0.2, 'x')
+
+
+@pytest.mark.parametrize('lost', [1, 5, 14, 30])
+def test_a_line_that_was_cut_is_done_again(out, lost):
+    with JobJournal(out, MINE) as journal:
+        for number in range(3):
+            journal.add(str(number), ['value', number])
+    content = journal.path.read_bytes()
+    journal.path.write_bytes(content[:-lost])
+    with JobJournal(out, MINE) as again:
+        left = len(again)
+        assert left == 3 - math.ceil(lost / len('["0", ["value", 0]]\n'))
+        for number in range(left, 3):
+            again.add(str(number), ['value', number])
+    assert journal.path.read_bytes() == content
+
+
+def test_a_head_that_was_cut_begins_again(out):
+    with JobJournal(out, MINE) as journal:
+        journal.add('1', 1)
+    journal.path.write_bytes(journal.path.read_bytes()[:7])
+    with JobJournal(out, MINE) as again:
+        assert len(again) == 0
+        again.add('2', 2)
+    assert JobJournal(out, MINE)['2'] == 2
+
+
+def test_a_run_that_differs_is_refused(out):
+    with JobJournal(out, MINE) as journal:
+        journal.add('1', 1)
+    with pytest.raises(
+        ValueError, match=r'values\.json\.resume is of .* with another model: go on'
+    ):
+        JobJournal(out, MINE | dict(model='other'))
+    journal.path.write_text('some text\n')
+    with pytest.raises(ValueError, match='is no journal'):
+        JobJournal(out, MINE)
+
+
+def test_a_run_that_came_to_its_end_leaves_nothing(out):
+    journal = JobJournal(out, MINE)
+    journal.add('1', 1)
+    journal.remove()
+    assert len(journal) == 0
+    assert list(out.parent.iterdir()) == []
+    journal.remove()
