@@ -32,6 +32,7 @@ COMMANDS = {
     'export': 'write a trained tracker as ONNX graphs (needs PyTorch)',
     'eval': 'what a tracker reaches on a benchmark',
     'submit': 'make a submission to a benchmark (needs PyTorch)',
+    'score': 'scores of a pool of images or videos by any detector',
     'mine': 'pick the hardest negatives by the scores of any detector',
     'alarms': 'count the alarms of any detector in videos, and choose its threshold',
 }

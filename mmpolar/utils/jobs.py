@@ -80,6 +80,8 @@ def run_jobs(
         >>> [ended.value for ended in run_jobs(abs, [-1, 2])]
         [1, 2]
     """
+    if not items:
+        return
     if ray is not None:
         yield from on_ray(function, items, ray, lambda _: cores, gpus)
     elif workers > 1:
