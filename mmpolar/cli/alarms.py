@@ -25,7 +25,7 @@ The table is a CSV file with a row a frame and the columns
   score        of the best detection in the frame, 0 if there is none
   has_target   1 if the frame shows a target, else 0 (without this column no frame does)
   stream       what recorded the video, such as a camera (default: each video is its own)
-VideoLevelMetric writes one beside its report."""
+"mmpolar score" writes one with any detector, and VideoLevelMetric beside its report."""
 EPILOG = """\
 examples
   mmpolar alarms frames.csv --recall 0.8 0.9

@@ -25,7 +25,8 @@ from mmpolar.utils.progress import counting
 
 DESCRIPTION = """\
 Pick the images of a pool without targets that a detector finds most like a target, for its next training.
-The detector can be any: all that is needed is a table of its scores, a CSV file with the columns
+The detector can be any: all that is needed is a table of its scores, which "mmpolar score" writes, a CSV file
+with the columns
   image        path of an image of the pool
   score        of a detection in it; of several rows of an image the highest counts
   x,y,w,h      box of the detection, left, top, width and height in pixels (if known)
@@ -42,6 +43,7 @@ preferred that differ. Written to --out are
   targets.json the found targets alone, in COCO's format"""
 EPILOG = """\
 examples
+  mmpolar score detector.py pool --out scores.csv
   mmpolar mine scores.csv --out round_1
   mmpolar mine scores.csv --out round_2 --num-picks 500 --max-per-group 50 \\
       --decisions round_1/review_decisions.jsonl --keep round_1/picks.csv

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 
 from mmpolar.cli.main import main
 from mmpolar.mining.review import Decision, write_decisions
+from mmpolar.visualization.video_writer import VideoWriter
 
 PAGE = Path(__file__).resolve().parents[2] / 'docs' / 'mine_any_detector.md'
 HEIGHT, WIDTH, CELL = 96, 128, 16
@@ -107,21 +108,54 @@ def scored(tmp_path_factory):
         categories=[dict(id=5, name='target')],
     )
     (root / 'train.json').write_text(json.dumps(coco))
-    (script,) = [block for block in blocks('python') if 'onnxruntime' in block]
+    (script,) = [block for block in blocks('python') if 'InferenceSession' in block]
+    (root / 'detector.py').write_text(script)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        exec(compile(script, 'score_pool.py', 'exec'), {})
+        assert main(commands('score')[0]) == 0
     return root
 
 
-def test_script_scores_every_image_of_the_pool(scored):
+def test_command_scores_every_image_of_the_pool(scored):
     rows = rows_of(scored / 'scores.csv')
-    assert len(rows) == 24 * 4
+    assert len(rows) == 24 * 3
     best = {}
     for row in rows:
         best[row['image']] = max(best.get(row['image'], 0), float(row['score']))
     assert sorted(best, key=best.get) == sorted(best, key=lambda image: Path(image).stem)
     assert {row['group'] for row in rows} == {'cam0', 'cam1'}
+
+
+def test_workers_write_the_same_table(scored, monkeypatch):
+    monkeypatch.chdir(scored)
+    _, workers, _, _ = commands('score')
+    assert workers[-2:] == ['--workers', '8']
+    workers[-1] = '2'
+    workers[workers.index('scores.csv')] = 'again.csv'
+    assert main(workers) == 0
+    assert Path('again.csv').read_bytes() == Path('scores.csv').read_bytes()
+
+
+def test_alarms_of_videos_are_counted(scored, monkeypatch, capsys):
+    monkeypatch.chdir(scored)
+    (script,) = [block for block in blocks('python') if 'iter_timed_frames' in block]
+    Path('video_detector.py').write_text(script)
+    for name, red in (('night.mp4', 60), ('with_target/boat.mp4', 250)):
+        frames = [np.full((HEIGHT, WIDTH, 3), (0, 0, red), np.uint8)] * 3
+        path = Path('videos', name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with VideoWriter(path, 10, (WIDTH, HEIGHT)) as writer:
+            for frame in frames:
+                writer.write(frame)
+    assert main(commands('score')[-1]) == 0
+    rows = rows_of('frames.csv')
+    assert [row['has_target'] for row in rows] == ['0'] * 3 + ['1'] * 3
+    assert [float(row['time']) for row in rows[:3]] == pytest.approx([0, 0.1, 0.2])
+    assert max(float(row['score']) for row in rows[:3]) < float(rows[-1]['score'])
+    (alarms,) = commands('alarms')
+    capsys.readouterr()
+    assert main(alarms) == 0
+    assert 'recall' in capsys.readouterr().out
 
 
 def test_rounds_pick_keep_and_take_decisions(scored, monkeypatch, capsys):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmpolar.utils.progress import progress_bar, shows_progress
+from mmpolar.utils.progress import counting, progress_bar, shows_progress
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ('mmpolar', 'tools', 'benchmarks', 'demo')
@@ -37,6 +37,27 @@ def test_a_silent_bar_can_be_driven_by_hand(monkeypatch):
         bar.set_postfix_str('best 1')
     assert bar.total == 5
     assert sys.stderr.getvalue() == ''
+
+
+@pytest.mark.parametrize('stream', [Terminal, io.StringIO])
+def test_lines_are_printed_above_the_count(monkeypatch, stream):
+    monkeypatch.setattr(sys, 'stderr', stream())
+    monkeypatch.setattr(sys, 'stdout', io.StringIO())
+    with counting('tracking', total=2, unit='video') as count:
+        count.say('first: 3 frames')
+        count.update()
+        count.say('second: cut', sys.stderr)
+        assert ('1/2' in sys.stderr.getvalue()) == (stream is Terminal)
+    assert sys.stdout.getvalue() == 'first: 3 frames\n'
+    assert 'second: cut\n' in sys.stderr.getvalue()
+
+
+def test_without_tqdm_lines_are_printed_and_nothing_is_counted(monkeypatch, capsys):
+    monkeypatch.setattr('mmpolar.utils.progress.find_spec', lambda name: None)
+    with counting('tracking', total=1) as count:
+        count.say('first: 3 frames')
+        count.update()
+    assert capsys.readouterr() == ('first: 3 frames\n', '')
 
 
 def test_all_bars_come_from_one_function():
