@@ -195,7 +195,8 @@ class FrameCache:
         with atomic_path(self._folder_of(video), flush=False) as unfinished:
             unfinished.mkdir(parents=True)
             record = self._sampled(path, source, unfinished)
-            content = dict(asdict(record), samples=[_values(one) for one in record.samples])
+            samples = [list(asdict(one).values()) for one in record.samples]
+            content = dict(asdict(record), samples=samples)
             (unfinished / _RECORD).write_text(json.dumps(content))
         return record
 
@@ -281,7 +282,3 @@ class FrameCache:
             samples = [_Sample(*values) for values in content['samples']]
             return _Record(content['source'], samples, content['problem'])
         return None
-
-
-def _values(sample: _Sample) -> list[float]:
-    return list(asdict(sample).values())

@@ -1,5 +1,3 @@
-"""Images of folders, without annotations: a pool of negatives."""
-
 import os
 from collections.abc import Callable, Mapping, Sequence
 

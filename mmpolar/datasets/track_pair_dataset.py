@@ -1,5 +1,3 @@
-"""Training pairs of a template and a search frame, sampled from several track datasets."""
-
 from collections.abc import Sequence
 
 import numpy as np

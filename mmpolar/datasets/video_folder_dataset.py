@@ -1,5 +1,3 @@
-"""Frames of videos in folders, without annotations: a pool of negatives."""
-
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence

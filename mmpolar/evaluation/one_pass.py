@@ -142,11 +142,9 @@ def evaluate_video(
     count = len(video.frames) - (1 if skip_last else 0)
     seconds = 0.0
     for image_path, mask_path in zip(video.frames[1:count], video.masks[1:count], strict=True):
-        image = read_image(image_path)
-        start = time.perf_counter()
-        found = tracker.step(image)
-        seconds += time.perf_counter() - start
-        score.add(as_result(found, image.shape[:2]), read_target_mask(mask_path))
+        result, taken = timed_step(tracker, image_path)
+        seconds += taken
+        score.add(result, read_target_mask(mask_path))
     values = score.values()
     values['J_and_F'] = (values.get('J', np.nan) + values.get('F', np.nan)) / 2
     return VideoReport(video.name, values, max(count - 1, 0), seconds)
@@ -156,6 +154,15 @@ def mean_values(reports: Sequence[VideoReport]) -> dict[str, float]:
     """Mean of each value over the videos that have it."""
     names = reports[0].values if reports else ()
     return {name: mean_of_known([report.values[name] for report in reports]) for name in names}
+
+
+def timed_step(tracker: OnePassTracker, image_path: str | os.PathLike) -> tuple[TrackResult, float]:
+    """What a tracker finds in the next frame, and the seconds that its step takes."""
+    image = read_image(image_path)
+    start = time.perf_counter()
+    found = tracker.step(image)
+    seconds = time.perf_counter() - start
+    return as_result(found, image.shape[:2]), seconds
 
 
 def as_result(found: TrackResult | ArrayLike, frame_size: tuple[int, int]) -> TrackResult:

@@ -7,7 +7,6 @@ DAVIS 2016 does without, see :mod:`mmpolar.evaluation.one_pass`. VOT starts trac
 
 import math
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,7 +19,7 @@ from mmpolar.datasets import BaseTrackDataset
 from mmpolar.datasets.track import Track
 from mmpolar.evaluation.metrics import DavisMetric, GOT10kMetric, LongTermMetric, OPEMetric
 from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric
-from mmpolar.evaluation.one_pass import OnePassTracker, VideoReport, as_result
+from mmpolar.evaluation.one_pass import OnePassTracker, VideoReport, timed_step
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.structures.combine_objects import combine_objects
 from mmpolar.structures.rle import decode_rle, encode_rle
@@ -197,11 +196,9 @@ class TrackPass:
         # The score lets no other target's answer overrule what is given.
         yield TrackResult(target.box, math.inf, mask=target.mask)
         for path in self.track.frames[1 : self.length]:
-            image = read_image(path)
-            start = time.perf_counter()
-            found = self._tracker.step(image)
-            self.seconds += time.perf_counter() - start
-            yield as_result(found, image.shape[:2])
+            result, seconds = timed_step(self._tracker, path)
+            self.seconds += seconds
+            yield result
 
     def score(
         self, metric: SequenceMetric, answers: 'Iterable[TrackResult | _Answer] | None' = None

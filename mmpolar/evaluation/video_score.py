@@ -11,10 +11,9 @@ from mmpolar.evaluation.functional import (
     mean_of_known,
     region_similarity,
 )
+from mmpolar.structures.boxes import box_or_nan
 from mmpolar.structures.polar import mask_to_box, polar_ceiling
 from mmpolar.structures.track_result import TrackResult
-
-_NO_BOX = np.full(4, np.nan)
 
 
 class VideoScore:
@@ -64,8 +63,8 @@ class VideoScore:
             gt_mask: True mask (H, W), empty where the target is not visible.
         """
         gt_box = mask_to_box(gt_mask)
-        rows = [_NO_BOX if gt_box is None else gt_box]
-        box = np.asarray(result.box, np.float64) if result.visible else _NO_BOX
+        rows = [box_or_nan(gt_box)]
+        box = np.asarray(box_or_nan(result.box if result.visible else None), np.float64)
         values = dict(
             iou=float(box_iou(box[None], rows)[0]),
             static_iou=float(box_iou(self.first_box[None], rows)[0]),

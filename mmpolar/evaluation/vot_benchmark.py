@@ -1,6 +1,5 @@
 """VOT's short-term challenges, for any tracker that has ``init`` and ``step``."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -12,7 +11,7 @@ from mmpolar.datasets.track import Track
 from mmpolar.evaluation.functional import pixel_overlap
 from mmpolar.evaluation.metrics import VOTMetric
 from mmpolar.evaluation.metrics.vot_metric import COLUMNS
-from mmpolar.evaluation.one_pass import OnePassTracker, VideoReport, as_result
+from mmpolar.evaluation.one_pass import OnePassTracker, VideoReport, timed_step
 from mmpolar.evaluation.vot_runs import VOTRun, anchor_frames, run_from_anchor, run_with_resets
 from mmpolar.structures.vot_region import MaskRegion, Region, region_box, region_mask, result_region
 from mmpolar.utils.image import read_image, read_image_size
@@ -166,12 +165,9 @@ class _Sequence:
         self._tracker.init(read_image(self.track.frames[frame]), target)
 
     def _step(self, frame: int) -> Region:
-        image = read_image(self.track.frames[frame])
-        begin = time.perf_counter()
-        found = self._tracker.step(image)
-        self.seconds += time.perf_counter() - begin
+        result, seconds = timed_step(self._tracker, self.track.frames[frame])
+        self.seconds += seconds
         self.steps += 1
-        result = as_result(found, image.shape[:2])
         kind = self._region or ('box' if result.mask is None else 'mask')
         if kind == 'mask' and result.mask is None:
             raise ValueError('the tracker gives boxes only: say region box')

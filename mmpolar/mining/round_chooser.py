@@ -142,7 +142,8 @@ class RoundChooser:
         """How many of the hardest negatives are kept with their detections."""
         per_pick = 1 if self._diversity is None else self._diversity.candidates_per_pick
         wanted = self._picker.rule.candidates(pool_size, per_pick)
-        return max(self._num_candidates(0), wanted if self._looks_closer else 0)
+        looks_closer = self._diversity is not None or self._search is not None
+        return max(self._num_candidates(0), wanted if looks_closer else 0)
 
     def _num_candidates(self, num_picks: int) -> int:
         """How many of the hardest negatives are candidates for so many picks."""
@@ -150,10 +151,6 @@ class RoundChooser:
         shown = 0 if self._review is None else self._review.num_alarms
         waiting = len(self._suspects.reasons)
         return max(self._num_sheet_images, shown, num_picks * per_pick) + waiting
-
-    @property
-    def _looks_closer(self) -> bool:
-        return self._diversity is not None or self._search is not None
 
     def _examine(
         self,

@@ -55,6 +55,11 @@ def check_box(box: ArrayLike, frame_size: tuple[int, int]) -> np.ndarray:
     return clipped
 
 
+def box_or_nan(box: np.ndarray | None) -> np.ndarray:
+    """A box (4,), NaN where there is none."""
+    return np.full(4, np.nan) if box is None else box
+
+
 def box_center(box: np.ndarray) -> np.ndarray:
     """Centre x, y of a box (4,) xyxy."""
     return (box[:2] + box[2:]) / 2

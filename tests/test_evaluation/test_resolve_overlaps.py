@@ -5,7 +5,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from mmpolar.evaluation.metrics import DavisMetric
-from mmpolar.evaluation.resolve_overlaps import resolve_overlaps
+from mmpolar.evaluation.metrics.davis_metric import resolve_overlaps
 
 
 def sample(mask, score, number=0, frame=1, truth=None):

@@ -1,5 +1,3 @@
-"""Decode the image of a test frame."""
-
 from mmcv.transforms import BaseTransform
 
 from mmpolar.datasets.transforms.load_pair_images import check_mask_size

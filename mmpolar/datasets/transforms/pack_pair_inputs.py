@@ -1,5 +1,3 @@
-"""Pack a training pair for the model."""
-
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform

@@ -1,5 +1,3 @@
-"""Pack a test frame for the model."""
-
 import torch
 from mmcv.transforms import BaseTransform
 from mmdet.structures import DetDataSample

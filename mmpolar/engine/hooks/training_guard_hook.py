@@ -1,5 +1,3 @@
-"""Ends a training that goes wrong, before it costs time or checkpoints."""
-
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any

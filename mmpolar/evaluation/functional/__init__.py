@@ -1,7 +1,6 @@
 """Plain arrays in, numbers out: nothing here imports an OpenMMLab package."""
 
 from mmpolar.evaluation.functional.absence import AbsenceScores, absence_scores
-from mmpolar.evaluation.functional.bootstrap import bootstrap_interval
 from mmpolar.evaluation.functional.boxes import (
     NORMALIZED_DISTANCE,
     NORMALIZED_THRESHOLDS,
@@ -42,14 +41,13 @@ from mmpolar.evaluation.functional.long_term import (
     precision_recall_curve,
     quality_scores,
 )
-from mmpolar.evaluation.functional.means import mean_of_known
+from mmpolar.evaluation.functional.means import bootstrap_interval, frames_per_second, mean_of_known
 from mmpolar.evaluation.functional.segmentation import (
     boundary_f,
     boundary_map,
     box_similarity,
     region_similarity,
 )
-from mmpolar.evaluation.functional.speed import frames_per_second
 from mmpolar.evaluation.functional.temporal_stability import (
     contour_change,
     describe_contour,

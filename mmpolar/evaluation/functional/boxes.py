@@ -31,7 +31,7 @@ def box_iou(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: If the two are not of one shape (T, 4).
     """
-    pred, gt = _paired(pred, gt)
+    pred, gt = paired(pred, gt)
     overlap = np.minimum(pred[:, 2:], gt[:, 2:]) - np.maximum(pred[:, :2], gt[:, :2])
     intersection = overlap.clip(min=0).prod(axis=1)
     union = _area(pred) + _area(gt) - intersection
@@ -52,7 +52,7 @@ def center_distance(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: If the two are not of one shape (T, 4).
     """
-    pred, gt = _paired(pred, gt)
+    pred, gt = paired(pred, gt)
     return _with_gaps(np.hypot(*(_center(pred) - _center(gt)).T), pred, gt, missed=np.inf)
 
 
@@ -72,7 +72,7 @@ def normalized_center_distance(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: If the two are not of one shape (T, 4).
     """
-    pred, gt = _paired(pred, gt)
+    pred, gt = paired(pred, gt)
     size = gt[:, 2:] - gt[:, :2]
     gt = np.where((size > 0).all(axis=1, keepdims=True), gt, np.nan)
     size = np.where(size > 0, size, np.nan)
@@ -171,7 +171,8 @@ def normalized_precision_auc(distances: np.ndarray) -> float:
     return float(normalized_precision_curve(distances).mean())
 
 
-def _paired(pred: np.ndarray, gt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def paired(pred: np.ndarray, gt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes as arrays (T, 4) float64; refuses any that are not one row a frame."""
     pred, gt = np.asarray(pred, dtype=np.float64), np.asarray(gt, dtype=np.float64)
     if pred.shape != gt.shape or pred.ndim != 2 or pred.shape[1] != 4:
         raise ValueError(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmpolar.evaluation.functional.boxes import paired
+
 _TINY = np.finfo(np.float64).eps
 
 
@@ -88,12 +90,7 @@ def got10k_scores(ious: np.ndarray | Sequence[np.ndarray]) -> GOT10kScores:
 def _checked(
     pred: np.ndarray, gt: np.ndarray, visible: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    pred, gt = np.asarray(pred, dtype=np.float64), np.asarray(gt, dtype=np.float64)
-    if pred.shape != gt.shape or pred.ndim != 2 or pred.shape[1] != 4:
-        raise ValueError(
-            'predicted and true boxes must both be (T, 4), one row a frame; '
-            f'got {pred.shape} and {gt.shape}'
-        )
+    pred, gt = paired(pred, gt)
     known = ~np.isnan(gt).any(axis=1)
     if visible is None:
         return pred, gt, known

@@ -212,7 +212,7 @@ def point_for_precision(curve: PRCurve, wanted: float) -> OperatingPoint:
     Raises:
         ValueError: If ``wanted`` is not in (0, 1].
     """
-    _check_share(wanted, 'precision')
+    check_share(wanted, 'precision')
     # A point without a hit has precision 0 and never gets here.
     candidates = np.flatnonzero(curve.precision >= wanted)
     if not len(candidates):
@@ -235,7 +235,7 @@ def point_for_recall(curve: PRCurve, wanted: float) -> OperatingPoint:
     Raises:
         ValueError: If ``wanted`` is not in (0, 1].
     """
-    _check_share(wanted, 'recall')
+    check_share(wanted, 'recall')
     return curve[int(np.argmax(curve.recall >= wanted))]
 
 
@@ -271,6 +271,7 @@ def _require_negatives(has_target: NDArray[np.bool_]) -> None:
         )
 
 
-def _check_share(value: float, name: str) -> None:
+def check_share(value: float, name: str) -> None:
+    """Refuse a wanted precision or recall that is not in (0, 1]."""
     if not 0 < value <= 1:
         raise ValueError(f'the wanted {name} must be above 0 and at most 1, got {value}')

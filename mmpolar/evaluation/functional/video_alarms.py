@@ -14,6 +14,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mmpolar.evaluation.functional.image_level import check_share
+
 VIDEO_UNIT = 1_000
 SECONDS_PER_HOUR = 3_600
 
@@ -321,8 +323,7 @@ class VideoAlarms:
         )
 
     def _threshold_for(self, wanted: float, weights: NDArray) -> float:
-        if not 0 < wanted <= 1:
-            raise ValueError(f'the wanted recall must be above 0 and at most 1, got {wanted}')
+        check_share(wanted, 'recall')
         if not self.num_with_target:
             raise ValueError(
                 f'none of {len(self._stream)} videos has a target: there is no recall of videos'

@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 
 from mmpolar.evaluation.functional import got10k_ious, got10k_scores
-from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric, first_target_missing
+from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric, require_first_target
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.registry import METRICS
-from mmpolar.structures.boxes import to_corner_xywh
-
-_NO_BOX = np.full(4, np.nan)
+from mmpolar.structures.boxes import box_or_nan, to_corner_xywh
 
 
 @dataclass
@@ -45,8 +43,7 @@ class GOT10kMetric(SequenceMetric):
             KeyError: If the size of the frame is not known.
             ValueError: If the first frame has no target.
         """
-        if frame.frame_id == 0 and frame.gt_box is None:
-            raise first_target_missing(frame)
+        require_first_target(frame)
         if frame.image_size is None:
             raise KeyError(
                 f'video {frame.video_name!r} lacks the metainfo ori_shape, which boxes are cut to; '
@@ -57,8 +54,8 @@ class GOT10kMetric(SequenceMetric):
     def add(self, state: _Boxes, frame: TrackFrame) -> None:
         """Keep the boxes of a frame."""
         visible = frame.gt_box is not None and frame.flags.get('cover', 1) > 0
-        state.boxes.append(_corner_xywh(frame.box))
-        state.gt_boxes.append(_corner_xywh(frame.gt_box))
+        state.boxes.append(to_corner_xywh(box_or_nan(frame.box)))
+        state.gt_boxes.append(to_corner_xywh(box_or_nan(frame.gt_box)))
         state.visible.append(visible)
 
     def summarize(self, state: _Boxes) -> dict[str, Any]:
@@ -71,7 +68,3 @@ class GOT10kMetric(SequenceMetric):
     def average(self, sequences: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """Metrics over all frames of all sequences."""
         return asdict(got10k_scores([np.array(sequence['ious']) for sequence in sequences]))
-
-
-def _corner_xywh(box: np.ndarray | None) -> np.ndarray:
-    return to_corner_xywh(_NO_BOX if box is None else box)

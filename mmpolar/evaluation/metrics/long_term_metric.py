@@ -16,7 +16,7 @@ from mmpolar.evaluation.functional import (
     quality_scores,
     region_similarity,
 )
-from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric, first_target_missing
+from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric, require_first_target
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.registry import METRICS
 from mmpolar.structures.boxes import to_corner_xywh
@@ -65,8 +65,7 @@ class LongTermMetric(SequenceMetric):
         Raises:
             ValueError: If the first frame has no target.
         """
-        if frame.frame_id == 0 and frame.gt_box is None:
-            raise first_target_missing(frame)
+        require_first_target(frame)
         return _Track(frame.sequence or frame.video_name, frame.gt_mask is not None)
 
     def add(self, state: _Track, frame: TrackFrame) -> None:

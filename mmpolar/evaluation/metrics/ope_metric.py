@@ -20,13 +20,13 @@ from mmpolar.evaluation.functional import (
     success_at,
     success_curve,
 )
-from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric, first_target_missing
+from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric, require_first_target
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.registry import METRICS
+from mmpolar.structures.boxes import box_or_nan
 
 _ABSENT = ('skip', 'miss')
 _FIRST_FRAME = ('hit', 'skip')
-_NO_BOX = np.full(4, np.nan)
 _CURVES = dict(
     success=SUCCESS_THRESHOLDS,
     precision=PRECISION_THRESHOLDS,
@@ -94,8 +94,7 @@ class OPEMetric(SequenceMetric):
         Raises:
             ValueError: If the first frame has no target.
         """
-        if frame.frame_id == 0 and frame.gt_box is None:
-            raise first_target_missing(frame)
+        require_first_target(frame)
         return _Boxes()
 
     def add(self, state: _Boxes, frame: TrackFrame) -> None:
@@ -103,9 +102,8 @@ class OPEMetric(SequenceMetric):
         given = frame.frame_id == 0
         if given and self.first_frame == 'skip':
             return
-        box = frame.gt_box if given else frame.box
-        state.boxes.append(_NO_BOX if box is None else box)
-        state.gt_boxes.append(_NO_BOX if frame.gt_box is None else frame.gt_box)
+        state.boxes.append(box_or_nan(frame.gt_box if given else frame.box))
+        state.gt_boxes.append(box_or_nan(frame.gt_box))
 
     def summarize(self, state: _Boxes) -> dict[str, Any]:
         """Metrics and curves of a sequence, and the overlap and distance in each frame."""

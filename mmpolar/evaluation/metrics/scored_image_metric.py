@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from mmengine.structures import BaseDataElement, InstanceData
 
+from mmpolar.evaluation.functional.image_level import check_share
 from mmpolar.evaluation.metrics.gathered_metric import GatheredMetric
 from mmpolar.evaluation.sequence_report import check_out_file
 from mmpolar.registry import TASK_UTILS
@@ -146,8 +147,7 @@ def wanted_shares(value: float | Sequence[float], name: str) -> list[float]:
     """
     values = [float(v) for v in (value if isinstance(value, Sequence) else [value])]
     for wanted in values:
-        if not 0 < wanted <= 1:
-            raise ValueError(f'a wanted {name} must be above 0 and at most 1, got {wanted}')
+        check_share(wanted, name)
     return values
 
 

@@ -190,11 +190,12 @@ class SequenceMetric(GatheredMetric, metaclass=ABCMeta):
         return summary | (self.summarize(track.state) if track.complete else {})
 
 
-def first_target_missing(frame: TrackFrame) -> ValueError:
-    """The error of a sequence that does not begin with its target."""
-    return ValueError(
-        f'frame 0 of video {frame.video_name!r} has no target; a track must start with one'
-    )
+def require_first_target(frame: TrackFrame) -> None:
+    """Refuse a sequence that does not begin with its target."""
+    if frame.frame_id == 0 and frame.gt_box is None:
+        raise ValueError(
+            f'frame 0 of video {frame.video_name!r} has no target; a track must start with one'
+        )
 
 
 def _sort_out(results: list[dict]) -> tuple[list[dict], list[dict]]:

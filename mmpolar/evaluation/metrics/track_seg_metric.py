@@ -24,9 +24,10 @@ from mmpolar.evaluation.functional import (
     success_auc,
 )
 from mmpolar.evaluation.mask_scores import mask_scores
-from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric, first_target_missing
+from mmpolar.evaluation.metrics.sequence_metric import SequenceMetric, require_first_target
 from mmpolar.evaluation.track_frame import TrackFrame
 from mmpolar.registry import METRICS
+from mmpolar.structures.boxes import box_or_nan
 from mmpolar.structures.polar import CROSSINGS, polar_ceiling
 
 # Those of a mask are NaN in a sequence without masks.
@@ -36,7 +37,6 @@ _ABSENCE_VALUES = ('absent_flagged', 'present_flagged', 'found_again', 'recovery
 _FRAME_VALUES = ('J', 'F', 'T', 'J_box', 'ceiling', 'static_J_box')
 # Means of these are given by quarters of a sequence, too.
 _QUARTER_VALUES = ('iou', 'J', 'F')
-_NO_BOX = np.full(4, np.nan)
 
 
 @dataclass
@@ -119,8 +119,7 @@ class TrackSegMetric(SequenceMetric):
         Raises:
             ValueError: If the first frame has no target.
         """
-        if frame.frame_id == 0 and frame.gt_box is None:
-            raise first_target_missing(frame)
+        require_first_target(frame)
         return _Scores(frame.gt_box, has_masks=frame.gt_mask is not None)
 
     def add(self, state: _Scores, frame: TrackFrame) -> None:
@@ -135,8 +134,8 @@ class TrackSegMetric(SequenceMetric):
         state.scores.append(frame.score)
         state.annotated.append(frame.annotated)
         state.visible.append(frame.visible)
-        state.boxes.append(_NO_BOX if frame.box is None else frame.box)
-        state.gt_boxes.append(_NO_BOX if frame.gt_box is None else frame.gt_box)
+        state.boxes.append(box_or_nan(frame.box))
+        state.gt_boxes.append(box_or_nan(frame.gt_box))
         if state.has_masks:
             values = self._mask_values(frame, state.first_box)
             contour = None if frame.mask is None else describe_contour(frame.mask)
@@ -205,7 +204,7 @@ class TrackSegMetric(SequenceMetric):
         if gt is None:
             return values
         return values | dict(
-            J_box=box_similarity(_NO_BOX if frame.box is None else frame.box, gt),
+            J_box=box_similarity(box_or_nan(frame.box), gt),
             ceiling=polar_ceiling(gt, self.n_rays, self.crossing),
             static_J_box=box_similarity(first_box, gt),
         )

@@ -173,16 +173,13 @@ class VOTMetric(GatheredMetric):
     def _runs(
         self, sequences: Sequence[Sequence[Mapping[str, Any]]]
     ) -> list[list[ResetRun | AnchorRun]]:
-        make = _reset_run if self.protocol == 'reset' else _anchor_run
-        return [[make(sample) for sample in samples] for samples in sequences]
+        return [[self._run(sample) for sample in samples] for samples in sequences]
 
-
-def _reset_run(sample: Mapping[str, Any]) -> ResetRun:
-    return ResetRun(np.array(sample['overlaps']), np.array(sample['states']))
-
-
-def _anchor_run(sample: Mapping[str, Any]) -> AnchorRun:
-    return AnchorRun(np.array(sample['overlaps']), np.array(sample['present'], dtype=bool))
+    def _run(self, sample: Mapping[str, Any]) -> ResetRun | AnchorRun:
+        overlaps = np.array(sample['overlaps'])
+        if self.protocol == 'reset':
+            return ResetRun(overlaps, np.array(sample['states']))
+        return AnchorRun(overlaps, np.array(sample['present'], dtype=bool))
 
 
 def _speed(sample: Mapping[str, Any]) -> float:

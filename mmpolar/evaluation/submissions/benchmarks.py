@@ -7,14 +7,20 @@ from typing import Any
 
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.result_folder import ResultFolder
-from mmpolar.evaluation.submissions.davis_submission import Davis2016Submission, Davis2017Submission
+from mmpolar.evaluation.submissions.box_submissions import (
+    GOT10kSubmission,
+    LaSOTSubmission,
+    TrackingNetSubmission,
+)
 from mmpolar.evaluation.submissions.expected import ExpectedSequence
 from mmpolar.evaluation.submissions.files import create_submission, open_submission
-from mmpolar.evaluation.submissions.got10k_submission import GOT10kSubmission
-from mmpolar.evaluation.submissions.one_box_file import LaSOTSubmission, TrackingNetSubmission
+from mmpolar.evaluation.submissions.mask_images import (
+    Davis2016Submission,
+    Davis2017Submission,
+    YouTubeVOSSubmission,
+)
 from mmpolar.evaluation.submissions.submission import Submission, TrackSubmission
 from mmpolar.evaluation.submissions.vot_submission import VOTSubmission
-from mmpolar.evaluation.submissions.youtube_vos_submission import YouTubeVOSSubmission
 from mmpolar.registry import DATASETS
 from mmpolar.utils.abridged import abridged
 from mmpolar.utils.issues import ERROR, Issue

@@ -1,4 +1,4 @@
-"""One palette image a frame with the masks of all objects, as the mask benchmarks want them."""
+"""One palette image a frame with the masks of all objects: DAVIS 2016 and 2017, YouTube-VOS."""
 
 import io
 from abc import abstractmethod
@@ -143,6 +143,76 @@ class MaskImageSubmission(TrackSubmission):
         early = [value for value in decoded.values if starts.get(value, 0) > frame]
         if early:
             yield 'early object', abridged(sorted(early))
+
+
+class _DavisSubmission(MaskImageSubmission):
+    """``<sequence>/<frame>.png`` for every frame, in the colours of DAVIS."""
+
+    def wanted_frames(self, sequence: ExpectedSequence) -> list[int]:
+        """All."""
+        return list(range(len(sequence.frames)))
+
+    def file_name(self, sequence: ExpectedSequence, stem: str) -> str:
+        """A file in the folder of the sequence."""
+        return f'{sequence.name}/{stem}.png'
+
+
+class Davis2016Submission(_DavisSubmission):
+    """Results as the toolkits of DAVIS 2016 read them: one target a sequence; there is no server.
+
+    Args:
+        foreground: Value of the target. Some programs take values above 128 only: 255 for them.
+    """
+
+    dataset = dict(type='DavisDataset', ann_file='ImageSets/2016/val.txt')
+
+
+class Davis2017Submission(_DavisSubmission):
+    """Results for the server and the toolkit of DAVIS 2017: the objects of the first mask."""
+
+    dataset = dict(
+        type='DavisDataset',
+        ann_file='ImageSets/2017/val.txt',
+        multi_object=True,
+        late_objects=False,
+        all_masks=False,
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class YouTubeVOSSubmission(MaskImageSubmission):
+    """``Annotations/<video>/<frame>.png`` for the frames that ``meta.json`` names.
+
+    An object has the value that ``meta.json`` gives it and appears in the first frame that is named
+    for it, which may be late in the video.
+    """
+
+    dataset = dict(type='YouTubeVOSDataset', split='valid')
+    withholds_ground_truth = True
+    #: The server reads values; the dataset's own masks have other colours than DAVIS's.
+    has_fixed_palette = False
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def wanted_frames(self, sequence: ExpectedSequence) -> list[int]:
+        """Those that are named for any object of the video.
+
+        Raises:
+            ValueError: If the dataset does not say which they are.
+        """
+        if 'evaluated' not in sequence.flags:
+            raise ValueError(
+                f'the dataset of {sequence.name} does not say which frames are sent in; use '
+                'YouTubeVOSDataset'
+            )
+        return np.flatnonzero(sequence.flags['evaluated']).tolist()
+
+    def file_name(self, sequence: ExpectedSequence, stem: str) -> str:
+        """A file in the folder of the video below ``Annotations``."""
+        return f'Annotations/{sequence.name}/{stem}.png'
 
 
 class _DecodedImage:

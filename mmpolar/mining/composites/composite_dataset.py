@@ -1,5 +1,3 @@
-"""Composite training images from a pool with targets and a pool without."""
-
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence

@@ -1,5 +1,3 @@
-"""The picks of the current mining round, where data loader workers see them at once."""
-
 import zlib
 
 import numpy as np

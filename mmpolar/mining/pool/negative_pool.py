@@ -56,7 +56,7 @@ class NegativePool:
     def __init__(self, training_data: Any) -> None:
         self._dataset = find_mining_dataset(training_data)
         self.keys = list(self._dataset.negative_keys())
-        self.digest = _digest(self.keys)
+        self.digest = sha256('\0'.join(self.keys).encode()).hexdigest()
         if len(set(on_all_ranks(lambda: self.digest))) > 1:
             raise ValueError(
                 'ranks see different pools of negatives; give all machines the same files'
@@ -227,10 +227,6 @@ def default_test_pipeline(config: Mapping) -> list[dict]:
         'HardNegativeMiningHook found no pipeline in test_dataloader and val_dataloader of the '
         'config; give it pipeline=[...], the one that this model is tested with'
     )
-
-
-def _digest(keys: Sequence[str]) -> str:
-    return sha256('\0'.join(keys).encode()).hexdigest()
 
 
 def _parts(dataset: Any) -> Iterator[Any]:

@@ -1,5 +1,3 @@
-"""Report of a mining round."""
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-import cv2
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from mmpolar.mining.reports.false_alarm_sheet import draw_alarm_sheet, short_name
 from mmpolar.mining.reports.round_report import INFO_KEY, RoundReport
 from mmpolar.mining.scoring.hardest_samples import SampleDetections
-from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
+from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.checks import check_at_least
+from mmpolar.utils.image import write_image
 
 
 class RoundReporter:
@@ -55,9 +55,8 @@ class RoundReporter:
     def _write_files(
         self, folder: Path, report: RoundReport, detections: dict[int, SampleDetections]
     ) -> None:
-        backend = AtomicLocalBackend()
         stem = folder / f'round_{report.round:04d}'
-        backend.put_text(report.to_json(), stem.with_suffix('.json'))
+        atomic_write(stem.with_suffix('.json'), report.to_json())
         shown = [
             (detections[pick.index], f'{rank}: {pick.score:.3f} {short_name(pick.key)}')
             for rank, pick in enumerate(report.picks[: self.num_sheet_images], start=1)
@@ -65,4 +64,4 @@ class RoundReporter:
         ]
         sheet = draw_alarm_sheet(*zip(*shown, strict=True)) if shown else None
         if sheet is not None:
-            backend.put(cv2.imencode('.jpg', sheet)[1].tobytes(), stem.with_suffix('.jpg'))
+            write_image(stem.with_suffix('.jpg'), sheet)

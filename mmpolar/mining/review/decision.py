@@ -1,5 +1,3 @@
-"""What a reviewer decided on an alarm."""
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

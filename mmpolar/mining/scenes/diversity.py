@@ -1,5 +1,3 @@
-"""How far picks must differ from each other."""
-
 from dataclasses import dataclass
 
 from mmpolar.mining.scenes.perceptual_hash import HASH_BITS
@@ -35,9 +33,7 @@ class Diversity:
 
     def __post_init__(self) -> None:
         check_at_least(1, candidates_per_pick=self.candidates_per_pick)
-        for name in ('max_per_scene', 'max_per_group'):
-            if getattr(self, name) is not None:
-                check_at_least(1, **{name: getattr(self, name)})
+        check_at_least(1, max_per_scene=self.max_per_scene, max_per_group=self.max_per_group)
         if not 0 <= self.weight <= 1:
             raise ValueError(f'weight of diversity must lie in 0..1, got {self.weight}')
         if not 0 <= self.max_hash_bits < HASH_BITS / 2:

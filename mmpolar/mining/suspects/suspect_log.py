@@ -1,5 +1,3 @@
-"""Which negatives are suspects, from round to round."""
-
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any

@@ -1,5 +1,3 @@
-"""What makes a negative a suspect."""
-
 from dataclasses import dataclass
 
 from mmpolar.mining.suspects.track_check import TrackCheck
@@ -35,9 +33,7 @@ class SuspectRule:
     num_positives: int = 500
 
     def __post_init__(self) -> None:
-        check_at_least(1, max_tracked=self.max_tracked)
-        if self.rounds is not None:
-            check_at_least(1, rounds=self.rounds)
+        check_at_least(1, max_tracked=self.max_tracked, rounds=self.rounds)
         if self.neighbours is not None:
             check_at_least(1, neighbours=self.neighbours)
             check_at_least(self.neighbours + 1, num_positives=self.num_positives)

@@ -75,7 +75,8 @@ def unwrap_ocean_weights(checkpoint: Mapping[str, Any]) -> tuple[dict[str, Tenso
     if others or not weights:
         found = f'entries that are no tensors: {abridged(others)}' if others else 'nothing'
         raise OceanConversionError(
-            f'expected a state dict, by itself or as {_alternatives(_WRAPPER_KEYS)}; found {found}'
+            'expected a state dict, by itself or as '
+            f'{", ".join(_WRAPPER_KEYS[:-1])} or {_WRAPPER_KEYS[-1]}; found {found}'
         )
     unwrapped: dict[str, Tensor] = {}
     for name, value in weights.items():
@@ -114,7 +115,11 @@ def convert_ocean_weights(
     biases = {name: _folded_bias(source) for name, source in sources.items()}
     biases = {name: bias for name, bias in biases.items() if bias is not None}
     offered = {name: value for name, value in weights.items() if name not in left_out}
-    counters = [n for n, s in sources.items() if _is_counter(s) and s not in offered]
+    counters = [
+        name
+        for name, source in sources.items()
+        if source.endswith('.num_batches_tracked') and source not in offered
+    ]
     _check_fit(offered, model, {n: s for n, s in sources.items() if n not in counters}, biases)
 
     converted: dict[str, Tensor] = {}
@@ -205,10 +210,6 @@ def _folded_bias(source: str) -> str | None:
     return None
 
 
-def _is_counter(source: str) -> bool:
-    return source.endswith('.num_batches_tracked')
-
-
 def _check_fit(
     weights: Mapping[str, Tensor],
     model: Mapping[str, Tensor],
@@ -232,7 +233,3 @@ def _check_fit(
             'tracking does not need, such as those of an online classifier, can be left out by the '
             'beginning of their names'
         )
-
-
-def _alternatives(words: tuple[str, ...]) -> str:
-    return ', '.join(words[:-1]) + ' or ' + words[-1]

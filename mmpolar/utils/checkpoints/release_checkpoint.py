@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
+from mmpolar.utils.atomic_write import atomic_write
 from mmpolar.utils.checkpoints.safe_reading import CheckpointReadError, read_checkpoint
 from mmpolar.utils.checkpoints.untrusted_config import read_untrusted_config
 from mmpolar.utils.checkpoints.weights import WEIGHTS_HASH, check_hash, weights_sha256
@@ -124,7 +124,7 @@ def write_release_checkpoint(
     meta[WEIGHTS_HASH] = weights_sha256(weights)
     buffer = io.BytesIO()
     torch.save(dict(meta=meta, state_dict=OrderedDict(weights)), buffer)
-    AtomicLocalBackend().put(buffer.getvalue(), path)
+    atomic_write(path, buffer.getvalue())
 
 
 def read_release_checkpoint(path: str | os.PathLike) -> ReleaseCheckpoint:

@@ -1,4 +1,4 @@
-"""GOT-10k: boxes and measured times, a folder a sequence."""
+"""Files of boxes: GOT-10k, with measured times, TrackingNet and LaSOT."""
 
 from collections.abc import Iterator, Sequence
 
@@ -70,6 +70,41 @@ class GOT10kSubmission(TrackSubmission):
             )
         writer.put(_run_file(sequence.name, 1), box_lines(track.boxes))
         writer.put(_time_file(sequence.name), number_lines(track.seconds[:, None], '%.8f'))
+
+
+class OneBoxFileSubmission(TrackSubmission):
+    """A file ``<name>.txt`` for each sequence, not in a folder: ``x,y,width,height`` a line."""
+
+    def file_names(self, sequence: ExpectedSequence) -> list[str]:
+        """The one file."""
+        return [f'{sequence.name}.txt']
+
+    def check_sequence(self, sequence: ExpectedSequence, contents: Contents) -> Iterator[Issue]:
+        """Check the boxes."""
+        for name, content in contents.items():
+            yield from check_box_lines(
+                content, name, len(sequence.frames), sequence.objects[0].first_box
+            )
+
+    def write_sequence(
+        self, sequence: ExpectedSequence, tracks: Sequence[StoredTrack], writer: SubmissionWriter
+    ) -> None:
+        """Write the boxes."""
+        (track,) = tracks
+        writer.put(f'{sequence.name}.txt', box_lines(track.boxes))
+
+
+class TrackingNetSubmission(OneBoxFileSubmission):
+    """Results for TrackingNet's server."""
+
+    dataset = dict(type='TrackingNetDataset', split='test')
+    withholds_ground_truth = True
+
+
+class LaSOTSubmission(OneBoxFileSubmission):
+    """Results as LaSOT's toolkit reads them; there is no server."""
+
+    dataset = dict(type='LaSOTDataset', split='test')
 
 
 def _run_file(name: str, run: int) -> str:
