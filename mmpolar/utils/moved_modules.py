@@ -21,7 +21,16 @@ MOVED_MODULES: dict[str, NewModule] = {
     'mmpolar.datasets.transforms.pair_composite': 'mmpolar.mining.composites.pair_composite',
     'mmpolar.datasets.transforms.stitch_composite': 'mmpolar.mining.composites.stitch_composite',
     'mmpolar.evaluation.failure_row': 'mmpolar.visualization.failure_row',
+    'mmpolar.evaluation.functional.bootstrap': 'mmpolar.evaluation.functional.means',
+    'mmpolar.evaluation.functional.speed': 'mmpolar.evaluation.functional.means',
     'mmpolar.evaluation.functional.vot_region': 'mmpolar.structures.vot_region',
+    'mmpolar.evaluation.resolve_overlaps': {
+        'resolve_overlaps': 'mmpolar.evaluation.metrics.davis_metric'
+    },
+    'mmpolar.evaluation.submissions.davis_submission': 'mmpolar.evaluation.submissions.mask_images',
+    'mmpolar.evaluation.submissions.got10k_submission': 'mmpolar.evaluation.submissions.box_submissions',
+    'mmpolar.evaluation.submissions.one_box_file': 'mmpolar.evaluation.submissions.box_submissions',
+    'mmpolar.evaluation.submissions.youtube_vos_submission': 'mmpolar.evaluation.submissions.mask_images',
     'mmpolar.engine.hooks.convergence_hook': 'mmpolar.mining.convergence_hook',
     'mmpolar.engine.hooks.hard_negative_mining_hook': 'mmpolar.mining.hard_negative_mining_hook',
     'mmpolar.engine.loops': {'GroupTrainLoop': 'mmpolar.mining'},
