@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -16,7 +17,7 @@ class JobJournal:
 
     A line is written when a job has ended; a process that is killed loses nothing but a line that it was
     just writing. Values stay on the disk, so that there may be any number of them. As a context manager
-    it closes the file.
+    it closes the file, which one run at a time has, and leaves none without a value.
 
     Args:
         output: What the run writes; the journal is beside it.
@@ -26,7 +27,7 @@ class JobJournal:
         path: The file.
 
     Raises:
-        ValueError: If the file is of a run of another description, or no journal.
+        ValueError: If the file is of a run of another description, no journal, or in use by another run.
 
     Example:
         >>> from mmpolar.utils.job_journal import JobJournal
@@ -44,6 +45,7 @@ class JobJournal:
             self._read()
 
     def __enter__(self) -> 'JobJournal':
+        self._open()
         return self
 
     def __exit__(
@@ -52,7 +54,10 @@ class JobJournal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if self._offsets:
+            self.close()
+        elif self._file is not None:
+            self.remove()
 
     def __len__(self) -> int:
         """Number of values."""
@@ -94,20 +99,22 @@ class JobJournal:
     def _open(self) -> BinaryIO:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            is_new = not self.path.is_file() or not self.path.stat().st_size
-            self._file = self.path.open('w+b' if is_new else 'r+b')
-            if is_new:
-                self._file.write(self._head.encode() + b'\n')
+            file = self.path.open('a+b')
+            _lock(file, self.path)
+            if not file.seek(0, os.SEEK_END):
+                file.write(self._head.encode() + b'\n')
+                file.flush()
+            self._file = file
         return self._file
 
     def _read(self) -> None:
         """Find the values, up to a line that was cut, which goes."""
         with self.path.open('r+b') as file:
+            _lock(file, self.path)
             head = file.readline()
             if not head.endswith(b'\n'):
                 file.truncate(0)
                 return
-            self._check(head)
             end = file.tell()
             for line in file:
                 key = _key(line)
@@ -115,7 +122,8 @@ class JobJournal:
                     break
                 self._offsets[key] = end
                 end += len(line)
-            file.truncate(end)
+            self._check(head)
+            file.truncate(end if self._offsets else 0)
 
     def _check(self, head: bytes) -> None:
         """Refuse a journal whose values depend on something else."""
@@ -127,7 +135,7 @@ class JobJournal:
             raise ValueError(f'{self.path} is no journal of a run that was cut; remove it')
         now = json.loads(self._head)
         names = [name for name in {**now, **earlier} if now.get(name) != earlier.get(name)]
-        if names:
+        if names and self._offsets:
             raise ValueError(
                 f'{self.path} is of a run that was cut, and with another {", ".join(names)}: go on with '
                 'what it was begun with, or remove it to begin again'
@@ -141,3 +149,24 @@ def _key(line: bytes) -> str | None:
     except ValueError:
         return None
     return key if line.endswith(b'\n') else None
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    """Keep other runs from a file until it is closed; where there are no such locks, do nothing.
+
+    Raises:
+        ValueError: If another run has it.
+    """
+    if find_spec('fcntl') is None:  # Windows
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise ValueError(
+            f'another run with the same --out is in progress ({path}): wait for its end, or stop it'
+        ) from None
+    except OSError:  # a file system without locks
+        return

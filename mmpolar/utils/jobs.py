@@ -152,14 +152,15 @@ def on_ray(
         function: Takes an item; see :func:`run_jobs`. Files that it reads and writes must lie in folders
             that all machines see under the same paths.
         items: What it is called with.
-        address: Of the cluster, such as ``auto`` or ``10.0.0.1:6379``.
+        address: Of the cluster, such as ``auto`` or ``10.0.0.1:6379``; a program that has called
+            ``ray.init`` stays in its own.
         cores_of: Cores that the job of an item takes.
         gpus: GPUs that a job takes, perhaps a share of one.
 
     Raises:
         ValueError: If Ray is not installed, or there is no cluster.
     """
-    ray = _connect(address)
+    ray, is_ours = _connect(address)
     remote = ray.remote(max_retries=RETRIES)(_attempt_there)
     variables = {name: text for name, text in os.environ.items() if name.startswith(_OWN_VARIABLES)}
     numbers: dict[Any, int] = {}
@@ -177,7 +178,8 @@ def on_ray(
         while numbers:
             yield _next_ended(ray, numbers)
     finally:
-        ray.shutdown()
+        if is_ours:
+            ray.shutdown()
 
 
 def _attempt(function: Function, item: Item) -> tuple[Value | None, str | None]:
@@ -235,25 +237,26 @@ def _cancel(futures: Iterable[Future]) -> None:
         future.cancel()
 
 
-def _connect(address: str) -> Any:
-    """Ray, connected to a cluster."""
+def _connect(address: str) -> tuple[Any, bool]:
+    """Ray, connected to a cluster, and whether it was not before."""
     if find_spec('ray') is None:
         raise ValueError('--ray needs Ray: pip install "mmpolar[ray]", on all machines')
     import ray
 
+    if ray.is_initialized():
+        return ray, False
     try:
         _check_that_it_answers(address)
         ray.init(
             address=address,
             log_to_driver=False,
             logging_level=logging.WARNING,
-            ignore_reinit_error=True,
         )
     except (OSError, RuntimeError) as error:
         raise ValueError(
             f'no Ray cluster answers at {address} ({error}); start one with: ray start --head'
         ) from error
-    return ray
+    return ray, True
 
 
 def _check_that_it_answers(address: str) -> None:

@@ -1,6 +1,9 @@
 """Values of jobs outlive the process, whenever it ends, and are not mixed with those of other runs."""
 
+import json
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -14,11 +17,18 @@ def out(tmp_path):
     return tmp_path / 'folder' / 'values.json'
 
 
-def test_values_are_there_after_a_kill(out):
-    journal = JobJournal(out, MINE)
+KILLED = """
+import math, os, sys
+from mmpolar.utils.job_journal import JobJournal
+with JobJournal(sys.argv[1], dict(model='mine', options=['a=1'])) as journal:
     journal.add('1 boat', dict(J=0.1 + 0.2, F=math.nan))
     journal.add('2 cär', [1, None])
-    # Not closed, as after a kill.
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_values_are_there_after_a_kill(out):
+    assert subprocess.run([sys.executable, '-c', KILLED, str(out)]).returncode == -9
     again = JobJournal(out, MINE)
     assert len(again) == 2
     assert '1 boat' in again
@@ -65,6 +75,29 @@ def test_a_run_that_differs_is_refused(out):
     journal.path.write_text('some text\n')
     with pytest.raises(ValueError, match='is no journal'):
         JobJournal(out, MINE)
+
+
+def test_a_run_that_never_wrote_a_value_is_no_journal(out):
+    with JobJournal(out, MINE) as journal:
+        assert journal.path.is_file()
+    assert list(out.parent.iterdir()) == []
+    journal.path.write_text(json.dumps(dict(model='other')) + '\n["1", [1')
+    with JobJournal(out, MINE) as journal:
+        journal.add('2', 2)
+    assert JobJournal(out, MINE)['2'] == 2
+
+
+def test_two_runs_at_the_same_time_are_refused(out):
+    with JobJournal(out, MINE) as journal:
+        journal.add('1', 1)
+        with (
+            pytest.raises(ValueError, match='another run with the same --out is in progress'),
+            JobJournal(out, MINE),
+        ):
+            pass
+        journal.add('2', 2)
+    with JobJournal(out, MINE) as again:
+        assert (again['1'], again['2']) == (1, 2)
 
 
 def test_a_run_that_came_to_its_end_leaves_nothing(out):

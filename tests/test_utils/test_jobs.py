@@ -83,7 +83,12 @@ def ray_cluster():
 
 @pytest.mark.slow
 def test_jobs_on_a_cluster(ray_cluster, tmp_path, monkeypatch, recwarn):
-    """Folder, variables and GPUs of a job; what dies once is done again, what always dies is named."""
+    """Folder, variables and GPUs of a job; what dies once is done again, what always dies is named.
+
+    A connection of the program's own stays.
+    """
+    import ray
+
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('MMPOLAR_TEST', 'told')
     address = ray_cluster[0].address
@@ -102,6 +107,12 @@ def test_jobs_on_a_cluster(ray_cluster, tmp_path, monkeypatch, recwarn):
     assert found[1] == 'second'
     assert found[0] != 'dies'
     assert len(Path(paths[0]).read_text().splitlines()) == 1 + RETRIES
+
+    assert not ray.is_initialized()
+    ray.init(address=address)
+    assert by_number(run_jobs(halve, [4], ray=address)) == {0: 2}
+    assert ray.is_initialized()
+    ray.shutdown()
 
 
 @pytest.mark.slow
