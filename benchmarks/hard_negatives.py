@@ -34,7 +34,7 @@ from benchmarks.shared.runs import (
 from benchmarks.shared.spread import cell, spread
 from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import usage_error
-from mmpolar.cli.training import ConfigOptions
+from mmpolar.cli.training import add_cfg_options
 from mmpolar.evaluation.functional import (
     PRCurve,
     average_precision,
@@ -317,14 +317,8 @@ def make_parser() -> argparse.ArgumentParser:
         default=[0.8, 0.95],
         help='at which false alarms are given (default: 0.8 0.95)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        default={},
-        metavar='KEY=VALUE',
-        help='change entries of the configs in all runs that have them',
-    )
+    add_cfg_options(parser, 'change entries of the configs in all runs that have them')
+    parser.set_defaults(cfg_options={})
     parser.add_argument('--worker', type=Path, help=argparse.SUPPRESS)
     return parser
 

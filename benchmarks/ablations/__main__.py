@@ -34,7 +34,7 @@ from benchmarks.shared.runs import (
 from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import read_plain_config
-from mmpolar.cli.training import ConfigOptions, require_sections
+from mmpolar.cli.training import add_cfg_options, require_sections
 from mmpolar.utils.progress import progress_bar
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,13 +158,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='Markdown page whose table is replaced, e.g. docs/ablations.md',
     )
     parser.add_argument('--config', default=str(CONFIG), help='base config (default: %(default)s)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='change entries of the base config, in all arms',
-    )
+    add_cfg_options(parser, 'change entries of the base config, in all arms')
     parser.add_argument('--worker', type=Path, help=argparse.SUPPRESS)
     parser.add_argument('--updates', type=int, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)

@@ -7,7 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmpolar.cli.training import ConfigOptions, require_sections
+from mmpolar.cli.training import add_cfg_options, require_sections
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.evaluation.replay import missing_videos
 from mmpolar.evaluation.result_folder import ResultFolder
@@ -19,12 +19,9 @@ from mmpolar.utils.shared_values import load_config
 def add_config_arguments(parser: argparse.ArgumentParser, meaning: str) -> None:
     """Add the config, whose help says what it means, and changes to it."""
     parser.add_argument('config', help=meaning)
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='change entries of the config, e.g. test_dataloader.dataset.data_root=data/other',
+    add_cfg_options(
+        parser,
+        'change entries of the config, e.g. test_dataloader.dataset.data_root=data/other',
     )
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmpolar.cli.errors import usage_error
-from mmpolar.cli.training import ConfigOptions
+from mmpolar.cli.training import add_cfg_options
 from mmpolar.model_zoo import PACKAGE_FOLDER
 from mmpolar.runtime.model_folder import file_sha256
 from mmpolar.utils.checkpoints import (
@@ -25,9 +25,7 @@ from mmpolar.utils.outputs import OutputOverInputError, check_outputs
 
 def add_publishing_arguments(parser: argparse.ArgumentParser) -> None:
     """Add changes of the config, what to write, and what is said of the training."""
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=ConfigOptions, help='changes to the config, key=value'
-    )
+    add_cfg_options(parser, 'changes to the config')
     parser.add_argument(
         '--out',
         default=str(PACKAGE_FOLDER),

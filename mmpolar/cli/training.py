@@ -29,6 +29,13 @@ class ConfigOptions(DictAction):
         super().__call__(parser, namespace, values, option_string)
 
 
+def add_cfg_options(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Add ``--cfg-options``, whose help says what it changes."""
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help=meaning
+    )
+
+
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that training and testing have in common."""
     parser.add_argument(
@@ -36,12 +43,9 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='DIR',
         help='where logs and checkpoints go (default: work_dirs/<name of the config>)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='change entries of the config, e.g. train_dataloader.batch_size=16 '
+    add_cfg_options(
+        parser,
+        'change entries of the config, e.g. train_dataloader.batch_size=16 '
         'randomness.seed=1; lists as key="[1,2]"',
     )
     parser.add_argument(

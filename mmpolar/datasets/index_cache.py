@@ -17,7 +17,7 @@ from mmpolar.datasets.track_index import (
     open_index_file,
     pack_index_file,
 )
-from mmpolar.utils.atomic_local_backend import AtomicLocalBackend
+from mmpolar.utils.atomic_write import atomic_write
 
 #: Folder below ``data_root`` for the index file of ``index_cache=True``.
 INDEX_FOLDER = '.mmpolar_index'
@@ -107,7 +107,7 @@ class IndexCache:
         """Write the index, and map it from there; None if it cannot be written."""
         try:
             content = pack_index_file(index, self._fingerprint, read_from)
-            AtomicLocalBackend().put(content, self.path)
+            atomic_write(self.path, content)
         except OSError as error:
             self._warn_unwritable(error)
             return None

@@ -5,7 +5,6 @@ import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 #: What the name of the output gets for that of its journal.
@@ -48,12 +47,7 @@ class JobJournal:
         self._open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._offsets:
             self.close()
         elif self._file is not None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmpolar.cli.arguments import add_old_option, tool_parser
 from mmpolar.cli.errors import usage_error
-from mmpolar.cli.training import ConfigOptions, require_sections
+from mmpolar.cli.training import add_cfg_options, require_sections
 from mmpolar.datasets.transforms import GeneratePolarTarget
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import write_image
@@ -69,12 +69,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='draw negative pairs too, as they come; otherwise they are passed over',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        help='settings that override the config, as key=value; lists as key="[a,b]"',
-    )
+    add_cfg_options(parser, 'settings that override the config; lists as key="[a,b]"')
     args = parser.parse_args(argv)
     if args.num < 1:
         parser.error(f'--num must be at least 1, got {args.num}')

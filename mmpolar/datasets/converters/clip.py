@@ -14,9 +14,10 @@ from mmpolar.datasets.sequence_files import read_names
 from mmpolar.structures.combine_objects import MAX_OBJECT_ID
 from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.structures.vot_region import Polygon, region_mask
+from mmpolar.utils.abridged import abridged
 from mmpolar.utils.atomic_write import atomic_path, atomic_write
 from mmpolar.utils.file_names import check_file_name
-from mmpolar.utils.image import IMAGE_SUFFIXES, list_images, read_image_size
+from mmpolar.utils.image import IMAGE_SUFFIXES, list_images, read_image_size, unread_images
 from mmpolar.utils.image_limits import check_coordinates, check_image_size
 from mmpolar.utils.mask_file import encode_mask
 from mmpolar.utils.outputs import OutputOverInputError, check_outputs, is_same_file
@@ -179,6 +180,13 @@ def find_image(folder: Path, name: str) -> Path:
     endings = (other for suffix in IMAGE_SUFFIXES for other in (suffix, suffix.upper()))
     found = (path.with_name(path.name + ending) for ending in endings)
     return next((other for other in found if other.is_file()), path)
+
+
+def refuse_unread(folder: Path) -> None:
+    """Refuse a folder with files that look like frames but have an unknown ending."""
+    unread = unread_images(folder)
+    if unread:
+        raise ValueError(f'folder {folder}: {abridged(unread)} cannot be read; convert to PNG')
 
 
 def group_into_clips(

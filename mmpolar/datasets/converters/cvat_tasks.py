@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from mmpolar.utils.abridged import abridged
-from mmpolar.utils.image import list_images, unread_images
+from mmpolar.datasets.converters.clip import refuse_unread
+from mmpolar.utils.image import list_images
 
 _NUMBERED = re.compile('(.*?)([0-9]+)')
 _NOT_IN_NAMES = re.compile(r'[\s/\\]')
@@ -77,9 +77,7 @@ def number_frames(folder: Path, frames: range | None, first_shape: int) -> dict[
             f'no images in {folder}; export the video from CVAT with "Save images", or split it '
             'into frames'
         )
-    unread = unread_images(folder)
-    if unread:
-        raise ValueError(f'folder {folder}: {abridged(unread)} cannot be read; convert to PNG')
+    refuse_unread(folder)
     by_number = _by_number(paths)
     if frames is None:
         starts_late = not by_number or first_shape < min(by_number)

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpolar.datasets.converters.clip import Clip, ClipFrame
+from mmpolar.datasets.converters.clip import Clip, ClipFrame, refuse_unread
 from mmpolar.datasets.mask_kinds import VOID_ID, MaskKinds
 from mmpolar.datasets.sequence_files import list_folders, match_by_stem
-from mmpolar.utils.abridged import abridged
-from mmpolar.utils.image import MASK_VALUES, list_images, load_mask, read_image, unread_images
+from mmpolar.utils.image import MASK_VALUES, list_images, load_mask, read_image
 
 MISSING = ('error', 'empty', 'skip')
 
@@ -54,11 +53,7 @@ def read_mask_folders(
         frames = [Path(path) for path in list_images(images / name)]
         if not frames:
             raise FileNotFoundError(f'no images in {images / name}')
-        unread = unread_images(images / name)
-        if unread:
-            raise ValueError(
-                f'folder {images / name}: {abridged(unread)} cannot be read; convert to PNG'
-            )
+        refuse_unread(images / name)
         folder = masks / name
         objects = list_folders(folder) if folder.is_dir() else []
         found = {part: match_by_stem(map(str, frames), folder / part) for part in objects or ['']}
