@@ -246,13 +246,14 @@ def render(models: Sequence[ReleaseCheckpoint], results: Mapping[str, Mapping[st
 
 
 def _overview(models: Sequence[ReleaseCheckpoint], results: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = [['model', 'numbers', 'file', *METRICS.values(), 'ms a frame']]
+    rows = [['model', 'licence', 'numbers', 'file', *METRICS.values(), 'ms a frame']]
     for model in models:
         entry = results[model.name]
         means = entry.get('validation', {}).get('mean', {})
         rows.append(
             [
                 f'[`{model.name}`](#{model.name})',
+                model.facts.licence,
                 f'{model.parameters / 1e6:.2f} M',
                 f'{model.path.stat().st_size / 1e6:.1f} MB',
                 *(_share(means.get(name)) for name in METRICS),

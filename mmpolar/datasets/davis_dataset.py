@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +42,14 @@ class DavisDataset(BaseTrackDataset):
         mask_values: What the values of grey masks are: 'ids' of objects (255 is void), 'matte', a
             soft mask of one object that is cut at half, or 'auto'; see
             :func:`mmpolar.utils.image.load_mask`.
+        sequences: Names of the sequences to use, instead of a list file.
         data_prefix: Folders ``img_path`` and ``mask_path``.
         **kwargs: See :class:`BaseTrackDataset`.
 
     Raises:
         FileNotFoundError: If the list, a sequence or the mask of a frame does not exist.
-        ValueError: If the list has both names and pairs of paths, or ``mask_values`` is unknown.
+        ValueError: If the list has both names and pairs of paths, ``sequences`` is empty or comes
+            with a list file, or ``mask_values`` is unknown.
     """
 
     def __init__(
@@ -58,11 +60,18 @@ class DavisDataset(BaseTrackDataset):
         all_masks: bool = True,
         late_objects: bool = True,
         mask_values: str = 'auto',
+        sequences: Sequence[str] | None = None,
         data_prefix: Mapping[str, str] | None = None,
         **kwargs,
     ) -> None:
         if mask_values not in MASK_VALUES:
             raise ValueError(f'mask_values must be one of {MASK_VALUES}, got {mask_values!r}')
+        if sequences is not None and (ann_file or not sequences):
+            raise ValueError(
+                f'give the names of sequences, or ann_file, or neither for all sequences; got '
+                f'sequences={list(sequences)} and ann_file={ann_file!r}'
+            )
+        self.sequences = None if sequences is None else list(sequences)
         self.multi_object = multi_object
         self.late_objects = late_objects
         self.mask_values = mask_values
@@ -113,6 +122,8 @@ class DavisDataset(BaseTrackDataset):
         return [line for line in lines if len(line) == len(lines[0])]
 
     def _sequence_names(self) -> list[list[str]]:
+        if self.sequences is not None:
+            return [[name] for name in self.sequences]
         folder = Path(self.data_prefix['img_path'])
         if not folder.is_dir():
             raise FileNotFoundError(

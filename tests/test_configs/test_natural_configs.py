@@ -21,6 +21,8 @@ from mmpolar.utils.shared_values import load_config
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'ocean_polar'
 NATURAL = CONFIGS / 'ocean-polar_effnet-lite0_natural.py'
 TINY = CONFIGS / 'ocean-polar_effnet-lite0-tiny_natural.py'
+OPEN = CONFIGS / 'ocean-polar_effnet-lite0_open.py'
+OPEN_STAGE = CONFIGS.parent / 'mask_stage' / 'mask-stage_effnet-lite0_open.py'
 SIZE = (160, 120)
 
 
@@ -157,3 +159,47 @@ def test_mining_starts_after_some_epochs(config):
     item = pool[0]
     assert item['data_samples'].search_gt_instances.labels.tolist() == [0]
     assert item['inputs']['search_img'].shape == (1, 3, 255, 255)
+
+
+@pytest.fixture
+def open_root(tmp_path, monkeypatch):
+    """A folder with the sets of the open configs, each holding its name's own images, and no other."""
+    data = tmp_path / 'data/natural'
+    videos = generate_dataset(
+        tmp_path / 'made', num_train=2, num_val=0, frames=3, size=SIZE, difficulty=0.0,
+        progress=False,
+    )  # fmt: skip
+    for name in Config.fromfile(OPEN).open_image_sets:
+        write_images(data / 'images' / name, videos)
+    for kind in ('JPEGImages/480p', 'Annotations/480p'):
+        (data / 'videos/DAVIS' / kind).mkdir(parents=True)
+        first = sorted((videos / kind).iterdir())[0]
+        # One that a company may not use lies beside those that it may.
+        for name in [*Config.fromfile(OPEN).open_davis_videos, 'dog-agility']:
+            (data / 'videos/DAVIS' / kind / name).symlink_to(first)
+    monkeypatch.chdir(tmp_path)
+    init_default_scope('mmpolar')
+
+
+@pytest.mark.parametrize('path', [OPEN, OPEN_STAGE], ids=lambda path: path.stem)
+def test_open_configs_train_on_open_sets_alone(path, open_root):
+    config = load_config(path)
+    dataset = config.train_dataloader.dataset
+    parts = [dataset.positives, dataset.negatives] if 'positives' in dataset else [dataset]
+    for part in parts:
+        for one in part.datasets:
+            if one.type == 'SyntheticDataset':
+                one.update(num_train=2, frames=3, size=SIZE)
+    assert all(part.datasets == parts[0].datasets for part in parts)
+    built = DATASETS.build(parts[0] | dict(pipeline=[]))
+    sources = {
+        Path(track.frames[0]).resolve().parts[-3:-1]
+        for one in built.datasets
+        for track in map(one.get_track, range(one.num_videos))
+    }
+    davis = {track.video_name for track in map(built.datasets[-2].get_track, range(15))}
+    assert built.datasets[-2].num_videos == 15
+    assert 'dog-agility' not in davis
+    assert len(built.datasets) == len(built.quotas) == 6
+    assert {folder for folder, _ in sources} == {*config.open_image_sets, '480p'}
+    assert built[0] is not None

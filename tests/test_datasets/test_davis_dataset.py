@@ -29,6 +29,21 @@ def test_list_of_names_chooses_and_orders(root):
     assert len(DavisDataset(root, write_list(root, 'solo\n'))) == 1
 
 
+def test_names_choose_and_order(root):
+    dataset = DavisDataset(root, sequences=['solo', 'pair'])
+    assert [dataset.get_track(i).video_name for i in range(2)] == ['solo', 'pair']
+    assert len(DavisDataset(root, sequences=['solo'])) == 1
+    with pytest.raises(FileNotFoundError, match='other'):
+        DavisDataset(root, sequences=['solo', 'other'])
+
+
+def test_names_are_given_once(root):
+    with pytest.raises(ValueError, match=r"sequences=\['solo'\] and ann_file='list.txt'"):
+        DavisDataset(root, 'list.txt', sequences=['solo'])
+    with pytest.raises(ValueError, match=r'sequences=\[\]'):
+        DavisDataset(root, sequences=[])
+
+
 def test_list_of_pairs_chooses_frames(root):
     lines = [
         f'/JPEGImages/480p/solo/{i:05d}.jpg /Annotations/480p/solo/{i:05d}.png' for i in (0, 2)
