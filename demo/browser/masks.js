@@ -5,6 +5,7 @@ import { center, crop, roundEven, sample, sides } from './crops.js';
 const STRIDE = 2; // pixels of a crop that a cell of the mask covers along a side
 const KEYS_STRIDE = 4; // cells that a key stands for along a side
 const BOX_ERROR = 0.02; // what a given box may be too small by, as a share of its sides
+const CLOSE_CONTEXT = 1.2; // side of the close crops of a given box, in units of its longer side
 
 export const sigmoid = (x) => 0.5 * (1 + Math.tanh(0.5 * x));
 
@@ -40,12 +41,74 @@ export function maskInputs(ort, frame, box, contour, memory, border, params) {
   };
 }
 
-/** Mask in the frame (null if empty), the box around it, expected IoU, and the crop as a reference. */
+/** The parameters of close crops of a given box, which needs no room for drift. */
+export const closeParams = (params) => ({ ...params, context: Math.min(params.context, CLOSE_CONTEXT) });
+
+/** Inputs without references, left and right swapped. */
+export function mirrored(ort, inputs) {
+  const swapped = ({ type, data, dims }, width, channels) => {
+    const at = (i) => {
+      const column = Math.floor(i / channels) % width;
+      return i + (width - 1 - 2 * column) * channels;
+    };
+    return new ort.Tensor(type, data.map((_, i) => data[at(i)]), dims);
+  };
+  const { crops, priors } = inputs;
+  return { ...inputs, crops: swapped(crops, crops.dims[2], 3), priors: swapped(priors, priors.dims[3], 1) };
+}
+
+/** The mean of what the stage says about the crop of a given box, a close one, and that one mirrored. */
+export function joinViews(wide, close, mirrored, params) {
+  const cells = params.crop_size / STRIDE;
+  return toCrop(wide, params, closeParams(params)).map((logit, i) => {
+    const column = i % cells;
+    return (logit + close[i] + mirrored[i + cells - 1 - 2 * column]) / 3;
+  });
+}
+
+/** The crop of a given box as a reference, with what its logits, or the joined ones, say inside of the box. */
+export function ownReference(keys, wide, joined, box, params) {
+  const zoom = params.crop_size / cropSide(box, params);
+  const wider = sides(box).map((side) => (1 + 2 * BOX_ERROR) * side * zoom);
+  const coverage = boxCoverage(wider, params.crop_size / STRIDE);
+  const shares = params.binary_references
+    ? toCrop(joined, closeParams(params), params).map((logit) => (logit > 0 ? 1 : 0))
+    : wide.map(sigmoid);
+  return { keys, shares: coverage.map((share, i) => share * shares[i]) };
+}
+
+/** A reference whose cells are the target or are not. */
+export const binary = ({ keys, shares }) => ({ keys, shares: shares.map((v) => (v > 0.5 ? 1 : 0)) });
+
+/** Logits in a crop of a box, brought to another crop of it; -1 outside of the first. */
+function toCrop(logits, { context, crop_size }, other) {
+  const cells = crop_size / STRIDE;
+  const zoom = other.context / context;
+  const first = ((1 - zoom) * (cells - 1)) / 2;
+  const brought = new Float32Array(cells * cells);
+  sample({ width: cells, height: cells }, [first, first], zoom, cells, cells, (at, from, weights) => {
+    brought[at] = interpolated(logits, from, weights);
+  });
+  return brought;
+}
+
+/** A logit between four cells, -1 outside. */
+function interpolated(logits, from, weights) {
+  let sum = 0;
+  for (let k = 0; k < 4; k++) sum += (weights[k] / 1024) * (from[k] < 0 ? -1 : logits[from[k]]);
+  return sum;
+}
+
+/** What the graph says about a crop, as a reference, and a mask in the frame. */
 export function readMask(outputs, frame, box, params) {
   const logits = outputs.logits.data;
+  const reference = { keys: outputs.keys.data, shares: logits.map(sigmoid) };
+  return { ...maskInFrame(logits, frame, box, params), quality: outputs.quality.data[0], reference };
+}
+
+/** The mask of the logits in a crop, in the frame (null if empty), and the box around it. */
+export function maskInFrame(logits, frame, box, params) {
   const cells = params.crop_size / STRIDE;
-  const reference = { keys: outputs.keys.data, shares: Float32Array.from(logits, sigmoid) };
-  const quality = outputs.quality.data[0];
   // Cell i covers the pixels 2i and 2i + 1 of the crop.
   const scale = cells / cropSide(box, params);
   const shift = center(box).map((at) => (cells - 1) / 2 - scale * at);
@@ -60,9 +123,7 @@ export function readMask(outputs, frame, box, params) {
   const around = [Infinity, Infinity, -Infinity, -Infinity];
   const first = [shift[0] + scale * left, shift[1] + scale * top];
   sample({ width: cells, height: cells }, first, scale, mask.width, mask.height, (at, from, weights) => {
-    let logit = 0;
-    for (let k = 0; k < 4; k++) logit += weights[k] * (from[k] < 0 ? -1 : logits[from[k]]);
-    if (logit <= 0) return;
+    if (interpolated(logits, from, weights) <= 0) return;
     mask.data[at] = 1;
     const [x, y] = [left + (at % mask.width), top + Math.floor(at / mask.width)];
     around[0] = Math.min(around[0], x - 0.5);
@@ -71,27 +132,22 @@ export function readMask(outputs, frame, box, params) {
     around[3] = Math.max(around[3], y + 0.5);
   });
   const isEmpty = around[0] === Infinity;
-  return { mask: isEmpty ? null : mask, box: isEmpty ? null : around, quality, reference };
+  return { mask: isEmpty ? null : mask, box: isEmpty ? null : around };
 }
 
-/** A found mask and its reference without what lies outside a box that was given for all of the target. */
-export function keepInside(found, box, params) {
-  const wider = sides(box).map((side) => (1 + 2 * BOX_ERROR) * side);
-  const zoom = params.crop_size / cropSide(box, params);
-  const coverage = boxCoverage(wider.map((side) => side * zoom), params.crop_size / STRIDE);
-  const { keys, shares } = found.reference;
-  const reference = { keys, shares: shares.map((share, i) => share * coverage[i]) };
-  if (!found.mask) return { ...found, reference };
+/** A mask (null if empty) without what lies outside a box that was given for all of the target. */
+export function keepInside(mask, box) {
+  if (!mask) return null;
+  const [halfWidth, halfHeight] = sides(box).map((side) => ((1 + 2 * BOX_ERROR) * side) / 2);
   const [x, y] = center(box);
-  const { left, top, width, data } = found.mask;
+  const { left, top, width, data } = mask;
   const inside = data.map((value, i) => {
     const isInside =
-      Math.abs(left + (i % width) - x) <= wider[0] / 2 &&
-      Math.abs(top + Math.floor(i / width) - y) <= wider[1] / 2;
+      Math.abs(left + (i % width) - x) <= halfWidth &&
+      Math.abs(top + Math.floor(i / width) - y) <= halfHeight;
     return isInside ? value : 0;
   });
-  const mask = inside.includes(1) ? { ...found.mask, data: inside } : null;
-  return { ...found, reference, mask };
+  return inside.includes(1) ? { ...mask, data: inside } : null;
 }
 
 /** Probability that a found mask is the target: a logistic regression, see docs/outside_python.md. */

@@ -8,7 +8,19 @@
 // one search graph for all sizes, as those that come with mmpolar.
 
 import { center, clipBox, crop, meanColor, mix, overlap, paddedSize, sides, usableBox } from './crops.js';
-import { keepInside, maskInputs, presence, readMask, sigmoid } from './masks.js';
+import {
+  closeParams,
+  binary,
+  joinViews,
+  keepInside,
+  maskInFrame,
+  maskInputs,
+  mirrored,
+  ownReference,
+  presence,
+  readMask,
+  sigmoid,
+} from './masks.js';
 import { OnlineModel, featureMap, viewOf } from './online.js';
 
 export class Tracker {
@@ -49,11 +61,24 @@ export class Tracker {
     this.online = null;
     const { contour } = await this.search(frame);
     if (this.view) this.online = new OnlineModel(this.view, this.box);
-    const segmented = await this.segment(frame, this.box, contour);
-    const found = keepInside(segmented, this.box, this.maskParams);
-    this.memory = { first: found.reference, recent: found.reference };
-    if (found.mask) await this.encode(frame, found.mask);
-    return { box: this.box, score: 1, visible: true, contour, mask: found.mask };
+    const mask = await this.segmentFirst(frame, contour);
+    if (mask) await this.encode(frame, mask);
+    return { box: this.box, score: 1, visible: true, contour, mask };
+  }
+
+  /** The mask of the given box, seen in three crops, which also becomes the reference. */
+  async segmentFirst(frame, contour) {
+    const { ort, box, maskParams } = this;
+    const close = closeParams(maskParams);
+    const inputs = [maskParams, close].map((params) => this.maskInputs(frame, box, contour, params));
+    inputs.push(mirrored(ort, inputs[1]));
+    const outputs = [];
+    for (const one of inputs) outputs.push(await this.graphs.masks.run(one));
+    const logits = outputs.map((one) => one.logits.data);
+    const joined = joinViews(...logits, maskParams);
+    const reference = ownReference(outputs[0].keys.data, logits[0], joined, box, maskParams);
+    this.memory = { first: reference, recent: reference };
+    return keepInside(maskInFrame(joined, frame, box, close).mask, box);
   }
 
   /** Find the target in the next frame. */
@@ -83,7 +108,8 @@ export class Tracker {
     this.box = candidate.headBox;
     let { box } = candidate;
     if (found.box && Math.min(found.quality, score) >= maskParams.memory_quality) {
-      this.memory.recent = found.reference;
+      const { reference } = found;
+      this.memory.recent = maskParams.binary_references ? binary(reference) : reference;
       if (overlap(box, found.box) >= maskParams.box_agreement) {
         const moved = mix(this.box, found.box, maskParams.search_share);
         this.box = usableBox(moved, frame, params.min_size);
@@ -161,9 +187,12 @@ export class Tracker {
   }
 
   async segment(frame, box, contour) {
-    const { ort, memory, border, maskParams } = this;
-    const inputs = maskInputs(ort, frame, box, contour, memory, border, maskParams);
-    return readMask(await this.graphs.masks.run(inputs), frame, box, maskParams);
+    const inputs = this.maskInputs(frame, box, contour, this.maskParams);
+    return readMask(await this.graphs.masks.run(inputs), frame, box, this.maskParams);
+  }
+
+  maskInputs(frame, box, contour, params) {
+    return maskInputs(this.ort, frame, box, contour, this.memory, this.border, params);
   }
 }
 

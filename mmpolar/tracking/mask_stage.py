@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ MASK_STRIDE = 2
 KEY_STRIDE = 8
 #: What a given box may be too small by, as a share of its sides.
 BOX_ERROR = 0.02
+#: Side of the close crops of a given box, in units of its longer side: it needs no room for drift.
+CLOSE_CONTEXT = 1.2
 # Targets are at least this many pixels long, so that a crop is no part of a pixel.
 _MIN_SIDE = 2.0
 # Subpixel bits of OpenCV's polygons.
@@ -41,6 +43,9 @@ class MaskParams:
         box_share: The box of a result is a mean of the tracker's and of the mask's; this is the
             share of the second, in [0, 1].
         search_share: The same share in the box around which the next frame is searched.
+        binary_references: Whether references that the stage has made are binary masks, as in training,
+            instead of probabilities: better where masks are good, as in larger crops, and worse where
+            they are not.
         presence: Weights with which the score of a result is computed from the tracker's score, the
             mask and, the sixth, the online model, see
             :func:`mmpolar.tracking.presence.target_presence`; none to keep the tracker's.
@@ -62,6 +67,7 @@ class MaskParams:
     box_agreement: float = 0.7
     box_share: float = 0.0
     search_share: float = 0.0
+    binary_references: bool = False
     presence: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
@@ -86,6 +92,11 @@ class MaskParams:
         return len(self.presence) > 5
 
     @property
+    def close(self) -> 'MaskParams':
+        """The same for close crops of a given box."""
+        return replace(self, context=min(self.context, CLOSE_CONTEXT))
+
+    @property
     def cells(self) -> int:
         """Output cells along a side of a crop."""
         return self.crop_size // MASK_STRIDE
@@ -106,6 +117,10 @@ class MaskReference(NamedTuple):
 
     keys: NDArray[np.float32]
     mask: NDArray[np.float32]
+
+    def binary(self) -> 'MaskReference':
+        """The same with a binary mask."""
+        return self._replace(mask=(self.mask > 0.5).astype(np.float32))
 
 
 @dataclass
@@ -190,6 +205,13 @@ class MaskInputs(NamedTuple):
     reference_keys: NDArray[np.float32]
     reference_masks: NDArray[np.float32]
 
+    def mirrored(self) -> 'MaskInputs':
+        """Left and right of crops and priors swapped; for inputs without references."""
+        crops, priors = (
+            np.ascontiguousarray(a) for a in (self.crops[:, :, ::-1], self.priors[..., ::-1])
+        )
+        return self._replace(crops=crops, priors=priors)
+
 
 def mask_matrix(box: NDArray, params: MaskParams) -> NDArray[np.float64]:
     """(2, 3) matrix from frame to the crop of a mask stage around a box (4,)."""
@@ -260,23 +282,78 @@ def read_masks(
     ]
 
 
-def keep_inside(found: FoundMask, box: NDArray, params: MaskParams) -> FoundMask:
-    """A found mask without what lies outside a box that is known to hold all of the target.
+def join_views(
+    wide: NDArray[np.float32],
+    close: NDArray[np.float32],
+    mirrored: NDArray[np.float32],
+    params: MaskParams,
+) -> NDArray[np.float32]:
+    """The mean of what the mask stage says about three views of one given box.
 
     Args:
-        found: The mask, found around this box.
-        box: The box, (4,) xyxy in pixels; it may be too small by :data:`BOX_ERROR` of its sides.
+        wide: Logits (h, w) in the crop of ``params``.
+        close: Logits in the crop of ``params.close``.
+        mirrored: Logits in that crop with left and right swapped.
         params: How the stage is used.
+
+    Returns:
+        Logits (h, w) in the crop of ``params.close``.
+    """
+    return (_to_crop(wide, params, params.close) + close + mirrored[:, ::-1]) / np.float32(3)
+
+
+def own_reference(
+    keys: NDArray[np.float32],
+    wide: NDArray[np.float32],
+    joined: NDArray[np.float32],
+    box: NDArray,
+    params: MaskParams,
+) -> MaskReference:
+    """The crop of a given box as a reference, with what the stage sees inside of the box.
+
+    Args:
+        keys: Features of the crop, (K, R).
+        wide: Logits (h, w) in that crop, whose probabilities count if references are not binary.
+        joined: Logits (h, w) of :func:`join_views`, whose mask counts if it is.
+        box: The box, (4,) xyxy in pixels.
+        params: How the stage is used.
+    """
+    sides = (1 + 2 * BOX_ERROR) * (box[2:] - box[:2])
+    coverage = box_coverage(sides * (params.crop_size / _crop_side(box, params)), params.cells)
+    if params.binary_references:
+        shares = (_to_crop(joined, params.close, params) > 0).astype(np.float32)
+    else:
+        shares = sigmoid(wide)
+    return MaskReference(keys, shares * (coverage / np.float32(255)))
+
+
+def _to_crop(logits: NDArray[np.float32], old: MaskParams, new: MaskParams) -> NDArray[np.float32]:
+    """Logits (h, w) in a crop of a box, brought to another crop of it; -1 outside of the first."""
+    zoom = new.context / old.context
+    shift = (1 - zoom) * (old.cells - 1) / 2
+    return cv2.warpAffine(
+        np.ascontiguousarray(logits),
+        np.array([[zoom, 0, shift], [0, zoom, shift]]),
+        (old.cells, old.cells),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=-1.0,
+    )
+
+
+def keep_inside(mask: NDArray[np.uint8], box: NDArray) -> NDArray[np.uint8]:
+    """A mask (H, W) without what lies outside a box that is known to hold all of the target.
+
+    Args:
+        mask: The mask, 1 inside.
+        box: The box, (4,) xyxy in pixels; it may be too small by :data:`BOX_ERROR` of its sides.
     """
     margin = BOX_ERROR * (box[2:] - box[:2])
     x1, y1 = np.maximum(np.ceil(box[:2] - margin), 0).astype(int)
     x2, y2 = np.maximum(np.floor(box[2:] + margin) + 1, 0).astype(int)
-    inside = np.zeros_like(found.mask)
-    inside[y1:y2, x1:x2] = found.mask[y1:y2, x1:x2]
-    sides = box[2:] - box[:2] + 2 * margin
-    coverage = box_coverage(sides * (params.crop_size / _crop_side(box, params)), params.cells)
-    cells = found.reference.mask * (coverage / np.float32(255))
-    return FoundMask(inside, found.quality, found.reference._replace(mask=cells))
+    inside = np.zeros_like(mask)
+    inside[y1:y2, x1:x2] = mask[y1:y2, x1:x2]
+    return inside
 
 
 def mask_to_frame(

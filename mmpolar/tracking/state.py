@@ -205,7 +205,8 @@ class TargetState(Generic[Code]):
         around = found.box
         if around is None or min(found.quality, result.score) < mask_params.memory_quality:
             return result
-        self.mask_memory.recent = found.reference
+        reference = found.reference
+        self.mask_memory.recent = reference.binary() if mask_params.binary_references else reference
         if box_overlap(result.box, around) < mask_params.box_agreement:
             return result
         share = mask_params.search_share

@@ -1,6 +1,6 @@
 """The tracker: from frames to boxes, contours and masks, with any inference engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
@@ -16,12 +16,17 @@ from mmpolar.tracking.crops import cut_search, cut_target_map, cut_template
 from mmpolar.tracking.engine import SearchMaps, TrackEngine
 from mmpolar.tracking.mask_stage import (
     FoundMask,
+    MaskInputs,
+    MaskMaps,
     MaskParams,
     MaskReference,
     cut_mask_inputs,
+    join_views,
     keep_inside,
     mask_matrix,
     mask_to_cells,
+    mask_to_frame,
+    own_reference,
     read_masks,
 )
 from mmpolar.tracking.online_model import LEARNED, OnlineModel, SearchView
@@ -420,18 +425,23 @@ class Tracker(Generic[Code]):
             no target.
         """
         params, boxes = self.mask_params, [state.box for state in states]
-        found = self._find_masks(frames, boxes, [one.polygon for one in results], states)
+        targets = frames, boxes, [one.polygon for one in results], states
+        maps = self._mask_maps(*targets, params)
+        if any(mask is None for mask in masks):
+            close = self._mask_maps(*targets, params.close).logits
+            mirrored = self._mask_maps(*targets, params.close, MaskInputs.mirrored).logits
         known = []
-        for state, mask, own in zip(states, masks, found, strict=True):
-            own = keep_inside(own, state.box, params)
-            reference = own.reference
-            if mask is not None:
+        for i, (state, mask, keys) in enumerate(zip(states, masks, maps.keys, strict=True)):
+            if mask is None:
+                joined = join_views(maps.logits[i], close[i], mirrored[i], params)
+                reference = own_reference(keys, maps.logits[i], joined, state.box, params)
+                matrix = mask_matrix(state.box, params.close)
+                mask = keep_inside(mask_to_frame(joined, matrix, frames[i].shape[:2]), state.box)
+            else:
                 cells = mask_to_cells(mask, mask_matrix(state.box, params), params)
-                reference = reference._replace(mask=cells)
-            elif own.box is not None:
-                mask = own.mask
+                reference = MaskReference(keys, cells)
             state.mask_memory.first = state.mask_memory.recent = reference
-            known.append(mask)
+            known.append(mask if mask.any() else None)
         return known
 
     def _segment(
@@ -471,8 +481,21 @@ class Tracker(Generic[Code]):
         polygons: Sequence[NDArray | None],
         states: Sequence[TargetState[Code]],
     ) -> list[FoundMask]:
+        """The masks of targets in a later frame."""
+        maps = self._mask_maps(frames, boxes, polygons, states, self.mask_params)
+        return read_masks(maps, boxes, [frame.shape[:2] for frame in frames], self.mask_params)
+
+    def _mask_maps(
+        self,
+        frames: Sequence[NDArray[np.uint8]],
+        boxes: Sequence[NDArray],
+        polygons: Sequence[NDArray | None],
+        states: Sequence[TargetState[Code]],
+        params: MaskParams,
+        change: Callable[[MaskInputs], MaskInputs] | None = None,
+    ) -> MaskMaps:
         """Run the mask stage on targets, as many at once as suit the engine."""
-        params, at_most = self.mask_params, self.engine.batch_size or len(boxes)
+        at_most = self.engine.batch_size or len(boxes)
         memories, borders = [s.mask_memory for s in states], [s.border for s in states]
         found = []
         for first in range(0, len(boxes), at_most):
@@ -480,9 +503,12 @@ class Tracker(Generic[Code]):
             inputs = cut_mask_inputs(
                 frames[part], boxes[part], polygons[part], memories[part], borders[part], params
             )
-            sizes = [frame.shape[:2] for frame in frames[part]]
-            found += read_masks(self.engine.masks(inputs), boxes[part], sizes, params)
-        return found
+            found.append(self.engine.masks(inputs if change is None else change(inputs)))
+        return (
+            found[0]
+            if len(found) == 1
+            else MaskMaps(*map(np.concatenate, zip(*found, strict=True)))
+        )
 
     def _fill_contours(
         self, frames: Sequence[NDArray[np.uint8]], results: Sequence[TrackResult]

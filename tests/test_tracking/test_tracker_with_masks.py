@@ -91,19 +91,57 @@ def test_a_given_mask_is_the_answer_and_the_reference_of_the_first_frame():
     assert reference.sum() == pytest.approx(80 * 80 * 20 * 40 / 70**2, rel=0.1)
 
 
+def test_the_mask_of_a_given_box_is_seen_in_three_views():
+    engine = BrightEngine()
+    frame = scene(70, 44, width=10, height=30)
+    [first] = Tracker(engine).init(frame, [BOX])
+    wide, close, mirrored = (one.crops[0].astype(int) for one in engine.seen)
+    np.testing.assert_array_equal(close, mirrored[:, ::-1])
+    assert (close > 0).mean() > 1.8 * (wide > 0).mean()
+    assert iou(first.mask, frame) > 0.9
+    # A given mask is not looked for.
+    engine.seen.clear()
+    Tracker(engine).init(frame, [frame[..., 0]])
+    assert len(engine.seen) == 1
+
+
+def test_targets_given_together_get_the_masks_that_they_get_alone():
+    boxes = [BOX, [55, 35, 105, 90], [58, 38, 90, 84]]
+    frame = scene(70, 44, width=10, height=30)
+    together = Tracker(BrightEngine()).init(frame, boxes)
+    for result, box in zip(together, boxes, strict=True):
+        [alone] = Tracker(BrightEngine()).init(frame, [box])
+        np.testing.assert_array_equal(result.mask, alone.mask)
+
+
 def test_the_first_frame_stays_a_reference_and_the_recent_one_follows():
     engine = BrightEngine()
     tracker = Tracker(engine)
     tracker.init(scene(), [BOX])
     assert not engine.seen[0].reference_masks.any()
-    for number in (1, 2, 3):
+    for number, recent in ((3, 1), (4, 4), (5, 5)):
         tracker.step(scene())
         keys = engine.seen[number].reference_keys[0]
         assert (keys[0] == 1).all()
-        assert (keys[1] == number).all()
+        assert (keys[1] == recent).all()
         np.testing.assert_array_equal(
             engine.seen[number].priors[0, 2], engine.seen[number].reference_masks[0, 1]
         )
+
+
+@pytest.mark.parametrize('binary', [False, True])
+def test_cells_of_references_are_probabilities_or_binary(binary):
+    engine = BrightEngine(binary_references=binary)
+    tracker = Tracker(engine)
+    frame = scene()
+    frame[frame > 0] = 130  # a little more likely the target than not
+    tracker.init(frame, [BOX])
+    for _ in range(2):
+        [result] = tracker.step(frame)
+    for reference in engine.seen[-1].reference_masks[0]:
+        inside = reference[30:50, 30:50]
+        assert (inside == 1).all() if binary else ((inside > 0.5) & (inside < 0.6)).all()
+    assert iou(result.mask, frame) > 0.9
 
 
 def test_an_unsure_mask_is_no_reference_and_moves_no_box():

@@ -4,7 +4,11 @@
 mask_stage = dict(
     type='MaskStage',
     params=dict(
-        crop_size=224, context=1.75, box_share=0.8, search_share=0.5),
+        crop_size=224,
+        context=1.75,
+        box_share=0.8,
+        search_share=0.5,
+        binary_references=True),
     data_preprocessor=dict(
         type='MaskCropPreprocessor',
         mean=[127.0, 127.0, 127.0],
