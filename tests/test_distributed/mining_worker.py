@@ -3,6 +3,7 @@
 Usage: python mining_worker.py RANK PORT FOLDER
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -113,3 +114,5 @@ def start(folder: Path, *hooks, **changes) -> Runner:
 if __name__ == '__main__':
     with DefaultScope.overwrite_default_scope('mmpolar'):
         main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    # All is written. Threads of the backend that still run would now and then abort a normal exit.
+    os._exit(0)
