@@ -271,7 +271,9 @@ class TestBusy:
         part = measure_busy(peer, video, 1, loads=(0, 1), steps=2)
         assert len(part.rows) == 2 * (2 + 2 * len(available_models()))
         assert all(len(row.values) == 2 and len(row.percentiles) == 3 for row in part.rows)
-        assert all('1.00 times the time beside 0' in row.remark for row in part.rows[: len(part.rows) // 2])
+        assert all(
+            '1.00 times the time beside 0' in row.remark for row in part.rows[: len(part.rows) // 2]
+        )
 
 
 class TestStreams:
