@@ -130,3 +130,21 @@ class TrackEngine(Protocol[Code]):
         Args:
             inputs: Crops around the targets' boxes, and what is known of them.
         """
+
+
+def run_mask_stage(engine: TrackEngine, inputs: MaskInputs) -> MaskMaps:
+    """Decide on any number T of targets, as many at once as suit the engine.
+
+    Args:
+        engine: A network with a mask stage.
+        inputs: Crops around the targets' boxes, and what is known of them.
+    """
+    total = len(inputs.crops)
+    at_most = engine.batch_size or total
+    if total <= at_most:
+        return engine.masks(inputs)
+    found = [
+        engine.masks(MaskInputs(*(array[first : first + at_most] for array in inputs)))
+        for first in range(0, total, at_most)
+    ]
+    return MaskMaps(*map(np.concatenate, zip(*found, strict=True)))

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmpolar.structures.crop import CROP_RULES
 from mmpolar.structures.grid import frame_limits
-from mmpolar.tracking.engine import TrackEngine
+from mmpolar.tracking.engine import TrackEngine, run_mask_stage
 from mmpolar.tracking.mask_stage import FoundMask, MaskMemory, cut_mask_inputs, read_masks
 from mmpolar.utils.image import to_bgr_uint8
 
@@ -86,16 +86,12 @@ def _masks_at(
     boxes: Sequence[NDArray],
 ) -> list[FoundMask]:
     """What the mask stage sees in each box, without a contour and without memory, if it holds the point."""
-    params, at_most = engine.mask_params, engine.batch_size or len(boxes)
+    params, count = engine.mask_params, len(boxes)
     border = CROP_RULES[engine.params.crop].border(frame)
     x, y = np.clip(np.rint(point).astype(int), 0, np.array(frame.shape[1::-1]) - 1)
-    found = []
-    for first in range(0, len(boxes), at_most):
-        part = boxes[first : first + at_most]
-        count = len(part)
-        inputs = cut_mask_inputs(
-            [frame] * count, part, [None] * count, [MaskMemory()] * count, [border] * count, params
-        )
-        masks = read_masks(engine.masks(inputs), part, [frame.shape[:2]] * count, params)
-        found += [one for one in masks if one.mask[y, x]]
-    return found
+    inputs = cut_mask_inputs(
+        [frame] * count, boxes, [None] * count, [MaskMemory()] * count, [border] * count, params
+    )
+    maps = run_mask_stage(engine, inputs)
+    masks = read_masks(maps, boxes, [frame.shape[:2]] * count, params)
+    return [one for one in masks if one.mask[y, x]]

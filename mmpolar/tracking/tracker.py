@@ -1,6 +1,6 @@
 """The tracker: from frames to boxes, contours and masks, with any inference engine."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
@@ -13,11 +13,10 @@ from mmpolar.structures.polar import decode_points
 from mmpolar.structures.target import box_and_mask
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking.crops import cut_search, cut_target_map, cut_template
-from mmpolar.tracking.engine import SearchMaps, TrackEngine
+from mmpolar.tracking.engine import SearchMaps, TrackEngine, run_mask_stage
 from mmpolar.tracking.mask_stage import (
     FoundMask,
     MaskInputs,
-    MaskMaps,
     MaskParams,
     MaskReference,
     cut_mask_inputs,
@@ -426,10 +425,11 @@ class Tracker(Generic[Code]):
         """
         params, boxes = self.mask_params, [state.box for state in states]
         targets = frames, boxes, [one.polygon for one in results], states
-        maps = self._mask_maps(*targets, params)
+        maps = run_mask_stage(self.engine, _cut_mask_inputs(*targets, params))
         if any(mask is None for mask in masks):
-            close = self._mask_maps(*targets, params.close).logits
-            mirrored = self._mask_maps(*targets, params.close, MaskInputs.mirrored).logits
+            inputs = _cut_mask_inputs(*targets, params.close)
+            close = run_mask_stage(self.engine, inputs).logits
+            mirrored = run_mask_stage(self.engine, inputs.mirrored()).logits
         known = []
         for i, (state, mask, keys) in enumerate(zip(states, masks, maps.keys, strict=True)):
             if mask is None:
@@ -481,34 +481,12 @@ class Tracker(Generic[Code]):
         polygons: Sequence[NDArray | None],
         states: Sequence[TargetState[Code]],
     ) -> list[FoundMask]:
-        """The masks of targets in a later frame."""
-        maps = self._mask_maps(frames, boxes, polygons, states, self.mask_params)
-        return read_masks(maps, boxes, [frame.shape[:2] for frame in frames], self.mask_params)
-
-    def _mask_maps(
-        self,
-        frames: Sequence[NDArray[np.uint8]],
-        boxes: Sequence[NDArray],
-        polygons: Sequence[NDArray | None],
-        states: Sequence[TargetState[Code]],
-        params: MaskParams,
-        change: Callable[[MaskInputs], MaskInputs] | None = None,
-    ) -> MaskMaps:
-        """Run the mask stage on targets, as many at once as suit the engine."""
-        at_most = self.engine.batch_size or len(boxes)
-        memories, borders = [s.mask_memory for s in states], [s.border for s in states]
-        found = []
-        for first in range(0, len(boxes), at_most):
-            part = slice(first, first + at_most)
-            inputs = cut_mask_inputs(
-                frames[part], boxes[part], polygons[part], memories[part], borders[part], params
-            )
-            found.append(self.engine.masks(inputs if change is None else change(inputs)))
-        return (
-            found[0]
-            if len(found) == 1
-            else MaskMaps(*map(np.concatenate, zip(*found, strict=True)))
+        """Run the mask stage on targets in a later frame."""
+        params = self.mask_params
+        maps = run_mask_stage(
+            self.engine, _cut_mask_inputs(frames, boxes, polygons, states, params)
         )
+        return read_masks(maps, boxes, [frame.shape[:2] for frame in frames], params)
 
     def _fill_contours(
         self, frames: Sequence[NDArray[np.uint8]], results: Sequence[TrackResult]
@@ -616,3 +594,15 @@ def batches(search_sizes: Sequence[int], at_most: int | None = None) -> list[lis
         for group in groups.values()
         for first in range(0, len(group), at_most or len(group))
     ]
+
+
+def _cut_mask_inputs(
+    frames: Sequence[NDArray[np.uint8]],
+    boxes: Sequence[NDArray],
+    polygons: Sequence[NDArray | None],
+    states: Sequence[TargetState],
+    params: MaskParams,
+) -> MaskInputs:
+    """What the mask stage needs of targets, with what their states remember."""
+    memories, borders = [s.mask_memory for s in states], [s.border for s in states]
+    return cut_mask_inputs(frames, boxes, polygons, memories, borders, params)
