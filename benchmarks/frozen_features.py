@@ -22,6 +22,7 @@ from benchmarks.shared.runs import fingerprint, has_mark, write_mark
 from mmpolar.mining.pool.negative_pool import default_test_pipeline, with_pipeline
 from mmpolar.registry import DATASETS, MODELS, TRANSFORMS
 from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.bfloat16 import computes_bfloat16
 from mmpolar.utils.progress import progress_bar
 from mmpolar.utils.random_state import seeded_globally
 
@@ -178,7 +179,7 @@ def _write(path: Path, model: nn.Module, samples: Iterator[dict], count: int, vi
         for batch in _batches(samples):
             data = model.data_preprocessor(pseudo_collate(batch), False)
             inputs = data['inputs'].contiguous(memory_format=torch.channels_last)
-            with torch.autocast('cpu', torch.bfloat16):
+            with torch.autocast('cpu', torch.bfloat16, enabled=computes_bfloat16('cpu')):
                 found = model.backbone(inputs)[0].half().numpy()
             if features is None:
                 shape = (count * views, *found.shape[1:])

@@ -1,8 +1,11 @@
+import pytest
 import torch
 from mmengine.model import BaseModel
 from torch import nn
 
+from mmpolar.engine.optim_wrappers import bfloat16_optim_wrapper
 from mmpolar.registry import OPTIM_WRAPPERS
+from mmpolar.utils.bfloat16 import computes_bfloat16
 
 
 class Probe(BaseModel):
@@ -19,7 +22,8 @@ class Probe(BaseModel):
         return dict(loss=out.float().square().mean())
 
 
-def test_forward_is_in_bfloat16_and_weights_stay_in_float32():
+def test_forward_is_in_bfloat16_and_weights_stay_in_float32(monkeypatch):
+    monkeypatch.setattr(bfloat16_optim_wrapper, 'computes_bfloat16', lambda device: True)
     model = Probe()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     wrapper = OPTIM_WRAPPERS.build(dict(type='Bfloat16OptimWrapper', optimizer=optimizer))
@@ -31,3 +35,29 @@ def test_forward_is_in_bfloat16_and_weights_stay_in_float32():
     assert losses[-1] < losses[0]
     model(torch.ones(8, 4))
     assert model.computed_in == torch.float32
+
+
+def test_without_instructions_for_bfloat16_it_trains_in_float32(monkeypatch):
+    monkeypatch.setattr(bfloat16_optim_wrapper, 'computes_bfloat16', lambda device: False)
+    model = Probe()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    wrapper = OPTIM_WRAPPERS.build(dict(type='Bfloat16OptimWrapper', optimizer=optimizer))
+    model.train_step(dict(x=torch.ones(8, 4)), wrapper)
+    assert model.computed_in == torch.float32
+
+
+@pytest.mark.parametrize(
+    ('capabilities', 'expected'),
+    [
+        (dict(architecture='x86_64', avx2=True, avx512_bf16=False), False),
+        (dict(architecture='x86_64', avx2=True, avx512_bf16=True), True),
+        (dict(architecture='x86_64', amx_bf16=True), True),
+        (dict(architecture='aarch64'), True),
+    ],
+)
+def test_instructions_for_bfloat16(monkeypatch, capabilities, expected):
+    monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: capabilities, raising=False)
+    computes_bfloat16.cache_clear()
+    assert computes_bfloat16('cpu') is expected
+    assert computes_bfloat16('cuda')
+    computes_bfloat16.cache_clear()
