@@ -23,7 +23,7 @@ from mmpolar.structures.boxes import box_overlap
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import Tracker, TrackParams
-from mmpolar.tracking.mask_stage import FoundMask, MaskReference
+from mmpolar.tracking.mask_stage import FoundMask, MaskMemory
 from mmpolar.tracking.presence import presence_features
 from mmpolar.utils.progress import progress_bar
 
@@ -66,7 +66,7 @@ class Settings:
         found_score: Likewise.
     """
 
-    presence: tuple[float, ...]
+    presence: Mapping[str, float]
     lost_score: float
     found_score: float
 
@@ -91,7 +91,7 @@ class TrackedFrame(NamedTuple):
         number: Index of the frame.
         result: What was found.
         found: What the mask stage found.
-        first: The mask stage's reference of the first frame.
+        memory: What the mask stage remembers of the target.
         visible: Share of the target's area that is visible.
         overlap: Overlap of the box with the true one; NaN where the target is absent.
         online: Score of the online model; None without one.
@@ -100,7 +100,7 @@ class TrackedFrame(NamedTuple):
     number: int
     result: TrackResult
     found: FoundMask
-    first: MaskReference | None
+    memory: MaskMemory
     visible: float
     overlap: float
     online: float | None
@@ -120,11 +120,11 @@ def main(argv: list[str] | None = None) -> int:
         engine.mask_params.presence, engine.params.lost_score, engine.params.found_score
     )
     if args.fit:
-        settings = fit(*record(engine, range(args.videos)))
+        settings = fit(*record(engine, seeds_with_absence(0, args.fit_videos)))
         report['settings'] = asdict(settings)
         print(json.dumps(asdict(settings)), flush=True)
     leaving = seeds_with_absence(FIRST_TEST_SEED, args.videos)
-    off = Settings((), 0.0, settings.found_score)
+    off = Settings({}, 0.0, settings.found_score)
     cuts = range(FIRST_TEST_SEED, FIRST_TEST_SEED + args.videos)
     for name, cut, seeds in (('videos', False, leaving), ('cuts', True, cuts)):
         report[name] = {
@@ -142,9 +142,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--videos', type=int, default=40, help='of each kind (default: 40)')
     add_online_argument(parser)
     parser.add_argument('--fit', action='store_true', help='fit weights and thresholds first')
+    parser.add_argument('--fit-videos', type=int, default=80, help='to fit to (default: 80)')
     args = parser.parse_args(argv)
-    if args.videos < 1:
-        parser.error(f'--videos must be at least 1, got {args.videos}')
+    for name in ('videos', 'fit_videos'):
+        if getattr(args, name) < 1:
+            option = name.replace('_', '-')
+            parser.error(f'--{option} must be at least 1, got {getattr(args, name)}')
     return args
 
 
@@ -196,38 +199,41 @@ def follow(tracker: RecordingTracker, seed: int, cut: bool) -> Iterator[TrackedF
         [found] = tracker.found
         overlap = box_overlap(result.box, mask_to_box(mask)) if mask.any() else np.nan
         visible = cv2.countNonZero(mask) / full
-        first = state.mask_memory.first
-        yield TrackedFrame(number, result, found, first, visible, overlap, tracker.online)
+        memory = state.mask_memory
+        yield TrackedFrame(number, result, found, memory, visible, overlap, tracker.online)
 
 
-def record(engine: OnnxEngine, seeds: Sequence[int]) -> tuple[NDArray, NDArray]:
-    """Features (N, 5), or (N, 6) with an online model, of found masks, and whether it was the target."""
-    tracker = RecordingTracker(changed(engine, Settings((), 0.0, 0.5)))
+def record(
+    engine: OnnxEngine, seeds: Sequence[int]
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
+    """Features (N,) of found masks by name, and whether it was the target."""
+    tracker = RecordingTracker(changed(engine, Settings({}, 0.0, 0.5)))
     features, is_target = [], []
     for seed in progress_bar(seeds, desc='fit'):
         for one in follow(tracker, seed, cut=False):
-            row = presence_features(one.result.score, one.found, one.first, one.online)
+            row = presence_features(one.result.score, one.found, one.memory, one.online)
             on_target = one.visible >= PRESENT and one.overlap >= 0.4
             if row is not None and (on_target or one.visible < ABSENT or one.overlap < 0.1):
                 features.append(row)
                 is_target.append(on_target)
-    return np.array(features), np.array(is_target)
+    names = features[0] if features else []
+    return {name: np.array([row[name] for row in features]) for name in names}, np.array(is_target)
 
 
-def fit(features: NDArray, is_target: NDArray) -> Settings:
+def fit(features: Mapping[str, NDArray[np.float64]], is_target: NDArray[np.bool_]) -> Settings:
     """Weights of a logistic regression, and thresholds of its probability.
 
     Args:
-        features: (N, 5) or (N, 6), see :func:`mmpolar.tracking.presence.presence_features`.
+        features: (N,) each by name, ``bias`` first, see :func:`mmpolar.tracking.presence.presence_features`.
         is_target: (N,) whether the target was found.
     """
-    weights = logistic_regression(features, is_target)
-    presence = 1 / (1 + np.exp(-(features[is_target] @ weights)))
+    columns = np.stack(list(features.values()), 1)
+    weights = logistic_regression(columns, is_target)
+    presence = 1 / (1 + np.exp(-(columns[is_target] @ weights)))
     lost, found = np.quantile(presence, [FALSELY_LOST, BELOW_FOUND])
+    rounded = (float(f'{weight:.4g}') for weight in weights)
     return Settings(
-        tuple(float(f'{weight:.4g}') for weight in weights),
-        round(float(lost), 2),
-        round(float(found), 2),
+        dict(zip(features, rounded, strict=True)), round(float(lost), 2), round(float(found), 2)
     )
 
 

@@ -99,11 +99,12 @@ function interpolated(logits, from, weights) {
   return sum;
 }
 
-/** What the graph says about a crop, as a reference, and a mask in the frame. */
-export function readMask(outputs, frame, box, params) {
+/** What the graph says about a crop (BGR), as a reference, and a mask in the frame. */
+export function readMask(outputs, crop, frame, box, params) {
   const logits = outputs.logits.data;
   const reference = { keys: outputs.keys.data, shares: logits.map(sigmoid) };
-  return { ...maskInFrame(logits, frame, box, params), quality: outputs.quality.data[0], reference };
+  const quality = outputs.quality.data[0];
+  return { ...maskInFrame(logits, frame, box, params), quality, reference, crop };
 }
 
 /** The mask of the logits in a crop, in the frame (null if empty), and the box around it. */
@@ -151,38 +152,97 @@ export function keepInside(mask, box) {
 }
 
 /** Probability that a found mask is the target: a logistic regression, see docs/outside_python.md. */
-export function presence(score, found, first, weights, online) {
-  if (!weights.length) return score;
+export function presence(score, found, memory, weights, online) {
+  const names = Object.keys(weights);
+  if (!names.length) return score;
   if (!found.box) return 0;
-  const share = Math.min(Math.max(score, 1e-4), 1 - 1e-4);
   const { keys, shares } = found.reference;
   const limit = 0.5 * largest(shares);
   const inside = shares.filter((v) => v > limit);
-  const confidence = inside.reduce((sum, v) => sum + v, 0) / inside.length;
-  const known = [1, Math.log(share / (1 - share)), confidence, ...likeness(keys, shares, first), online];
-  return sigmoid(weights.reduce((sum, weight, i) => sum + weight * known[i], 0));
+  const known = {
+    bias: 1,
+    score: logit(score),
+    confidence: mean(inside),
+    ...comparison(keys, shares, memory.first),
+    quality: logit(found.quality),
+    color: colorSimilarity(colorHistogram(found.crop, shares), memory.colors),
+    online,
+  };
+  return sigmoid(names.reduce((sum, name) => sum + weights[name] * known[name], 0));
 }
 
-/** How much the found target is like the first one, and by how much more than like its background. */
-function likeness(keys, shares, first) {
+/** Weights of presence by name; folders of releases up to 0.1 have a list of them. */
+export const namedWeights = (weights) =>
+  Array.isArray(weights)
+    ? Object.fromEntries(weights.map((weight, i) => [OLD_FEATURES[i], weight]))
+    : weights;
+
+const OLD_FEATURES = ['bias', 'score', 'confidence', 'likeness', 'contrast', 'online'];
+
+const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
+
+function logit(share) {
+  const finite = Math.min(Math.max(share, 1e-4), 1 - 1e-4);
+  return Math.log(finite / (1 - finite));
+}
+
+/** How the keys of the found target compare with those of the target, and the background, in the first frame. */
+function comparison(keys, shares, first) {
   const found = keyCells(shares).target;
   const { target, background } = keyCells(first.shares);
-  if (!target.length) return [0, 0];
+  if (!target.length) return { likeness: 0, contrast: 0, completeness: 0 };
   const count = (Math.sqrt(shares.length) / KEYS_STRIDE) ** 2;
-  const closest = (cell, others) => {
-    let best = -Infinity;
-    for (const other of others) {
-      let product = 0;
-      for (let k = 0; k < keys.length; k += count) product += keys[k + cell] * first.keys[k + other];
-      best = Math.max(best, product);
-    }
-    return best;
+  const similarity = (cell, other) => {
+    let product = 0;
+    for (let k = 0; k < keys.length; k += count) product += keys[k + cell] * first.keys[k + other];
+    return product;
   };
-  const toTarget = found.map((cell) => closest(cell, target));
-  const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
-  if (!background.length) return [mean(toTarget), 0];
-  return [mean(toTarget), mean(found.map((cell, i) => toTarget[i] - closest(cell, background)))];
+  const most = (values) => values.reduce((best, v) => Math.max(best, v), -Infinity);
+  const closest = found.map((cell) => most(target.map((other) => similarity(cell, other))));
+  const completeness = mean(target.map((other) => most(found.map((cell) => similarity(cell, other)))));
+  const beyond = (cell, i) => closest[i] - most(background.map((other) => similarity(cell, other)));
+  return {
+    likeness: mean(closest),
+    contrast: background.length ? mean(found.map(beyond)) : 0,
+    completeness,
+  };
 }
+
+/** Histogram of the chrominances Cr and Cb of a BGR crop on a target: 32 x 32 bins with sum 1. */
+export function colorHistogram(crop, shares) {
+  const bins = 32;
+  const cells = Math.sqrt(shares.length);
+  const width = cells * STRIDE;
+  const counts = new Float64Array(bins * bins);
+  shares.forEach((share, i) => {
+    if (share <= 0.5) return;
+    const corner = Math.floor(i / cells) * STRIDE * width + (i % cells) * STRIDE;
+    const pixels = [corner, corner + 1, corner + width, corner + width + 1];
+    const channel = (c) => (pixels.reduce((sum, at) => sum + crop[3 * at + c], 0) + 2) >> 2;
+    const [blue, green, red] = [0, 1, 2].map(channel);
+    // In fixed point, as OpenCV converts.
+    const luma = (1868 * blue + 9617 * green + 4899 * red + 8192) >> 14;
+    const chrominance = (value, factor) => {
+      const shifted = ((value - luma) * factor + (128 << 14) + 8192) >> 14;
+      return Math.floor(Math.min(Math.max(shifted, 0), 255) / (256 / bins));
+    };
+    counts[chrominance(red, 11682) * bins + chrominance(blue, 9241)] += 1;
+  });
+  const inside = (i) => Math.min(Math.max(i, 0), bins - 1);
+  const spread = (values, step) =>
+    values.map((value, i) => {
+      const [at, rest] = step === 1 ? [i % bins, i - (i % bins)] : [Math.floor(i / bins), i % bins];
+      const beside = (shift) => values[rest + step * inside(at + shift)];
+      return 0.25 * beside(-1) + 0.5 * value + 0.25 * beside(1);
+    });
+  const smooth = spread(spread(counts, 1), bins);
+  const total = smooth.reduce((sum, v) => sum + v, 0);
+  return smooth.map((v) => v / Math.max(total, 1));
+}
+
+/** Bhattacharyya coefficient of two histograms. */
+const colorSimilarity = (first, second) =>
+  first.reduce((sum, v, i) => sum + Math.sqrt(v * second[i]), 0);
 
 /** Which keys lie on the target of a mask, and which on its background. */
 function keyCells(shares) {

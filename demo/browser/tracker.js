@@ -10,6 +10,7 @@
 import { center, clipBox, crop, meanColor, mix, overlap, paddedSize, sides, usableBox } from './crops.js';
 import {
   closeParams,
+  colorHistogram,
   binary,
   joinViews,
   keepInside,
@@ -17,6 +18,7 @@ import {
   maskInputs,
   mirrored,
   ownReference,
+  namedWeights,
   presence,
   readMask,
   sigmoid,
@@ -45,6 +47,7 @@ export class Tracker {
     Object.assign(this, { ort, graphs });
     this.params = manifest.params;
     this.maskParams = manifest.mask_params;
+    this.presence = namedWeights(this.maskParams.presence);
   }
 
   /** Start with the target's box [x1, y1, x2, y2] in the first frame (ImageData). */
@@ -77,7 +80,8 @@ export class Tracker {
     const logits = outputs.map((one) => one.logits.data);
     const joined = joinViews(...logits, maskParams);
     const reference = ownReference(outputs[0].keys.data, logits[0], joined, box, maskParams);
-    this.memory = { first: reference, recent: reference };
+    const colors = colorHistogram(inputs[0].crops.data, reference.shares);
+    this.memory = { first: reference, recent: reference, colors };
     return keepInside(maskInFrame(joined, frame, box, close).mask, box);
   }
 
@@ -98,8 +102,7 @@ export class Tracker {
     const isFar = this.isFar();
     const candidate = await this.search(frame);
     const found = await this.segment(frame, candidate.box, candidate.contour);
-    const { first } = this.memory;
-    const score = presence(candidate.score, found, first, maskParams.presence, candidate.online);
+    const score = presence(candidate.score, found, this.memory, this.presence, candidate.online);
     if (score < (isFar ? params.found_score : params.lost_score)) {
       this.lost += 1;
       return { box: this.box, score, visible: false, contour: null, mask: null };
@@ -175,7 +178,7 @@ export class Tracker {
   }
 
   usesOnline() {
-    return this.params.online_share > 0 || this.maskParams.presence.length > 5;
+    return this.params.online_share > 0 || 'online' in this.presence;
   }
 
   /** The box around which the next frame is searched: of a target long lost, another one each time. */
@@ -188,7 +191,8 @@ export class Tracker {
 
   async segment(frame, box, contour) {
     const inputs = this.maskInputs(frame, box, contour, this.maskParams);
-    return readMask(await this.graphs.masks.run(inputs), frame, box, this.maskParams);
+    const outputs = await this.graphs.masks.run(inputs);
+    return readMask(outputs, inputs.crops.data, frame, box, this.maskParams);
   }
 
   maskInputs(frame, box, contour, params) {

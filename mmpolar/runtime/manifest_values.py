@@ -48,7 +48,7 @@ def check_types(kind: type, values: Any, name: str) -> dict[str, Any]:
     """Check the types of hyper-parameters; their ranges are checked by the class.
 
     Args:
-        kind: Dataclass of numbers, tuples of numbers, texts and booleans.
+        kind: Dataclass of numbers, tuples of numbers, numbers by name, texts and booleans.
         values: Its values by name, as JSON gave them.
         name: What they are called in the file.
 
@@ -64,11 +64,18 @@ def check_types(kind: type, values: Any, name: str) -> dict[str, Any]:
         _expect(name, key in types, f'known names, {", ".join(types)}', key)
         if types[key] is float:
             is_right = _is_number(value)
+            wanted = 'a number'
         elif get_origin(types[key]) is tuple:
             is_right = isinstance(value, list) and all(map(_is_number, value))
+            wanted = 'a list of numbers'
+        elif get_origin(types[key]) is Mapping:
+            # Releases up to 0.1 wrote a list.
+            numbers = value.values() if isinstance(value, dict) else value
+            is_right = isinstance(value, dict | list) and all(map(_is_number, numbers))
+            wanted = 'numbers by name'
         else:
             is_right = type(value) is types[key]
-        wanted = 'a list of numbers' if get_origin(types[key]) else f'of type {types[key].__name__}'
+            wanted = f'of type {types[key].__name__}'
         _expect(f'{name}.{key}', is_right, wanted, value)
     return values
 

@@ -1,8 +1,8 @@
 """The mask stage outside its network: crops, priors, references, and masks of frame size."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -22,6 +22,18 @@ KEY_STRIDE = 8
 BOX_ERROR = 0.02
 #: Side of the close crops of a given box, in units of its longer side: it needs no room for drift.
 CLOSE_CONTEXT = 1.2
+#: What presence may be computed from, see :func:`mmpolar.tracking.presence.presence_features`.
+PRESENCE_FEATURES = (
+    'bias',
+    'score',
+    'confidence',
+    'likeness',
+    'contrast',
+    'online',
+    'completeness',
+    'quality',
+    'color',
+)
 # Targets are at least this many pixels long, so that a crop is no part of a pixel.
 _MIN_SIDE = 2.0
 # Subpixel bits of OpenCV's polygons.
@@ -46,12 +58,13 @@ class MaskParams:
         binary_references: Whether references that the stage has made are binary masks, as in training,
             instead of probabilities: better where masks are good, as in larger crops, and worse where
             they are not.
-        presence: Weights with which the score of a result is computed from the tracker's score, the
-            mask and, the sixth, the online model, see
-            :func:`mmpolar.tracking.presence.target_presence`; none to keep the tracker's.
+        presence: Weights by name with which the score of a result is computed, see
+            :func:`mmpolar.tracking.presence.target_presence`; none to keep the tracker's score. 5 or 6
+            weights in the order of the first names of :data:`PRESENCE_FEATURES`, as in releases up to 0.1,
+            get their names.
 
     Raises:
-        ValueError: If a value is out of its range.
+        ValueError: If a value is out of its range, or a weight has an unknown name.
 
     Example:
         >>> from mmpolar.tracking import MaskParams
@@ -68,7 +81,7 @@ class MaskParams:
     box_share: float = 0.0
     search_share: float = 0.0
     binary_references: bool = False
-    presence: tuple[float, ...] = ()
+    presence: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 32 <= self.crop_size <= MAX_SIDE or self.crop_size % 32:
@@ -82,14 +95,12 @@ class MaskParams:
         for name in ('memory_quality', 'box_agreement', 'box_share', 'search_share'):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f'{name} must lie in [0, 1], got {getattr(self, name)}')
-        object.__setattr__(self, 'presence', tuple(map(float, self.presence)))
-        if len(self.presence) not in (0, 5, 6) or not np.isfinite(self.presence).all():
-            raise ValueError(f'presence must be 5 or 6 finite weights or none, got {self.presence}')
+        object.__setattr__(self, 'presence', _named_weights(self.presence))
 
     @property
     def needs_online(self) -> bool:
         """Whether presence is computed from an online model too."""
-        return len(self.presence) > 5
+        return 'online' in self.presence
 
     @property
     def close(self) -> 'MaskParams':
@@ -130,10 +141,12 @@ class MaskMemory:
     Attributes:
         first: The frame in which the target was given.
         recent: The last frame with a confident mask.
+        colors: The target's colours in the first, see :func:`mmpolar.tracking.colors.color_histogram`.
     """
 
     first: MaskReference | None = None
     recent: MaskReference | None = None
+    colors: NDArray[np.float32] | None = None
 
 
 class MaskMaps(NamedTuple):
@@ -165,11 +178,13 @@ class FoundMask:
         mask: (H, W) uint8 of 0 and 1.
         quality: Expected IoU with the ground truth, in [0, 1].
         reference: The crop as a reference for later frames.
+        crop: The crop itself, (X, X, 3) uint8 BGR.
     """
 
     mask: NDArray[np.uint8]
     quality: float
     reference: MaskReference
+    crop: NDArray[np.uint8]
 
     @cached_property
     def box(self) -> NDArray[np.float32] | None:
@@ -260,6 +275,7 @@ def cut_mask_inputs(
 
 def read_masks(
     maps: MaskMaps,
+    crops: NDArray[np.uint8],
     boxes: Sequence[NDArray],
     frame_sizes: Sequence[tuple[int, int]],
     params: MaskParams,
@@ -268,6 +284,7 @@ def read_masks(
 
     Args:
         maps: Output of the network for T targets.
+        crops: The crops that it saw, (T, X, X, 3) uint8 BGR.
         boxes: The boxes that their crops lie around, (4,) xyxy in pixels each.
         frame_sizes: Height and width of each target's frame in pixels.
         params: How the stage is used.
@@ -277,8 +294,11 @@ def read_masks(
             mask_to_frame(logits, mask_matrix(box, params), size),
             float(quality),
             MaskReference(keys, sigmoid(logits)),
+            crop,
         )
-        for logits, quality, keys, box, size in zip(*maps, boxes, frame_sizes, strict=True)
+        for logits, quality, keys, crop, box, size in zip(
+            *maps, crops, boxes, frame_sizes, strict=True
+        )
     ]
 
 
@@ -454,6 +474,28 @@ def render_region(
         fixed = np.rint(np.clip(polygon, -1e4, 1e4) * (1 << _SHIFT)).astype(np.int32)
         cv2.fillPoly(canvas, [fixed], 255, shift=_SHIFT)
     return cv2.resize(canvas, (cells, cells), interpolation=cv2.INTER_AREA)
+
+
+def _named_weights(weights: Mapping[str, float] | Sequence[float]) -> dict[str, float]:
+    """Weights of presence by name.
+
+    Raises:
+        ValueError: If one is not finite or has an unknown name, or if there are none, 5 or 6 without names.
+    """
+    if not isinstance(weights, Mapping):
+        if len(weights) not in (0, 5, 6):
+            raise ValueError(
+                f'presence must be weights by name, or 5 or 6 of them without, got {weights}'
+            )
+        weights = dict(zip(PRESENCE_FEATURES, weights, strict=False))
+    unknown = [name for name in weights if name not in PRESENCE_FEATURES]
+    if unknown:
+        raise ValueError(
+            f'presence has no weight {unknown[0]!r}: there are {", ".join(PRESENCE_FEATURES)}'
+        )
+    if not all(math.isfinite(weight) for weight in weights.values()):
+        raise ValueError(f'the weights of presence must be finite, got {dict(weights)}')
+    return {name: float(weight) for name, weight in weights.items()}
 
 
 def _crop_side(box: NDArray, params: MaskParams) -> float:

@@ -93,5 +93,5 @@ def _masks_at(
         [frame] * count, boxes, [None] * count, [MaskMemory()] * count, [border] * count, params
     )
     maps = run_mask_stage(engine, inputs)
-    masks = read_masks(maps, boxes, [frame.shape[:2]] * count, params)
+    masks = read_masks(maps, inputs.crops, boxes, [frame.shape[:2]] * count, params)
     return [one for one in masks if one.mask[y, x]]

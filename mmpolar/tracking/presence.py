@@ -1,6 +1,7 @@
 """Whether what was found is the target, and where a lost one is looked for."""
 
 import math
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -9,12 +10,17 @@ from numpy.typing import NDArray
 from mmpolar.structures.boxes import box_center
 from mmpolar.structures.crop import context_size
 from mmpolar.structures.grid import frame_limits
-from mmpolar.tracking.mask_stage import KEY_STRIDE, MASK_STRIDE, FoundMask, MaskReference
+from mmpolar.tracking.colors import color_histogram, color_similarity
+from mmpolar.tracking.mask_stage import (
+    KEY_STRIDE,
+    MASK_STRIDE,
+    FoundMask,
+    MaskMemory,
+    MaskReference,
+)
 from mmpolar.tracking.params import TrackParams
 from mmpolar.tracking.products import product
 
-#: What presence is computed from, in the order of :attr:`MaskParams.presence`.
-PRESENCE_FEATURES = ('bias', 'score', 'confidence', 'likeness', 'contrast', 'online')
 # Keeps the logarithm of a score of 0 or 1 finite.
 _MIN_SHARE = 1e-4
 # A cell belongs to the target from this share of the largest one on, to the background below it.
@@ -23,37 +29,50 @@ _WINDOW_STEP = 0.6
 
 
 def presence_features(
-    score: float, found: FoundMask, first: MaskReference | None, online: float | None = None
-) -> NDArray[np.float64] | None:
+    score: float, found: FoundMask, memory: MaskMemory, online: float | None = None
+) -> dict[str, float] | None:
     """What speaks for a found mask being the target.
 
     Args:
         score: Score of the selected location, in [0, 1].
         found: The mask that the mask stage found there.
-        first: The frame in which the target was given; None if it is not known.
+        memory: What the stage remembers of the target.
         online: Score of the online model at the selected location; None without one.
 
     Returns:
-        (5,), or (6,) with an online model: 1; the logit of the score; the mean share of the target in the cells of the mask;
-        the mean, over these cells, of the highest cosine similarity with the target in the first
-        frame; by how much it exceeds that with the background there; and the online model's score.
-        None of an empty mask.
+        By name, of :data:`PRESENCE_FEATURES`: ``bias``, 1; ``score``, the logit of the score; ``confidence``, the
+        mean share of the target in the cells of the mask; ``likeness``, the mean, over these cells, of the
+        highest cosine similarity with the target in the first frame; ``contrast``, by how much it exceeds that
+        with the background there; ``completeness``, the mean, over the target's cells in the first frame, of
+        the highest similarity with a cell of the mask; ``quality``, the logit of the mask's expected IoU; ``color``,
+        the similarity of the colours with those in the first frame; and ``online``, the online model's score,
+        if there is one. Comparisons with a first frame that is not known are 0. None of an empty mask.
     """
     if found.box is None:
         return None
-    share = min(max(score, _MIN_SHARE), 1 - _MIN_SHARE)
     shares = found.reference.mask
-    confidence = shares[shares > _INSIDE * shares.max()].mean()
-    likeness, contrast = _similarity(found.reference, first) if first is not None else (0.0, 0.0)
-    features = [1.0, math.log(share / (1 - share)), confidence, likeness, contrast]
-    return np.array(features if online is None else [*features, online])
+    likeness, contrast, completeness = _similarity(found.reference, memory.first)
+    color = 0.0
+    if memory.colors is not None:
+        color = color_similarity(color_histogram(found.crop, shares), memory.colors)
+    features = dict(
+        bias=1.0,
+        score=_logit(score),
+        confidence=float(shares[shares > _INSIDE * shares.max()].mean()),
+        likeness=likeness,
+        contrast=contrast,
+        completeness=completeness,
+        quality=_logit(found.quality),
+        color=color,
+    )
+    return features if online is None else features | dict(online=online)
 
 
 def target_presence(
     score: float,
     found: FoundMask,
-    first: MaskReference | None,
-    weights: tuple[float, ...],
+    memory: MaskMemory,
+    weights: Mapping[str, float],
     online: float | None = None,
 ) -> float:
     """Probability in [0, 1] that a found mask is the target.
@@ -61,20 +80,21 @@ def target_presence(
     Args:
         score: Score of the selected location, in [0, 1].
         found: The mask that the mask stage found there.
-        first: The frame in which the target was given; None if it is not known.
-        weights: A weight of each of :data:`PRESENCE_FEATURES` in a logistic regression; none to
-            take the score as it is. One weight less if they know no online model.
-        online: Score of the online model at the selected location.
+        memory: What the stage remembers of the target.
+        weights: Weights of :func:`presence_features` by name, in a logistic regression; none to
+            take the score as it is.
+        online: Score of the online model at the selected location; needed if it has a weight.
 
     Returns:
         The probability; 0 of an empty mask.
     """
     if not weights:
         return score
-    features = presence_features(score, found, first, online)
+    features = presence_features(score, found, memory, online)
     if features is None:
         return 0.0
-    return 0.5 * (1 + math.tanh(0.5 * float(features[: len(weights)] @ weights)))
+    logit = sum(weight * features[name] for name, weight in weights.items())
+    return 0.5 * (1 + math.tanh(0.5 * logit))
 
 
 def scan_boxes(
@@ -111,18 +131,27 @@ def scan_boxes(
     return np.concatenate(boxes)
 
 
-def _similarity(found: MaskReference, first: MaskReference) -> tuple[float, float]:
-    """Likeness and contrast of :func:`presence_features`."""
+def _logit(share: float) -> float:
+    """Logit of a share in [0, 1], finite."""
+    share = min(max(share, _MIN_SHARE), 1 - _MIN_SHARE)
+    return math.log(share / (1 - share))
+
+
+def _similarity(found: MaskReference, first: MaskReference | None) -> tuple[float, float, float]:
+    """Likeness, contrast and completeness of :func:`presence_features`."""
+    if first is None:
+        return 0.0, 0.0, 0.0
     inside, _ = _key_cells(found.mask)
     target, background = _key_cells(first.mask)
     if not target.any():
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0
     similarity = product(found.keys[:, inside].T, first.keys)
-    to_target = similarity[:, target].max(1)
-    likeness = float(to_target.mean())
-    if not background.any():
-        return likeness, 0.0
-    return likeness, float((to_target - similarity[:, background].max(1)).mean())
+    to_target = similarity[:, target]
+    closest = to_target.max(1)
+    contrast = 0.0
+    if background.any():
+        contrast = float((closest - similarity[:, background].max(1)).mean())
+    return float(closest.mean()), contrast, float(to_target.max(0).mean())
 
 
 def _key_cells(mask: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

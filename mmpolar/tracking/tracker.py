@@ -12,11 +12,13 @@ from mmpolar.structures.crop import CROP_RULES
 from mmpolar.structures.polar import decode_points
 from mmpolar.structures.target import box_and_mask
 from mmpolar.structures.track_result import TrackResult
+from mmpolar.tracking.colors import color_histogram
 from mmpolar.tracking.crops import cut_search, cut_target_map, cut_template
 from mmpolar.tracking.engine import SearchMaps, TrackEngine, run_mask_stage
 from mmpolar.tracking.mask_stage import (
     FoundMask,
     MaskInputs,
+    MaskMemory,
     MaskParams,
     MaskReference,
     cut_mask_inputs,
@@ -406,7 +408,7 @@ class Tracker(Generic[Code]):
         if is_needed and features is None:
             raise ValueError(
                 'presence has a weight for the online model, and the engine gives no features of the '
-                f'search crop at stride {self.params.stride}: take the sixth weight away'
+                f'search crop at stride {self.params.stride}: take its weight away'
             )
         return features
 
@@ -425,11 +427,12 @@ class Tracker(Generic[Code]):
         """
         params, boxes = self.mask_params, [state.box for state in states]
         targets = frames, boxes, [one.polygon for one in results], states
-        maps = run_mask_stage(self.engine, _cut_mask_inputs(*targets, params))
+        inputs = _cut_mask_inputs(*targets, params)
+        maps = run_mask_stage(self.engine, inputs)
         if any(mask is None for mask in masks):
-            inputs = _cut_mask_inputs(*targets, params.close)
-            close = run_mask_stage(self.engine, inputs).logits
-            mirrored = run_mask_stage(self.engine, inputs.mirrored()).logits
+            closer = _cut_mask_inputs(*targets, params.close)
+            close = run_mask_stage(self.engine, closer).logits
+            mirrored = run_mask_stage(self.engine, closer.mirrored()).logits
         known = []
         for i, (state, mask, keys) in enumerate(zip(states, masks, maps.keys, strict=True)):
             if mask is None:
@@ -440,7 +443,8 @@ class Tracker(Generic[Code]):
             else:
                 cells = mask_to_cells(mask, mask_matrix(state.box, params), params)
                 reference = MaskReference(keys, cells)
-            state.mask_memory.first = state.mask_memory.recent = reference
+            colors = color_histogram(inputs.crops[i], reference.mask)
+            state.mask_memory = MaskMemory(reference, reference, colors)
             known.append(mask if mask.any() else None)
         return known
 
@@ -461,7 +465,7 @@ class Tracker(Generic[Code]):
             score = target_presence(
                 candidate.result.score,
                 found,
-                state.mask_memory.first,
+                state.mask_memory,
                 mask_params.presence,
                 candidate.online,
             )
@@ -483,10 +487,10 @@ class Tracker(Generic[Code]):
     ) -> list[FoundMask]:
         """Run the mask stage on targets in a later frame."""
         params = self.mask_params
-        maps = run_mask_stage(
-            self.engine, _cut_mask_inputs(frames, boxes, polygons, states, params)
-        )
-        return read_masks(maps, boxes, [frame.shape[:2] for frame in frames], params)
+        inputs = _cut_mask_inputs(frames, boxes, polygons, states, params)
+        maps = run_mask_stage(self.engine, inputs)
+        sizes = [frame.shape[:2] for frame in frames]
+        return read_masks(maps, inputs.crops, boxes, sizes, params)
 
     def _fill_contours(
         self, frames: Sequence[NDArray[np.uint8]], results: Sequence[TrackResult]

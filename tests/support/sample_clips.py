@@ -1,7 +1,7 @@
 """Clips that the samples in other languages track, and what Python finds in them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ Clip = tuple[list[NDArray[np.uint8]], NDArray[np.float64]]
 def model_folder(
     folder: Path,
     with_masks: bool = True,
-    presence: Sequence[float] | None = None,
+    presence: Mapping[str, float] | Sequence[float] | None = None,
     **params: float,
 ) -> Path:
     """A copy of the default tracker's folder, with other parameters, or without its mask stage."""
@@ -33,7 +33,7 @@ def model_folder(
     manifest = json.loads((source / 'model.json').read_text())
     manifest['params'].update(params)
     if presence is not None:
-        manifest['mask_params']['presence'] = list(presence)
+        manifest['mask_params']['presence'] = presence
     if not with_masks:
         del manifest['file_sha256'][manifest['masks']]
         manifest['masks'] = manifest['mask_params'] = None

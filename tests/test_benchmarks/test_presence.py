@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import presence
 from mmpolar.structures.polar import mask_to_box
+from mmpolar.tracking.mask_stage import PRESENCE_FEATURES
 
 
 def test_regression_finds_the_weights_that_labels_were_sampled_with():
@@ -23,10 +24,12 @@ def test_regression_finds_the_weights_that_labels_were_sampled_with():
 
 def test_thresholds_are_quantiles_of_the_frames_with_the_target():
     rng = np.random.default_rng(1)
-    features = np.hstack([np.ones((2000, 1)), rng.normal(size=(2000, 4))])
-    is_target = features[:, 1] + rng.normal(size=2000) > 0
+    features = dict(bias=np.ones(2000), score=rng.normal(size=2000), color=rng.normal(size=2000))
+    is_target = features['score'] + rng.normal(size=2000) > 0
     settings = presence.fit(features, is_target)
-    shares = 1 / (1 + np.exp(-(features[is_target] @ settings.presence)))
+    assert list(settings.presence) == list(features)
+    logits = sum(settings.presence[name] * values for name, values in features.items())
+    shares = 1 / (1 + np.exp(-logits[is_target]))
     assert (shares < settings.lost_score).mean() == pytest.approx(presence.FALSELY_LOST, abs=0.01)
     assert (shares < settings.found_score).mean() == pytest.approx(presence.BELOW_FOUND, abs=0.02)
 
@@ -57,6 +60,16 @@ def test_shares_are_those_of_all_frames():
     cut = presence.summarize([track], cut=True)
     assert cut['present_flagged'] == 1 / 2
     assert cut['recovery'] == 4
+
+
+@pytest.mark.slow
+def test_command_fits_weights_to_videos_in_which_the_target_leaves(tmp_path, capsys):
+    out = tmp_path / 'presence.json'
+    options = ['--fit', '--fit-videos', '2', '--videos', '1', '--threads', '1', '--out', str(out)]
+    assert presence.main(options) == 0
+    settings = json.loads(out.read_text())['settings']
+    assert set(settings['presence']) <= set(PRESENCE_FEATURES)
+    assert 0 < settings['lost_score'] < settings['found_score'] < 1
 
 
 @pytest.mark.slow

@@ -93,12 +93,19 @@ def test_browser_finds_the_boxes_of_python(make_clip, root, server):
 
 
 @pytest.mark.slow
-def test_browser_has_the_online_model_of_python(root, server):
+@pytest.mark.parametrize(
+    'presence',
+    [
+        (-0.2, 0.4, 1.0, 0.0, 1.0, 1.0),
+        dict(bias=-4.0, completeness=2.0, quality=0.3, color=3.0, contrast=1.0, online=1.0),
+    ],
+)
+def test_browser_has_the_online_model_of_python(presence, root, server):
     clip = moving_clip()
     online = dict(online_share=0.5, online_interval=2, online_score=0.0, online_rate=0.5)
-    presence = (-0.2, 0.4, 1.0, 0.0, 1.0, 1.0)
-    folder = model_folder(root / 'online', presence=presence, **online)
-    said, lines = track_on_page(f'{server}/page/index.html?model=/online/', clip)
+    name = 'online' if isinstance(presence, dict) else 'list'
+    folder = model_folder(root / name, presence=presence, **online)
+    said, lines = track_on_page(f'{server}/page/index.html?model=/{name}/', clip)
     assert said.startswith('Done'), said
     assert_same(read_lines(lines), python_lines(clip, folder))
 

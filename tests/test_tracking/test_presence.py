@@ -1,11 +1,13 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mmpolar.structures.crop import context_size
 from mmpolar.tracking import MaskParams, TrackParams
-from mmpolar.tracking.mask_stage import FoundMask, MaskReference
+from mmpolar.tracking.colors import color_histogram
+from mmpolar.tracking.mask_stage import FoundMask, MaskMemory, MaskReference
 from mmpolar.tracking.presence import presence_features, scan_boxes, target_presence
 
 CELLS, KEYS = 80, 20
@@ -23,18 +25,24 @@ def reference(mask, seed=0, channels=6):
     return MaskReference(keys / np.linalg.norm(keys, axis=0), mask)
 
 
-def found(mask, seed=0):
-    return FoundMask(np.uint8([[1, 0]]), 0.9, reference(mask, seed))
+def found(mask, seed=0, crop=None):
+    crop = np.full((2 * CELLS, 2 * CELLS, 3), 90, np.uint8) if crop is None else crop
+    return FoundMask(np.uint8([[1, 0]]), 0.9, reference(mask, seed), crop)
+
+
+def memory(first, colors=None):
+    return MaskMemory(first, first, colors)
 
 
 def slow_similarity(one, first):
-    """Likeness and contrast, cell by cell."""
+    """Likeness, contrast and completeness, cell by cell."""
 
     def inside(mask, key):
         row, col = divmod(key, KEYS)
         return mask[4 * row : 4 * row + 4, 4 * col : 4 * col + 4].mean()
 
     likeness, contrast = [], []
+    completeness = {k: -1 for k in range(KEYS * KEYS) if inside(first.mask, k) > 0.5}
     for key in range(KEYS * KEYS):
         if inside(one.mask, key) <= 0.5:
             continue
@@ -43,62 +51,80 @@ def slow_similarity(one, first):
         background = max(v for k, v in enumerate(values) if inside(first.mask, k) < 0.1)
         likeness.append(target)
         contrast.append(target - background)
-    return np.mean(likeness), np.mean(contrast)
+        completeness = {k: max(most, values[k]) for k, most in completeness.items()}
+    return np.mean(likeness), np.mean(contrast), np.mean(list(completeness.values()))
 
 
 def test_features_equal_loops():
     one, first = found(square(20, 24), seed=1), reference(square(12, 16), seed=2)
     one.reference.mask[:] *= 0.8
-    features = presence_features(0.7, one, first)
-    assert features[:3] == pytest.approx([1, math.log(0.7 / 0.3), 0.8], rel=1e-5)
-    assert features[3:] == pytest.approx(slow_similarity(one.reference, first), rel=1e-5)
+    colors = color_histogram(one.crop, one.reference.mask)
+    features = presence_features(0.7, one, memory(first, colors))
+    likeness, contrast, completeness = slow_similarity(one.reference, first)
+    assert features == pytest.approx(
+        dict(
+            bias=1,
+            score=math.log(0.7 / 0.3),
+            confidence=0.8,
+            likeness=likeness,
+            contrast=contrast,
+            completeness=completeness,
+            quality=math.log(0.9 / 0.1),
+            color=1,
+        ),
+        rel=1e-5,
+    )
 
 
 def test_the_same_crop_is_most_alike():
     one = found(square(20, 20))
-    assert presence_features(0.5, one, one.reference)[3] == pytest.approx(1, rel=1e-6)
+    features = presence_features(0.5, one, memory(one.reference))
+    assert features['likeness'] == pytest.approx(1, rel=1e-6)
+    assert features['completeness'] == pytest.approx(1, rel=1e-6)
+
+
+def test_part_of_a_target_is_alike_and_not_complete():
+    whole, part = found(square(20, 20)), found(square(20, 20, 16))
+    features = presence_features(0.5, part, memory(whole.reference))
+    assert features['likeness'] == pytest.approx(1, rel=1e-6)
+    assert features['completeness'] < 0.9
 
 
 def test_presence_is_a_logistic_regression():
     one, first = found(square(20, 24), seed=1), reference(square(12, 16), seed=2)
-    weights = (0.3, 0.8, -1.0, 2.0, 0.5)
-    logit = presence_features(0.7, one, first) @ weights
-    assert target_presence(0.7, one, first, weights) == pytest.approx(1 / (1 + np.exp(-logit)))
+    weights = dict(bias=0.3, score=0.8, confidence=-1.0, completeness=2.0, quality=0.5)
+    features = presence_features(0.7, one, memory(first))
+    logit = sum(weights[name] * features[name] for name in weights)
+    presence = target_presence(0.7, one, memory(first), weights)
+    assert presence == pytest.approx(1 / (1 + np.exp(-logit)))
 
 
 def test_the_online_model_is_one_more_feature():
     one, first = found(square(20, 24), seed=1), reference(square(12, 16), seed=2)
-    features = presence_features(0.7, one, first, online=0.6)
-    np.testing.assert_array_equal(features[:5], presence_features(0.7, one, first))
-    assert features[5] == 0.6
-    weights = (0.3, 0.8, -1.0, 2.0, 0.5, 3.0)
-    assert target_presence(0.7, one, first, weights, 0.6) == pytest.approx(
-        1 / (1 + np.exp(-(features @ weights)))
+    without = presence_features(0.7, one, memory(first))
+    assert presence_features(0.7, one, memory(first), online=0.6) == without | dict(online=0.6)
+    assert target_presence(0.7, one, memory(first), dict(online=3.0), 0.6) == pytest.approx(
+        1 / (1 + np.exp(-3 * 0.6))
     )
 
 
-def test_weights_that_know_no_online_model_leave_it_out():
-    one, first = found(square(20, 24), seed=1), reference(square(12, 16), seed=2)
-    weights = (0.3, 0.8, -1.0, 2.0, 0.5)
-    expected = target_presence(0.7, one, first, weights)
-    assert target_presence(0.7, one, first, weights, 0.6) == expected
-
-
 def test_without_weights_the_score_stays():
-    assert target_presence(0.123, found(square(20, 20)), None, ()) == 0.123
+    assert target_presence(0.123, found(square(20, 20)), memory(None), {}) == 0.123
 
 
 def test_an_empty_mask_is_no_target():
-    empty = FoundMask(np.zeros((1, 2), np.uint8), 0.9, reference(square(20, 20)))
-    assert target_presence(0.99, empty, None, (9, 0, 0, 0, 0)) == 0
+    empty = found(square(20, 20))
+    empty = replace(empty, mask=np.zeros((1, 2), np.uint8))
+    assert target_presence(0.99, empty, memory(None), dict(bias=9)) == 0
 
 
 @pytest.mark.parametrize('score', [0.0, 1.0])
 @pytest.mark.parametrize('first', [None, np.zeros((CELLS, CELLS)), np.ones((CELLS, CELLS))])
 def test_extremes_are_finite(score, first):
     first = first if first is None else reference(first.astype(np.float32))
-    thin = square(3, 7, 2) * 0.3
-    assert np.isfinite(presence_features(score, found(thin), first)).all()
+    thin = found(square(3, 7, 2) * 0.3)
+    features = presence_features(score, thin, memory(first))
+    assert np.isfinite(list(features.values())).all()
 
 
 @pytest.mark.parametrize('frame_size', [(120, 160), (1080, 1920), (480, 854)])
@@ -118,10 +144,26 @@ def test_windows_of_the_scan_cover_the_frame(frame_size):
     assert count >= 1
 
 
-@pytest.mark.parametrize('weights', [(1, 2), (1, 2, 3, 4, math.nan)])
-def test_weights_are_checked(weights):
-    with pytest.raises(ValueError, match='presence'):
+@pytest.mark.parametrize(
+    ('weights', 'message'),
+    [
+        ((1, 2), 'presence must be weights by name'),
+        ((1, 2, 3, 4, math.nan), 'presence must be finite'),
+        (dict(colour=1.0), "presence has no weight 'colour'"),
+        (dict(color=math.inf), 'presence must be finite'),
+    ],
+)
+def test_weights_are_checked(weights, message):
+    with pytest.raises(ValueError, match=message):
         MaskParams(presence=weights)
+
+
+def test_weights_of_earlier_releases_get_their_names():
+    names = ['bias', 'score', 'confidence', 'likeness', 'contrast', 'online']
+    for count in (5, 6):
+        weights = [0.5 * number for number in range(count)]
+        expected = dict(zip(names[:count], weights, strict=True))
+        assert MaskParams(presence=weights).presence == expected
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def test_a_lost_target_has_an_empty_mask_and_keeps_its_references():
 
 
 def test_where_no_pixel_is_the_target_it_is_lost_whatever_the_score():
-    engine = BrightEngine(presence=(0, 1, 0, 0, 0))
+    engine = BrightEngine(presence=dict(score=1))
     tracker = Tracker(engine, replace(engine.params, lost_score=0.1, found_score=0.5))
     tracker.init(scene(), [BOX])
     visible = []
@@ -277,8 +277,8 @@ def test_a_snapshot_goes_on_where_it_was_taken(tmp_path):
 
 
 def test_a_weight_for_the_online_model_needs_features_of_the_engine():
-    tracker = Tracker(BrightEngine(presence=(0, 1, 0, 0, 0, 4)))
-    with pytest.raises(ValueError, match='take the sixth weight away'):
+    tracker = Tracker(BrightEngine(presence=dict(score=1, online=4)))
+    with pytest.raises(ValueError, match='take its weight away'):
         tracker.init(scene(), [BOX])
 
 
@@ -287,7 +287,7 @@ def test_presence_may_depend_on_the_online_model():
         def search_features(self, maps):
             return np.ones((1, 2, 32, 32), np.float32)
 
-    engine = WithFeatures(presence=(0, 0, 0, 0, 0, 4))
+    engine = WithFeatures(presence=dict(online=4))
     tracker = Tracker(engine)
     [state], _ = tracker.start(scene(), [BOX])
     state.online.weights = np.zeros_like(state.online.weights)

@@ -81,4 +81,4 @@ def test_a_tracker_of_own_data_knows_when_it_is_lost_as_the_packaged_one_does():
     model = load_config(OWN_DATA).model
     for name in ('score_slope', 'score_offset', 'lost_score', 'found_score'):
         assert model.test_cfg[name] == packaged['params'][name], name
-    assert list(model.mask_stage.params.presence) == packaged['mask_params']['presence']
+    assert dict(model.mask_stage.params.presence) == packaged['mask_params']['presence']
