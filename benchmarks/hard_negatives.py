@@ -111,6 +111,14 @@ ARMS = dict(
         {f'{CONFIDENCE_LOSS}.loss_weight': 0.5},
     ),
     plain=Arm('the hardest K as images of their own', 'mined', '#665191', separate=True),
+    plain_mixed=Arm(
+        'half the hardest K, half of all, as images of their own',
+        'mined',
+        '#a28fd0',
+        {f'{DATA}.mined_share': 0.5},
+        separate=True,
+    ),
+    plain_all=Arm('all, as images of their own', 'all', '#2a3f5f', separate=True),
     background=Arm(
         'a random one beside each eight positives, as images of their own',
         'all',
@@ -158,7 +166,7 @@ Four arms differ in one thing, the negatives in the training images:
 --arms has further ones. Of the mined ones: sampled (by score instead of the highest), mixed (half of all),
 easing (all of them, then half, then a quarter),
 newest (earlier picks are dropped), weighted (half the weight on the confidence term), plain (images of their own
-instead of composites). Of the others: background (one random negative beside eight positives, as images of
+instead of composites), plain_mixed (both). Of the others: plain_all (all, as images of their own), background (one random negative beside eight positives, as images of
 their own), focal (the focal loss on confidence), ohem (the hardest locations of a batch).
 
 Each arm is trained with stitched and with overlaid composites and with several seeds, which set the

@@ -6,8 +6,9 @@ See ``--help``.
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -18,6 +19,7 @@ from benchmarks.shared.model_report import add_model_arguments, add_online_argum
 from mmpolar.cli.arguments import tool_parser
 from mmpolar.datasets.synthetic.video_generator import make_scene
 from mmpolar.evaluation.functional import absence_scores, mean_of_known
+from mmpolar.evaluation.one_pass import MaskedVideo, davis2016
 from mmpolar.runtime import OnnxEngine
 from mmpolar.structures.boxes import box_overlap
 from mmpolar.structures.polar import mask_to_box
@@ -25,11 +27,12 @@ from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import Tracker, TrackParams
 from mmpolar.tracking.mask_stage import FoundMask, MaskMemory
 from mmpolar.tracking.presence import presence_features
+from mmpolar.utils.image import read_image, read_target_mask
 from mmpolar.utils.progress import progress_bar
 
 DESCRIPTION = """\
 Fit the weights and thresholds of a tracker's lost state on hard generated videos (exits, full
-occlusions, twins), and measure on others in which the target leaves, with the state off and on: the share of the frames without
+occlusions, twins), and real ones with --data, and measure on others in which the target leaves, with the state off and on: the share of the frames without
 the target that are flagged, that of the frames with it that are flagged wrongly, whether it is found
 again within 10 frames of its return, and the overlap of the box. A second table has a camera cut in
 every video: from a frame on the target is elsewhere, at up to twice or half its size.
@@ -40,19 +43,23 @@ it; others count in neither share."""
 EPILOG = """\
 examples
   python -m benchmarks.presence --fit --out work_dirs/presence.json
-  python -m benchmarks.presence --fit --online-share 0
+  python -m benchmarks.presence --fit --online-share 0 --falsely-lost 0.01
   python -m benchmarks.presence --model work_dirs/my_onnx --videos 8"""
 
 SIZE, FRAMES, CUT_AT = (480, 360), 60, 20
 FIRST_TEST_SEED = 1000
 #: Below this visible share of its area a target is absent, from the other on it is present.
 ABSENT, PRESENT = 0.05, 0.3
+#: Names of the real videos to fit to, in a folder of DAVIS 2016.
+TRAINING_LIST = 'ImageSets/2016/train.txt'
+#: Frames of another real video in which a target is looked for that is not there.
+OTHER_FRAMES = 12
+#: A frame, the target's mask, and the target's full area in pixels.
+LabelledFrame = tuple[NDArray[np.uint8], NDArray[np.uint8], int]
 #: Weight of the squared weights beside the mean log likelihood.
 RIDGE = 1e-2
-#: Share of the frames with a tracked target that may fall below the threshold of the lost state.
-FALSELY_LOST = 0.01
-#: Share of them that may fall below that of a target found again anywhere in the frame, where there
-#: is more that looks like it.
+#: Share of the frames with a tracked target that may fall below the threshold of one that is found again
+#: anywhere in the frame, where there is more that looks like it.
 BELOW_FOUND = 0.2
 
 
@@ -120,7 +127,8 @@ def main(argv: list[str] | None = None) -> int:
         engine.mask_params.presence, engine.params.lost_score, engine.params.found_score
     )
     if args.fit:
-        settings = fit(*record(engine, seeds_with_absence(0, args.fit_videos)))
+        recorded = record(engine, fitting_videos(args))
+        settings = fit(*recorded, args.falsely_lost)
         report['settings'] = asdict(settings)
         print(json.dumps(asdict(settings)), flush=True)
     leaving = seeds_with_absence(FIRST_TEST_SEED, args.videos)
@@ -143,15 +151,31 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add_online_argument(parser)
     parser.add_argument('--fit', action='store_true', help='fit weights and thresholds first')
     parser.add_argument('--fit-videos', type=int, default=80, help='to fit to (default: 80)')
+    parser.add_argument(
+        '--data',
+        type=Path,
+        metavar='DIR',
+        help='folder of DAVIS 2016, to whose training videos is fitted, too: their targets are there, and are '
+        'not in frames of another video',
+    )
+    parser.add_argument(
+        '--falsely-lost',
+        type=float,
+        default=0.005,
+        help='share of the frames with a tracked target, in the videos of the fit, that may count as lost '
+        '(default: 0.005)',
+    )
     args = parser.parse_args(argv)
     for name in ('videos', 'fit_videos'):
         if getattr(args, name) < 1:
             option = name.replace('_', '-')
             parser.error(f'--{option} must be at least 1, got {getattr(args, name)}')
+    if not 0 < args.falsely_lost < 1:
+        parser.error(f'--falsely-lost must lie between 0 and 1, got {args.falsely_lost}')
     return args
 
 
-def sequence(seed: int, cut: bool) -> Iterator[tuple[NDArray, NDArray, int]]:
+def sequence(seed: int, cut: bool) -> Iterator[LabelledFrame]:
     """Frames of a hard video, with the target's mask and its full area in pixels."""
     scene = make_scene(seed, 'val', 0, FRAMES, SIZE, difficulty=0.0 if cut else 1.0)
     matrix = cut_matrix(np.random.default_rng(seed), scene.render(CUT_AT)[1]) if cut else None
@@ -189,9 +213,34 @@ def cut_matrix(rng: np.random.Generator, mask: NDArray[np.uint8]) -> NDArray[np.
     return np.hstack([zoom * np.eye(2), (goal - zoom * (box[:2] + box[2:]) / 2)[:, None]])
 
 
-def follow(tracker: RecordingTracker, seed: int, cut: bool) -> Iterator[TrackedFrame]:
-    """Track a hard video from the first frame's box; every frame after it."""
-    for number, (frame, mask, full) in enumerate(sequence(seed, cut)):
+def fitting_videos(args: argparse.Namespace) -> Iterator[Iterable[LabelledFrame]]:
+    """The videos to fit to: hard generated ones, and the real ones if there are any."""
+    for seed in progress_bar(seeds_with_absence(0, args.fit_videos), desc='generated videos'):
+        yield sequence(seed, cut=False)
+    videos = [] if args.data is None else davis2016(args.data, TRAINING_LIST)
+    for index, video in enumerate(progress_bar(videos, desc='real videos')):
+        yield real_frames(video)
+        yield frames_without_target(video, videos[index - 1])
+
+
+def real_frames(video: MaskedVideo) -> Iterator[LabelledFrame]:
+    """Frames of a real video, of whose target what can be seen is taken for all."""
+    for frame, path in zip(video.frames, video.masks, strict=True):
+        mask = read_target_mask(path)
+        yield read_image(frame), mask, max(cv2.countNonZero(mask), 1)
+
+
+def frames_without_target(video: MaskedVideo, other: MaskedVideo) -> Iterator[LabelledFrame]:
+    """The first frame of a real video, and then some of another one, which lacks its target."""
+    yield next(real_frames(video))
+    for path in other.frames[:: max(len(other.frames) // OTHER_FRAMES, 1)]:
+        frame = read_image(path)
+        yield frame, np.zeros(frame.shape[:2], np.uint8), 1
+
+
+def follow(tracker: RecordingTracker, frames: Iterable[LabelledFrame]) -> Iterator[TrackedFrame]:
+    """Track a video from the first frame's box; every frame after it."""
+    for number, (frame, mask, full) in enumerate(frames):
         if number == 0:
             [state], _ = tracker.start(frame, [mask_to_box(mask)])
             continue
@@ -204,13 +253,13 @@ def follow(tracker: RecordingTracker, seed: int, cut: bool) -> Iterator[TrackedF
 
 
 def record(
-    engine: OnnxEngine, seeds: Sequence[int]
+    engine: OnnxEngine, videos: Iterable[Iterable[LabelledFrame]]
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
     """Features (N,) of found masks by name, and whether it was the target."""
     tracker = RecordingTracker(changed(engine, Settings({}, 0.0, 0.5)))
     features, is_target = [], []
-    for seed in progress_bar(seeds, desc='fit'):
-        for one in follow(tracker, seed, cut=False):
+    for frames in videos:
+        for one in follow(tracker, frames):
             row = presence_features(one.result.score, one.found, one.memory, one.online)
             on_target = one.visible >= PRESENT and one.overlap >= 0.4
             if row is not None and (on_target or one.visible < ABSENT or one.overlap < 0.1):
@@ -220,17 +269,21 @@ def record(
     return {name: np.array([row[name] for row in features]) for name in names}, np.array(is_target)
 
 
-def fit(features: Mapping[str, NDArray[np.float64]], is_target: NDArray[np.bool_]) -> Settings:
+def fit(
+    features: Mapping[str, NDArray[np.float64]], is_target: NDArray[np.bool_], falsely_lost: float
+) -> Settings:
     """Weights of a logistic regression, and thresholds of its probability.
 
     Args:
         features: (N,) each by name, ``bias`` first, see :func:`mmpolar.tracking.presence.presence_features`.
         is_target: (N,) whether the target was found.
+        falsely_lost: Share of the frames with a found target that may fall below the threshold of the
+            lost state.
     """
     columns = np.stack(list(features.values()), 1)
     weights = logistic_regression(columns, is_target)
     presence = 1 / (1 + np.exp(-(columns[is_target] @ weights)))
-    lost, found = np.quantile(presence, [FALSELY_LOST, BELOW_FOUND])
+    lost, found = np.quantile(presence, [falsely_lost, BELOW_FOUND])
     rounded = (float(f'{weight:.4g}') for weight in weights)
     return Settings(
         dict(zip(features, rounded, strict=True)), round(float(lost), 2), round(float(found), 2)
@@ -262,7 +315,7 @@ def measure(
     for seed in progress_bar(seeds, desc=what):
         rows = [
             (one.visible >= PRESENT, one.result.visible, one.overlap, one.number > CUT_AT)
-            for one in follow(tracker, seed, cut)
+            for one in follow(tracker, sequence(seed, cut))
             if not ABSENT <= one.visible < PRESENT
         ]
         tracks.append(np.array(rows, float).T)

@@ -20,7 +20,14 @@ model = dict(
         params=dict(
             crop_size=160,
             binary_references=False,
-            presence=(-0.3889, 0.179, 6.197, -9.082, 21.15, 7.506))),
+            presence=dict(
+                _delete_=True,
+                bias=-0.3889,
+                score=0.179,
+                confidence=6.197,
+                likeness=-9.082,
+                contrast=21.15,
+                online=7.506))),
     test_cfg=dict(
         score_slope=1.26, score_offset=-1.82, lost_score=0.58, found_score=0.96,
         online_share=0.4))

@@ -6,7 +6,14 @@ _base_ = [
 # The same tracker on data whose terms are stated alone. Its sets are few, so its training is shorter.
 model = dict(
     mask_stage=dict(
-        params=dict(presence=(-0.3804, 0.3117, -0.9823, 1.152, 24.48)),
+        params=dict(
+            presence=dict(
+                _delete_=True,
+                bias=-0.3804,
+                score=0.3117,
+                confidence=-0.9823,
+                likeness=1.152,
+                contrast=24.48)),
         init_cfg=dict(checkpoint='mmpolar://ocean-polar_effnet-lite0_open')),
     test_cfg=dict(
         score_slope=1.0, score_offset=0.0, lost_score=0.2, found_score=0.82))

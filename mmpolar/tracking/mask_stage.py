@@ -103,6 +103,11 @@ class MaskParams:
         return 'online' in self.presence
 
     @property
+    def compares_colors(self) -> bool:
+        """Whether colours have a weight in presence, or it has no weights, so that they may be fitted."""
+        return not self.presence or 'color' in self.presence
+
+    @property
     def close(self) -> 'MaskParams':
         """The same for close crops of a given box."""
         return replace(self, context=min(self.context, CLOSE_CONTEXT))
@@ -141,7 +146,8 @@ class MaskMemory:
     Attributes:
         first: The frame in which the target was given.
         recent: The last frame with a confident mask.
-        colors: The target's colours in the first, see :func:`mmpolar.tracking.colors.color_histogram`.
+        colors: The target's colours in the first, see :func:`mmpolar.tracking.colors.color_histogram`; None
+            if they are not compared.
     """
 
     first: MaskReference | None = None

@@ -443,8 +443,9 @@ class Tracker(Generic[Code]):
             else:
                 cells = mask_to_cells(mask, mask_matrix(state.box, params), params)
                 reference = MaskReference(keys, cells)
-            colors = color_histogram(inputs.crops[i], reference.mask)
-            state.mask_memory = MaskMemory(reference, reference, colors)
+            state.mask_memory = MaskMemory(reference, reference)
+            if params.compares_colors:
+                state.mask_memory.colors = color_histogram(inputs.crops[i], reference.mask)
             known.append(mask if mask.any() else None)
         return known
 

@@ -124,7 +124,8 @@ def test_further_arms_change_what_they_say(tool, tmp_path):
         assert 'reduction' not in configs['ohem'].model.bbox_head.loss_obj
         assert configs[arm].custom_hooks == []
     shown = {arm: images_of(config) for arm, config in configs.items()}
-    assert shown['plain'] == shown['mined'] == (16, 16)
+    for arm in ('plain', 'plain_mixed', 'plain_all'):
+        assert shown[arm] == shown['mined'] == (16, 16)
     assert shown['background'] == (16, 2)
 
 
@@ -167,7 +168,7 @@ def test_every_further_arm_trains_and_is_judged(tool, out, tmp_path):
     runs = {run['arm']: run for run in json.loads((tmp_path / 'results.json').read_text())['runs']}
     assert set(runs) == set(arms)
     assert {arm for arm in arms if runs[arm]['mining']} == {
-        *('sampled', 'mixed', 'easing', 'newest', 'weighted', 'plain')
+        *('sampled', 'mixed', 'easing', 'newest', 'weighted', 'plain', 'plain_mixed')
     }
     assert all(run['average_precision'] > 0 for run in runs.values())
 

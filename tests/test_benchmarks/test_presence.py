@@ -26,11 +26,11 @@ def test_thresholds_are_quantiles_of_the_frames_with_the_target():
     rng = np.random.default_rng(1)
     features = dict(bias=np.ones(2000), score=rng.normal(size=2000), color=rng.normal(size=2000))
     is_target = features['score'] + rng.normal(size=2000) > 0
-    settings = presence.fit(features, is_target)
+    settings = presence.fit(features, is_target, falsely_lost=0.02)
     assert list(settings.presence) == list(features)
     logits = sum(settings.presence[name] * values for name, values in features.items())
     shares = 1 / (1 + np.exp(-logits[is_target]))
-    assert (shares < settings.lost_score).mean() == pytest.approx(presence.FALSELY_LOST, abs=0.01)
+    assert (shares < settings.lost_score).mean() == pytest.approx(0.02, abs=0.005)
     assert (shares < settings.found_score).mean() == pytest.approx(presence.BELOW_FOUND, abs=0.02)
 
 
@@ -60,6 +60,15 @@ def test_shares_are_those_of_all_frames():
     cut = presence.summarize([track], cut=True)
     assert cut['present_flagged'] == 1 / 2
     assert cut['recovery'] == 4
+
+
+@pytest.mark.parametrize(
+    'options', [['--videos', '0'], ['--fit-videos', '0'], ['--falsely-lost', '1.5']]
+)
+def test_wrong_options_are_explained(options, capsys):
+    with pytest.raises(SystemExit):
+        presence.main(options)
+    assert f'{options[0]} must' in capsys.readouterr().err
 
 
 @pytest.mark.slow

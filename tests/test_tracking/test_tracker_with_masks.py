@@ -309,3 +309,23 @@ def test_what_lies_outside_the_given_box_is_not_taken_for_the_target_in_the_firs
     assert engine.seen[-1].reference_masks[0, 0].sum() == pytest.approx(
         (80 / 1.75 * 1.04) ** 2, rel=0.1
     )
+
+
+@pytest.mark.parametrize(
+    ('presence', 'expected'),
+    [({}, True), (dict(score=1, color=2), True), (dict(score=1), False)],
+)
+def test_colors_are_kept_where_presence_may_depend_on_them(presence, expected):
+    tracker = Tracker(BrightEngine(presence=presence))
+    [state], _ = tracker.start(scene(), [BOX])
+    assert (state.mask_memory.colors is not None) == expected
+
+
+def test_a_target_of_another_color_is_lost():
+    engine = BrightEngine(presence=dict(bias=-5, color=10))
+    tracker = Tracker(engine, replace(engine.params, lost_score=0.5, found_score=0.5))
+    tracker.init(scene(), [BOX])
+    tinted = scene()
+    tinted[..., 0] //= 2
+    seen = [tracker.step(frame)[0].visible for frame in (scene(), tinted, scene())]
+    assert seen == [True, False, True]

