@@ -172,6 +172,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
             parser.error(f'--{option} must be at least 1, got {getattr(args, name)}')
     if not 0 < args.falsely_lost < 1:
         parser.error(f'--falsely-lost must lie between 0 and 1, got {args.falsely_lost}')
+    try:
+        args.real_videos = [] if args.data is None else davis2016(args.data, TRAINING_LIST)
+    except FileNotFoundError as error:
+        parser.error(str(error))
+    if len(args.real_videos) == 1:
+        parser.error(
+            f'{args.data / TRAINING_LIST} names one video; it takes another one without its target'
+        )
     return args
 
 
@@ -217,10 +225,9 @@ def fitting_videos(args: argparse.Namespace) -> Iterator[Iterable[LabelledFrame]
     """The videos to fit to: hard generated ones, and the real ones if there are any."""
     for seed in progress_bar(seeds_with_absence(0, args.fit_videos), desc='generated videos'):
         yield sequence(seed, cut=False)
-    videos = [] if args.data is None else davis2016(args.data, TRAINING_LIST)
-    for index, video in enumerate(progress_bar(videos, desc='real videos')):
+    for index, video in enumerate(progress_bar(args.real_videos, desc='real videos')):
         yield real_frames(video)
-        yield frames_without_target(video, videos[index - 1])
+        yield frames_without_target(video, args.real_videos[index - 1])
 
 
 def real_frames(video: MaskedVideo) -> Iterator[LabelledFrame]:

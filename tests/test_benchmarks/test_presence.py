@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks import presence
+from mmpolar.datasets.synthetic import generate_dataset
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.tracking.mask_stage import PRESENCE_FEATURES
+from mmpolar.utils.image import read_image
 
 
 def test_regression_finds_the_weights_that_labels_were_sampled_with():
@@ -71,11 +73,48 @@ def test_wrong_options_are_explained(options, capsys):
     assert f'{options[0]} must' in capsys.readouterr().err
 
 
+def davis_folder(root, names):
+    """A folder of DAVIS with some videos of 4 frames."""
+    generate_dataset(root, num_train=len(names), num_val=0, frames=4, progress=False)
+    (root / presence.TRAINING_LIST).write_text(''.join(f'{name}\n' for name in names))
+    return root
+
+
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        (['train-0000'], 'names one video'),
+        (['train-0000', 'none'], 'none lacks images'),
+        (None, 'is no folder of DAVIS'),
+    ],
+)
+def test_a_folder_without_videos_to_fit_to_is_explained(names, message, tmp_path, capsys):
+    folder = tmp_path / 'davis'
+    if names is not None:
+        davis_folder(folder, names)
+    with pytest.raises(SystemExit):
+        presence.main(['--fit', '--data', str(folder)])
+    assert message in capsys.readouterr().err
+
+
+def test_real_videos_are_shown_with_and_without_their_target(tmp_path):
+    folder = davis_folder(tmp_path / 'davis', ['train-0000', 'train-0001'])
+    args = presence.parse_args(['--fit-videos', '1', '--data', str(folder)])
+    _, *real = presence.fitting_videos(args)
+    areas = [[cv2.countNonZero(mask) / full for _, mask, full in frames] for frames in real]
+    assert areas == [[1, 1, 1, 1], [1, 0, 0, 0, 0]] * 2
+    [first, *others] = [frame for frame, _, _ in presence.frames_without_target(*args.real_videos)]
+    np.testing.assert_array_equal(first, read_image(args.real_videos[0].frames[0]))
+    for frame, path in zip(others, args.real_videos[1].frames, strict=True):
+        np.testing.assert_array_equal(frame, read_image(path))
+
+
 @pytest.mark.slow
 def test_command_fits_weights_to_videos_in_which_the_target_leaves(tmp_path, capsys):
     out = tmp_path / 'presence.json'
     options = ['--fit', '--fit-videos', '2', '--videos', '1', '--threads', '1', '--out', str(out)]
-    assert presence.main(options) == 0
+    data = davis_folder(tmp_path / 'davis', ['train-0000', 'train-0001'])
+    assert presence.main([*options, '--data', str(data)]) == 0
     settings = json.loads(out.read_text())['settings']
     assert set(settings['presence']) <= set(PRESENCE_FEATURES)
     assert 0 < settings['lost_score'] < settings['found_score'] < 1
