@@ -165,7 +165,7 @@ export function presence(score, found, memory, weights, online) {
     confidence: mean(inside),
     ...comparison(keys, shares, memory.first),
     quality: logit(found.quality),
-    color: colorSimilarity(colorHistogram(found.crop, shares), memory.colors),
+    color: memory.colors ? colorSimilarity(colorHistogram(found.crop, shares), memory.colors) : 0,
     online,
   };
   return sigmoid(names.reduce((sum, name) => sum + weights[name] * known[name], 0));
@@ -198,8 +198,9 @@ function comparison(keys, shares, first) {
     return product;
   };
   const most = (values) => values.reduce((best, v) => Math.max(best, v), -Infinity);
-  const closest = found.map((cell) => most(target.map((other) => similarity(cell, other))));
-  const completeness = mean(target.map((other) => most(found.map((cell) => similarity(cell, other)))));
+  const toTarget = found.map((cell) => target.map((other) => similarity(cell, other)));
+  const closest = toTarget.map(most);
+  const completeness = mean(target.map((_, i) => most(toTarget.map((row) => row[i]))));
   const beyond = (cell, i) => closest[i] - most(background.map((other) => similarity(cell, other)));
   return {
     likeness: mean(closest),

@@ -9,16 +9,16 @@
 
 import { center, clipBox, crop, meanColor, mix, overlap, paddedSize, sides, usableBox } from './crops.js';
 import {
+  binary,
   closeParams,
   colorHistogram,
-  binary,
   joinViews,
   keepInside,
   maskInFrame,
   maskInputs,
   mirrored,
-  ownReference,
   namedWeights,
+  ownReference,
   presence,
   readMask,
   sigmoid,
@@ -80,7 +80,7 @@ export class Tracker {
     const logits = outputs.map((one) => one.logits.data);
     const joined = joinViews(...logits, maskParams);
     const reference = ownReference(outputs[0].keys.data, logits[0], joined, box, maskParams);
-    const colors = colorHistogram(inputs[0].crops.data, reference.shares);
+    const colors = 'color' in this.presence ? colorHistogram(inputs[0].crops.data, reference.shares) : null;
     this.memory = { first: reference, recent: reference, colors };
     return keepInside(maskInFrame(joined, frame, box, close).mask, box);
   }

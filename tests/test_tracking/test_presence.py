@@ -108,6 +108,13 @@ def test_the_online_model_is_one_more_feature():
     )
 
 
+def test_weights_that_know_no_online_model_leave_it_out():
+    one, first = found(square(20, 24), seed=1), reference(square(12, 16), seed=2)
+    weights = dict(bias=0.3, score=0.8, confidence=-1.0, likeness=2.0, contrast=0.5)
+    expected = target_presence(0.7, one, memory(first), weights)
+    assert target_presence(0.7, one, memory(first), weights, 0.6) == expected
+
+
 def test_without_weights_the_score_stays():
     assert target_presence(0.123, found(square(20, 20)), memory(None), {}) == 0.123
 
