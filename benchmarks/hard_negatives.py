@@ -32,7 +32,7 @@ from benchmarks.shared.runs import (
     write_mark,
 )
 from benchmarks.shared.spread import cell, spread
-from mmpolar.cli.arguments import tool_parser
+from mmpolar.cli.arguments import check_counts, tool_parser
 from mmpolar.cli.errors import usage_error
 from mmpolar.cli.training import add_cfg_options
 from mmpolar.evaluation.functional import (
@@ -264,8 +264,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = make_parser()
     args = parser.parse_args(argv)
-    if args.jobs < 1:
-        parser.error(f'--jobs must be at least 1, got {args.jobs}')
+    check_counts(args, parser, 'jobs')
     if min(args.seeds) < 0:
         parser.error(f'--seeds must not be negative, got {min(args.seeds)}')
     for name, values in (('precision', [args.precision]), ('recall', args.recall)):

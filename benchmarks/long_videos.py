@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.shared.model_report import add_model_arguments, write_report
 from benchmarks.speed.growth_worker import MEBIBYTE
-from mmpolar.cli.arguments import tool_parser
+from mmpolar.cli.arguments import check_counts, tool_parser
 from mmpolar.datasets.synthetic.video_generator import make_scene
 from mmpolar.evaluation.functional import mean_of_known, quarter_means, region_similarity
 from mmpolar.evaluation.one_pass import davis2016
@@ -115,8 +115,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--first-frame-alone', action='store_true', help='learn nothing from later frames'
     )
     args = parser.parse_args(argv)
-    if args.videos < 1:
-        parser.error(f'--videos must be at least 1, got {args.videos}')
+    check_counts(args, parser, 'videos')
     if args.frames < 4:
         parser.error(f'--frames must be at least 4, one a quarter, got {args.frames}')
     if args.width is not None and args.width < 32:

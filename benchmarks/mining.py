@@ -17,7 +17,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner, load_checkpoint
 from torch.utils.data import DataLoader
 
 import mmpolar.engine  # noqa: F401  (registers its classes)
-from mmpolar.cli.arguments import add_device_argument, tool_parser
+from mmpolar.cli.arguments import add_device_argument, check_counts, tool_parser
 from mmpolar.datasets import ImageFolderDataset
 from mmpolar.mining.pool import default_test_pipeline
 from mmpolar.mining.scoring import prediction_mode
@@ -83,11 +83,7 @@ def parse_args() -> argparse.Namespace:
     add_device_argument(parser)
     parser.add_argument('--seed', type=int, default=0, help='seed of images and weights')
     args = parser.parse_args()
-    for name in ('num_images', 'batch_size', 'num_picks', 'repeats'):
-        if getattr(args, name) < 1:
-            parser.error(
-                f'--{name.replace("_", "-")} must be at least 1, got {getattr(args, name)}'
-            )
+    check_counts(args, parser, 'num_images', 'batch_size', 'num_picks', 'repeats')
     if args.device == 'cuda' and not torch.cuda.is_available():
         parser.error('--device cuda: PyTorch sees no GPU here; use --device cpu')
     return args

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.shared.model_report import add_model_arguments, add_online_argument, write_report
-from mmpolar.cli.arguments import tool_parser
+from mmpolar.cli.arguments import check_counts, tool_parser
 from mmpolar.datasets.synthetic.video_generator import make_scene
 from mmpolar.evaluation.functional import absence_scores, mean_of_known
 from mmpolar.evaluation.one_pass import MaskedVideo, davis2016
@@ -166,10 +166,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '(default: 0.005)',
     )
     args = parser.parse_args(argv)
-    for name in ('videos', 'fit_videos'):
-        if getattr(args, name) < 1:
-            option = name.replace('_', '-')
-            parser.error(f'--{option} must be at least 1, got {getattr(args, name)}')
+    check_counts(args, parser, 'videos', 'fit_videos')
     if not 0 < args.falsely_lost < 1:
         parser.error(f'--falsely-lost must lie between 0 and 1, got {args.falsely_lost}')
     try:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.shared.model_report import add_model_arguments, add_online_argument, write_report
 from mmpolar.apis import init_tracker
-from mmpolar.cli.arguments import tool_parser
+from mmpolar.cli.arguments import check_counts, tool_parser
 from mmpolar.datasets.synthetic.video_generator import make_scene
 from mmpolar.evaluation.functional import mean_of_known
 from mmpolar.structures.boxes import box_center, box_overlap
@@ -88,8 +88,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--videos', type=int, default=12, help='generated videos (default: 12)')
     add_online_argument(parser)
     args = parser.parse_args(argv)
-    if args.videos < 1:
-        parser.error(f'--videos must be at least 1, got {args.videos}')
+    check_counts(args, parser, 'videos')
     return args
 
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from benchmarks.shared.model_report import write_report
 from benchmarks.speed.timing import Way, interleave, ratios, spread
-from mmpolar.cli.arguments import tool_parser
+from mmpolar.cli.arguments import check_counts, tool_parser
 from mmpolar.registry import MODELS, OPTIM_WRAPPERS
 from mmpolar.utils.freed_memory import keep_freed_memory
 
@@ -60,8 +60,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--out', type=Path, metavar='FILE', help='write the report here, JSON')
     args = parser.parse_args(argv)
-    if args.repeats < 1:
-        parser.error(f'--repeats must be at least 1, got {args.repeats}')
+    check_counts(args, parser, 'repeats')
     return args
 
 

@@ -31,7 +31,7 @@ from benchmarks.shared.runs import (
     python_module,
     write_mark,
 )
-from mmpolar.cli.arguments import tool_parser
+from mmpolar.cli.arguments import check_counts, tool_parser
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import read_plain_config
 from mmpolar.cli.training import add_cfg_options, require_sections
@@ -164,10 +164,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if min(args.seeds) < 0:
         parser.error(f'--seeds must not be negative, got {min(args.seeds)}')
-    for name in ('epochs', 'pairs_per_epoch'):
-        value = getattr(args, name)
-        if value is not None and value < 1:
-            parser.error(f'--{name.replace("_", "-")} must be at least 1, got {value}')
+    check_counts(args, parser, 'epochs', 'pairs_per_epoch')
     args.seeds = list(dict.fromkeys(args.seeds))
     args.out = args.out.resolve()
     return args

@@ -96,8 +96,7 @@ def add_job_arguments(parser: Parser, items: str) -> None:
 
 def check_job_arguments(args: argparse.Namespace) -> None:
     """End with a usage error where the arguments of :func:`add_job_arguments` are wrong."""
-    if args.workers < 1:
-        args.parser.error(f'--workers must be at least 1, got {args.workers}')
+    check_counts(args, args.parser, 'workers')
     if args.workers > 1 and args.ray:
         args.parser.error('--workers is for this machine: with --ray the cluster has its cores')
 
@@ -116,6 +115,20 @@ class _Once(argparse.Action):
         if earlier is not None:
             parser.error(f'{option_string} is given twice, {earlier} and {values}: give one')
         setattr(namespace, self.dest, values)
+
+
+def check_counts(args: argparse.Namespace, parser: argparse.ArgumentParser, *names: str) -> None:
+    """End with a usage error where a count that was given is below 1.
+
+    Args:
+        args: The arguments, None where an option was not given.
+        parser: Their parser.
+        *names: Of the counts, as attributes of ``args``.
+    """
+    for name in names:
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            parser.error(f'--{name.replace("_", "-")} must be at least 1, got {value}')
 
 
 def join_box_words(argv: Sequence[str] | None) -> list[str]:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from mmpolar.apis import init_engine
-from mmpolar.cli.arguments import add_device_argument, add_model_argument
+from mmpolar.cli.arguments import add_device_argument, add_model_argument, check_counts
 from mmpolar.model_zoo import model_name
 from mmpolar.tracking import Tracker
 
@@ -39,8 +39,7 @@ def check_engine_arguments(args: argparse.Namespace, parser: argparse.ArgumentPa
         parser.error('give either --config and --checkpoint, or --model')
     if not args.model and not (args.config and args.checkpoint):
         parser.error('--config and --checkpoint belong together')
-    if args.threads is not None and args.threads < 1:
-        parser.error(f'--threads must be at least 1, got {args.threads}')
+    check_counts(args, parser, 'threads')
 
 
 def engine_arguments(args: argparse.Namespace) -> list[str]:

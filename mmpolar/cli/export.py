@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmpolar.cli.arguments import check_counts
 from mmpolar.cli.requirements import require_training
 from mmpolar.utils.outputs import check_outputs
 
@@ -76,8 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export, quantise and compare as the arguments say."""
-    if args.crops < 1:
-        args.parser.error(f'--crops must be at least 1, got {args.crops}')
+    check_counts(args, args.parser, 'crops')
     check_model(args)
     require_training('mmpolar export', 'onnx', 'onnxruntime')
     from mmpolar.apis import init_tracker

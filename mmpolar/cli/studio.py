@@ -8,6 +8,7 @@ import webbrowser
 from importlib.util import find_spec
 from pathlib import Path
 
+from mmpolar.cli.arguments import check_counts
 from mmpolar.cli.requirements import MissingPackagesError, require_training
 from mmpolar.model_zoo import DEFAULT_MODEL, ModelNotFoundError, model_name
 
@@ -71,8 +72,7 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error('an export is --export and --out: give both')
     if args.clip and not args.export:
         args.parser.error('--clip goes with --export')
-    if args.max_upload < 1:
-        args.parser.error(f'--max-upload must be at least 1, got {args.max_upload}')
+    check_counts(args, args.parser, 'max_upload')
     return export(args) if args.export else serve(args)
 
 

@@ -6,7 +6,13 @@ import warnings
 import numpy as np
 import pytest
 
-from mmpolar.cli.arguments import add_box_argument, add_old_option, join_box_words, read_boxes
+from mmpolar.cli.arguments import (
+    add_box_argument,
+    add_old_option,
+    check_counts,
+    join_box_words,
+    read_boxes,
+)
 from mmpolar.utils import deprecation
 
 
@@ -65,3 +71,18 @@ def test_a_box_of_other_than_four_numbers_is_refused(words):
     args, _ = parser.parse_known_args(join_box_words(['--box', *words]))
     with pytest.raises(ValueError, match='left,top,width,height'):
         read_boxes(args.box)
+
+
+@pytest.mark.parametrize('given', [[], ['--max-files', '1']])
+def test_counts_may_be_left_out(given):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--max-files', type=int)
+    check_counts(parser.parse_args(given), parser, 'max_files')
+
+
+def test_a_count_below_1_is_named_as_on_the_command_line(capsys):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--max-files', type=int)
+    with pytest.raises(SystemExit):
+        check_counts(parser.parse_args(['--max-files', '0']), parser, 'max_files')
+    assert '--max-files must be at least 1, got 0' in capsys.readouterr().err

@@ -13,7 +13,7 @@ import numpy as np
 from mmengine.registry import DefaultScope
 from numpy.typing import NDArray
 
-from mmpolar.cli.arguments import add_old_option, tool_parser
+from mmpolar.cli.arguments import add_old_option, check_counts, tool_parser
 from mmpolar.cli.errors import usage_error
 from mmpolar.cli.training import add_cfg_options, require_sections
 from mmpolar.datasets.transforms import GeneratePolarTarget
@@ -71,8 +71,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add_cfg_options(parser, 'settings that override the config; lists as key="[a,b]"')
     args = parser.parse_args(argv)
-    if args.num < 1:
-        parser.error(f'--num must be at least 1, got {args.num}')
+    check_counts(args, parser, 'num')
     return args
 
 
