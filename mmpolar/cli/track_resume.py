@@ -1,13 +1,15 @@
 """Going on where an earlier run of ``mmpolar track`` was cut.
 
-The run writes a line of JSON a frame, and now and then beside that file what the tracker has learned. A
-later run starts from the first frame and the same targets, takes the frames that have lines from there,
-and tracks on from the last such state; other outputs are written again from the lines.
+The run writes a line of JSON a frame, and now and then into a journal beside that file what the tracker has
+learned. A later run starts from the first frame and the same targets, takes the frames that have lines from
+there, and tracks on from the last such state; other outputs are written again from the lines.
 """
 
+import base64
 import io
 import json
 import time
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,40 +20,53 @@ from numpy.typing import NDArray
 from mmpolar.structures.result_formats import from_json
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import Tracker
-from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.job_journal import SUFFIX, JobJournal, read_description
 
 #: Seconds from one state that is written to the next.
 STATE_SECONDS = 2.0
-_SUFFIX = '.resume'
+_KEY = 'state'
 
 
-class Journal:
-    """The lines of a run and the state of its tracker.
+class TrackJournal:
+    """The lines of a run and the state of its tracker. As a context manager it keeps other runs out.
 
     Args:
         lines: The file of lines.
+        source: What is tracked.
+        given: Options that must be those of an earlier run; None where this run has none.
 
     Attributes:
-        path: The file of the state, beside it. A run that came to its end has none.
-        frames: Frames that an earlier run has left, 0 after :meth:`forget`.
+        frames: Frames that an earlier run has left, 0 unless :meth:`go_on` finds some.
         targets: Targets of the earlier run in the first frame: boxes (4,) or masks (H, W).
         was_cut: Whether an earlier run has left a state to go on from.
+
+    Raises:
+        ValueError: If what an earlier run has left cannot be read.
     """
 
-    def __init__(self, lines: Path) -> None:
+    def __init__(self, lines: Path, source: str, given: Mapping[str, Any]) -> None:
         self.lines = lines
-        self.path = lines.with_name(lines.name + _SUFFIX)
         self.frames = 0
         self.targets: list[NDArray] = []
-        self.was_cut = self.path.is_file()
+        self._description = dict(given, source=source)
+        self._earlier = read_description(lines)
+        self.was_cut = self._earlier is not None
         self._state: dict[str, NDArray] = {}
         self._saved_at = time.monotonic()
+
+    def __enter__(self) -> 'TrackJournal':
+        self._journal = JobJournal(self.lines, self._description)
+        self._journal.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._journal.__exit__(*error)
 
     @property
     def is_complete(self) -> bool:
         """Whether an earlier run has come to its end."""
         has_lines = self.lines.is_file() and self.lines.stat().st_size > 0
-        return has_lines and not self.path.is_file()
+        return has_lines and not self.was_cut
 
     def check_new(self) -> None:
         """Refuse to write over what an earlier run has left to go on from.
@@ -62,47 +77,52 @@ class Journal:
         if self.was_cut:
             raise ValueError(
                 f'{self.lines} is of a run that was cut: add --resume to go on, or to track from the '
-                f'first frame remove {self.path}'
+                f'first frame remove {self.lines}{SUFFIX}'
             )
 
-    def read(self, source: str, given: Mapping[str, Any]) -> None:
+    def go_on(self) -> None:
         """Read what an earlier run has left, if it has left anything.
 
-        Args:
-            source: What is tracked.
-            given: Options of this run that must be those of the earlier one; None where it has none.
-
         Raises:
-            ValueError: If the earlier run tracked something else or otherwise, has come to its end, or its
-                files do not belong together.
+            ValueError: If the earlier run tracked something else or otherwise, has come to its end, is
+                in progress, or its files do not belong together.
         """
         if self.is_complete:
             raise ValueError(
                 f'{self.lines} is complete, there is nothing to go on with; to track again leave '
                 'out --resume'
             )
-        if not self.path.is_file():
+        if not self.was_cut:
             return
+        self._check_same()
+        self._description = self._earlier
+        with JobJournal(self.lines, self._description) as journal:
+            if _KEY not in journal:
+                return
+            value = journal[_KEY]
         try:
-            with np.load(self.path, allow_pickle=False) as stored:
-                state = {name: stored[name] for name in stored.files}
-            earlier, frames = str(state.pop('source')), int(state.pop('frames'))
-            options = json.loads(str(state.pop('given', '{}')))
-            count = int(state.pop('target_count'))
-            self.targets = [state.pop(f'target_{index}') for index in range(count)]
-        except (OSError, KeyError, ValueError) as error:
+            self._state = _unpack(value['arrays'])
+            names = [f'target_{index}' for index in range(value['targets'])]
+            self.targets = [self._state.pop(name) for name in names]
+            self.frames = value['frames']
+        except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(
-                f'{self.path} cannot be read ({error}); to track again leave out --resume'
+                f'{journal.path} cannot be read ({error}); remove it to begin again'
             ) from error
-        if earlier != source:
-            raise ValueError(f'{self.lines} is of the source {earlier}, not {source}')
-        for name, value in given.items():
-            if value is not None and options.get(name, value) != value:
+
+    def _check_same(self) -> None:
+        """Refuse to go on with another source or other options; one that is not given is the earlier one."""
+        earlier = self._earlier
+        if earlier.get('source') != self._description['source']:
+            raise ValueError(
+                f'{self.lines} is of the source {earlier.get("source")}, not {self._description["source"]}'
+            )
+        for name, value in self._description.items():
+            if value is not None and earlier.get(name, value) != value:
                 raise ValueError(
-                    f'{self.lines} was begun with --{name} {_shown(options[name])}, not {_shown(value)}: go '
+                    f'{self.lines} was begun with --{name} {_shown(earlier[name])}, not {_shown(value)}: go '
                     'on with that, or leave out --resume and give another --out'
                 )
-        self.frames, self._state = frames, state
 
     def results(self) -> Iterator[list[TrackResult]]:
         """The results of the frames that the earlier run has left.
@@ -126,19 +146,11 @@ class Journal:
         tracker.restore(self._state)
 
     def save(
-        self,
-        source: str,
-        given: Mapping[str, Any],
-        frames: int,
-        targets: Sequence[NDArray],
-        state: Mapping[str, NDArray],
-        now: bool,
+        self, frames: int, targets: Sequence[NDArray], state: Mapping[str, NDArray], now: bool
     ) -> None:
         """Write the state, unless that was done a moment ago.
 
         Args:
-            source: What is tracked.
-            given: Options, see :meth:`read`.
             frames: Frames that have lines.
             targets: Targets in the first frame.
             state: Snapshot of the tracker after the last of those frames.
@@ -147,22 +159,30 @@ class Journal:
         if not now and time.monotonic() - self._saved_at < STATE_SECONDS:
             return
         in_first = {f'target_{index}': np.asarray(one) for index, one in enumerate(targets)}
-        file = io.BytesIO()
-        np.savez_compressed(
-            file,
-            source=source,
-            given=json.dumps(given),
-            frames=frames,
-            target_count=len(targets),
-            **in_first,
-            **state,
-        )
-        atomic_write(self.path, file.getvalue(), flush=False)
+        value = dict(frames=frames, targets=len(targets), arrays=_pack({**in_first, **state}))
+        self._journal.replace_all(_KEY, value)
         self._saved_at = time.monotonic()
 
     def forget(self) -> None:
-        """Remove the state of a run that came to its end, or of an earlier one."""
-        self.path.unlink(missing_ok=True)
+        """Remove the state of a run that came to its end."""
+        self._journal.remove()
+
+
+def _pack(arrays: Mapping[str, NDArray]) -> str:
+    """Arrays as text, of which :func:`_unpack` makes the same arrays."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _unpack(text: str) -> dict[str, NDArray]:
+    """Arrays by name.
+
+    Raises:
+        ValueError, zipfile.BadZipFile: If the text is no such arrays.
+    """
+    with np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
 
 
 def _shown(value: Any) -> str:

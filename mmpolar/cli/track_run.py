@@ -25,7 +25,7 @@ from mmpolar.cli.track_outputs import (
     WindowOutput,
     open_output,
 )
-from mmpolar.cli.track_resume import Journal
+from mmpolar.cli.track_resume import TrackJournal
 from mmpolar.cli.track_targets import read_targets
 from mmpolar.model_zoo import DEFAULT_MODEL, model_name
 from mmpolar.structures.track_result import TrackResult
@@ -167,16 +167,17 @@ class TrackRun:
     ) -> None:
         self.args, self.source, self.count, self.dropped = args, source, 0, 0
         name = journal_name(args)
-        self.journal = None if name is None else Journal(Path(name))
+        self.journal = (
+            None if name is None else TrackJournal(Path(name), args.source, given_options(args))
+        )
         self.tracker = Tracker(engine)
         self.targets: Sequence[NDArray] = []
         self._state: Mapping[str, NDArray] = {}
-        self._given = given_options(args)
         self._stop, self._is_quiet = stop, is_quiet
 
     def resume(self) -> None:
         """Go on where an earlier run was cut, if there was one."""
-        self.journal.read(self.args.source, self._given)
+        self.journal.go_on()
 
     def track(self) -> int:
         """Track, and write what was asked for, also if a later frame fails; gives the status."""
@@ -190,6 +191,8 @@ class TrackRun:
             begun = self.tracker.init(image, self.targets)
             progress = Progress(None if self._is_quiet else count_frames(self.source))
             progress.is_shown &= not self._is_quiet
+            if self.journal is not None:
+                stack.enter_context(self.journal)
             outputs = [stack.enter_context(closing(one)) for one in self.open_outputs()]
             try:
                 for tracked in self.follow(itertools.chain([first], frames), begun):
@@ -258,7 +261,7 @@ class TrackRun:
         goes_on = self.journal is not None and self.journal.was_cut
         if self.journal is not None and not kept:
             # Before the file of lines is there: without a state it would count as complete.
-            self.journal.save(self.args.source, self._given, 0, self.targets, {}, now=True)
+            self.journal.save(0, self.targets, {}, now=True)
         outputs: list[TrackOutput] = [
             JsonLinesOutput(name, kept)
             if self.journal is not None and Path(name) == self.journal.lines
@@ -279,9 +282,7 @@ class TrackRun:
     def save(self, now: bool) -> None:
         """Let a later run go on from the last frame that was kept."""
         if self.journal is not None and self._state:
-            self.journal.save(
-                self.args.source, self._given, self.count, self.targets, self._state, now
-            )
+            self.journal.save(self.count, self.targets, self._state, now)
 
     def finish(self, status: int) -> None:
         """Say how to go on after an interruption, or leave nothing to go on with."""

@@ -7,6 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mmpolar.utils.atomic_write import atomic_path
+
 #: What the name of the output gets for that of its journal.
 SUFFIX = '.resume'
 
@@ -74,9 +76,31 @@ class JobJournal:
         """Write the value of a job, plain values that JSON knows."""
         file = self._open()
         offset = file.seek(0, os.SEEK_END)
-        file.write(json.dumps([key, value]).encode() + b'\n')
+        file.write(_line(key, value))
         file.flush()
         self._offsets[key] = offset
+
+    def replace_all(self, key: str, value: Any) -> None:
+        """Write a value instead of all that there are.
+
+        A process that is killed meanwhile leaves the earlier values, and other runs are kept out all the
+        time.
+
+        Args:
+            key: Its key.
+            value: Plain value that JSON knows, or text of any length.
+        """
+        older = self._open()
+        if not _has_locks():  # Windows renames no file that is open.
+            self.close()
+        with atomic_path(self.path, flush=False) as unfinished:
+            content = self._head.encode() + b'\n'
+            self._offsets = {key: len(content)}
+            unfinished.write_bytes(content + _line(key, value))
+            if _has_locks():
+                self._file = unfinished.open('a+b')
+                _lock(self._file, self.path)
+        older.close()
 
     def close(self) -> None:
         """Close the file; it stays for a later run."""
@@ -121,12 +145,7 @@ class JobJournal:
 
     def _check(self, head: bytes) -> None:
         """Refuse a journal whose values depend on something else."""
-        try:
-            earlier = json.loads(head)
-        except ValueError:
-            earlier = None
-        if not isinstance(earlier, dict):
-            raise ValueError(f'{self.path} is no journal of a run that was cut; remove it')
+        earlier = _description(head, self.path)
         now = json.loads(self._head)
         names = [name for name in {**now, **earlier} if now.get(name) != earlier.get(name)]
         if names and self._offsets:
@@ -134,6 +153,40 @@ class JobJournal:
                 f'{self.path} is of a run that was cut, and with another {", ".join(names)}: go on with '
                 'what it was begun with, or remove it to begin again'
             )
+
+
+def read_description(output: str | os.PathLike) -> dict[str, Any] | None:
+    """What the values of an earlier run depend on, which has left a journal; None if none has.
+
+    Args:
+        output: What it wrote.
+
+    Raises:
+        ValueError: If the file is no journal.
+    """
+    path = Path(f'{os.fspath(output)}{SUFFIX}')
+    if not path.is_file():
+        return None
+    with path.open('rb') as file:
+        return _description(file.readline(), path)
+
+
+def _description(head: bytes, path: Path) -> dict[str, Any]:
+    """The description in the first line of a journal."""
+    try:
+        description = json.loads(head)
+    except ValueError:
+        description = None
+    if not isinstance(description, dict):
+        raise ValueError(
+            f'{path} cannot be read: it is no journal of a run that was cut, or one of another version of '
+            'mmpolar; remove it to begin again'
+        )
+    return description
+
+
+def _line(key: str, value: Any) -> bytes:
+    return json.dumps([key, value]).encode() + b'\n'
 
 
 def _key(line: bytes) -> str | None:
@@ -151,7 +204,7 @@ def _lock(file: BinaryIO, path: Path) -> None:
     Raises:
         ValueError: If another run has it.
     """
-    if find_spec('fcntl') is None:  # Windows
+    if not _has_locks():
         return
     import fcntl
 
@@ -164,3 +217,7 @@ def _lock(file: BinaryIO, path: Path) -> None:
         ) from None
     except OSError:  # a file system without locks
         return
+
+
+def _has_locks() -> bool:
+    return find_spec('fcntl') is not None  # not in Windows

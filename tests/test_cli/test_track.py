@@ -487,6 +487,30 @@ def test_a_damaged_state_is_named(clip, tmp_path, capsys):
     assert 'out.jsonl.resume cannot be read' in capsys.readouterr().err
 
 
+def test_a_state_of_an_older_format_is_refused_and_left(clip, tmp_path, capsys):
+    """It was a file of NumPy."""
+    state = tmp_path / 'out.jsonl.resume'
+    with state.open('wb') as file:
+        np.savez_compressed(file, source=str(clip), given='{}', frames=3, target_count=0)
+    content = state.read_bytes()
+    for more in ([], ['--resume']):
+        assert track_into(tmp_path, clip, *more) == 2
+        assert 'or one of another version of mmpolar; remove it' in capsys.readouterr().err
+    assert state.read_bytes() == content
+
+
+def test_two_runs_with_the_same_lines_are_refused(clip, tmp_path, monkeypatch, capsys):
+    def step(tracker, image):
+        monkeypatch.setattr(Tracker, 'step', STEP)
+        assert track_into(tmp_path, clip, '--resume') == 2
+        assert 'another run with the same --out is in progress' in capsys.readouterr().err
+        return STEP(tracker, image)
+
+    monkeypatch.setattr(Tracker, 'step', step)
+    assert track_into(tmp_path, clip) == 0
+    assert len(read_lines(tmp_path / 'out.jsonl')) == 8
+
+
 def test_without_windows_showing_says_what_to_install(clip, monkeypatch, capsys):
     def imshow(name, image):
         raise cv2.error('no windows')

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mmpolar.utils.job_journal import JobJournal
+from mmpolar.utils.job_journal import JobJournal, read_description
 
 MINE = dict(model='mine', options=['a=1'])
 
@@ -19,7 +19,7 @@ def out(tmp_path):
 
 KILLED = """
 import math, os, sys
-from mmpolar.utils.job_journal import JobJournal
+from mmpolar.utils.job_journal import JobJournal, read_description
 with JobJournal(sys.argv[1], dict(model='mine', options=['a=1'])) as journal:
     journal.add('1 boat', dict(J=0.1 + 0.2, F=math.nan))
     journal.add('2 cär', [1, None])
@@ -107,3 +107,51 @@ def test_a_run_that_came_to_its_end_leaves_nothing(out):
     assert len(journal) == 0
     assert list(out.parent.iterdir()) == []
     journal.remove()
+
+
+KILLED_REPLACING = """
+import os, sys
+from pathlib import Path
+from mmpolar.utils.job_journal import JobJournal
+with JobJournal(sys.argv[1], dict(model='mine', options=['a=1'])) as journal:
+    journal.replace_all('state', 'first')
+    Path.write_bytes = lambda *_: os.kill(os.getpid(), 9)
+    journal.replace_all('state', 'second')
+"""
+
+
+def test_one_value_replaces_all_others(out):
+    with JobJournal(out, MINE) as journal:
+        journal.add('1', 1)
+        for number in range(3):
+            journal.replace_all('state', [number] * 1000)
+            assert (len(journal), journal['state'][0]) == (1, number)
+        journal.add('2', 2)
+    again = JobJournal(out, MINE)
+    assert (len(again), again['state'], again['2']) == (2, [2] * 1000, 2)
+    assert list(out.parent.iterdir()) == [again.path]
+
+
+def test_a_kill_while_a_value_is_replaced_leaves_the_earlier_one(out):
+    command = [sys.executable, '-c', KILLED_REPLACING, str(out)]
+    assert subprocess.run(command).returncode == -9
+    with JobJournal(out, MINE) as again:
+        assert again['state'] == 'first'
+
+
+def test_other_runs_are_kept_out_after_a_value_was_replaced(out):
+    with JobJournal(out, MINE) as journal:
+        journal.replace_all('state', 1)
+        with pytest.raises(ValueError, match='another run with the same --out is in progress'):
+            JobJournal(out, MINE)
+    assert JobJournal(out, MINE)['state'] == 1
+
+
+def test_the_description_of_an_earlier_run_is_read(out):
+    assert read_description(out) is None
+    with JobJournal(out, MINE) as journal:
+        journal.add('1', 1)
+    assert read_description(out) == MINE
+    journal.path.write_bytes(b'PK\x03\x04 of another format')
+    with pytest.raises(ValueError, match='cannot be read: it is no journal'):
+        read_description(out)
