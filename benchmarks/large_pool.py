@@ -23,7 +23,7 @@ from torch.utils.data import Dataset
 import mmpolar.engine  # noqa: F401  (registers its classes)
 from benchmarks.mining import mining_runner
 from benchmarks.shared.runs import python_module
-from mmpolar.cli.arguments import tool_parser
+from mmpolar.cli.arguments import check_counts, tool_parser
 from mmpolar.mining.scoring import LazyScores
 from mmpolar.registry import DATASETS, MODELS
 
@@ -89,9 +89,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--rank', type=int, help=argparse.SUPPRESS)
     parser.add_argument('--folder', type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    for name in ('size', 'processes', 'rounds', 'num_picks'):
-        if getattr(args, name) < 1:
-            parser.error(f'--{name.replace("_", "-")} must be at least 1')
+    check_counts(args, parser, 'size', 'processes', 'rounds', 'num_picks')
     return args
 
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from mmpolar.cli.arguments import add_device_argument, add_model_argument
+from mmpolar.cli.arguments import add_device_argument, add_model_argument, check_counts
 from mmpolar.cli.track_list import is_list, run_list
 from mmpolar.cli.track_outputs import KINDS
 from mmpolar.cli.track_run import TrackRun, argument_error, build_engine, check_files
@@ -99,6 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Track as the arguments say."""
+    check_counts(args, args.parser, 'threads')
     if is_list(args.source):
         check_list_arguments(args)
         return run_list(args)

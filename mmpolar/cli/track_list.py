@@ -13,7 +13,7 @@ from functools import partial
 from io import StringIO
 from pathlib import Path
 
-from mmpolar.cli.arguments import join_box_words
+from mmpolar.cli.arguments import check_counts, join_box_words
 from mmpolar.cli.errors import INTERRUPTED
 from mmpolar.cli.track_run import TrackRun, build_engine, check_job
 from mmpolar.tracking import TrackEngine
@@ -183,6 +183,7 @@ def _read_line(line: str, args: argparse.Namespace) -> argparse.Namespace:
     try:
         with redirect_stderr(said):
             job = args.parser.parse_args(join_box_words(shlex.split(line)), copy(given))
+            check_counts(job, args.parser, 'threads')
     except SystemExit as error:
         raise ValueError(said.getvalue().rpartition('error: ')[2].strip() or line) from error
     del job.parser, job.run

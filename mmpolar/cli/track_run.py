@@ -65,9 +65,6 @@ def argument_error(args: argparse.Namespace) -> str | None:
         '--fps is the rate of raw frames, and above 0': (
             args.fps is not None and not (args.source == '-' and args.fps > 0)
         ),
-        f'--threads must be at least 1, got {args.threads}': (
-            args.threads is not None and args.threads < 1
-        ),
         'a tracker of your own is --config and --checkpoint: give both': (
             bool(args.config) != bool(args.checkpoint)
         ),

@@ -118,6 +118,10 @@ def test_a_video_that_fails_does_not_stop_the_others(clips, capsys):
         ('{0}/absent.mp4 --box 1,2,3,4 --out {0}/a.jsonl', 'there is no'),
         ('rtsp://camera --box 1,2,3,4 --out {0}/a.jsonl', 'StreamPool'),
         ("'{0}/clip 0' --box 1,2,3,4 --out {0}/a.jsonl --fast", 'unrecognized arguments: --fast'),
+        (
+            "'{0}/clip 0' --box 1,2,3,4 --out {0}/a.jsonl --threads 0",
+            'threads must be at least 1, got 0',
+        ),
         ("'{0}/clip 0' --box 1,2,3,4 --out {0}/videos.list", 'give --out FILE.jsonl'),
         ("'{0}/clip 0' --box 1,2,3,4 --out '{0}/out/0.jsonl'", 'is written by line 1 too'),
         ("'{0}/clip 0 --box 1,2,3,4", 'No closing quotation'),

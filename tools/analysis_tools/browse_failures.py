@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmpolar.cli.arguments import add_old_option, tool_parser
+from mmpolar.cli.arguments import add_old_option, check_counts, tool_parser
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import add_input_arguments, build_dataset, open_results, read_plain_config
 from mmpolar.datasets import BaseTrackDataset
@@ -87,8 +87,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add_old_option(parser, '--out-dir', out)
     args = parser.parse_args(argv)
-    if min(args.sequences, args.frames, args.gap) < 1 or args.cell < 64:
-        parser.error('--sequences, --frames and --gap must be at least 1, --cell at least 64')
+    check_counts(args, parser, 'sequences', 'frames', 'gap')
+    if args.cell < 64:
+        parser.error(f'--cell must be at least 64, got {args.cell}')
     return args
 
 

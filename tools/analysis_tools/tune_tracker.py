@@ -15,7 +15,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.registry import DefaultScope
 from optuna.exceptions import ExperimentalWarning
 
-from mmpolar.cli.arguments import add_device_argument, tool_parser
+from mmpolar.cli.arguments import add_device_argument, check_counts, tool_parser
 from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import add_config_arguments, build_dataset, read_plain_config
 from mmpolar.cli.tuning.objective import Objective, Range, Value, default_ranges, parse_ranges
@@ -78,8 +78,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser()
     args = parser.parse_args(argv)
-    if min(args.trials, args.workers) < 1 or args.max_frames < 0 or args.max_frames == 1:
-        parser.error('--trials and --workers must be at least 1, --max-frames 2 or more')
+    check_counts(args, parser, 'trials', 'workers')
+    if args.max_frames < 0 or args.max_frames == 1:
+        parser.error(f'--max-frames must be 2 or more, got {args.max_frames}')
     try:
         torch.device(args.device)
     except RuntimeError:

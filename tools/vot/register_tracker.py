@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmpolar.cli.arguments import tool_parser
+from mmpolar.cli.arguments import check_counts, tool_parser
 from mmpolar.cli.engine_arguments import (
     add_engine_arguments,
     check_engine_arguments,
@@ -76,8 +76,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     check_engine_arguments(args, parser)
     if not _NAME.fullmatch(args.name):
         parser.error(f'a name has letters, digits, - and _ only, got {args.name!r}')
-    if args.timeout < 1:
-        parser.error(f'--timeout must be at least 1, got {args.timeout}')
+    check_counts(args, parser, 'timeout')
     return args
 
 
