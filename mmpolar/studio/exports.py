@@ -15,6 +15,7 @@ from mmpolar.datasets.converters.clip import Clip as AnnotatedClip
 from mmpolar.datasets.converters.clip import ClipFrame, write_clips
 from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.structures.coco_file import CocoFile
+from mmpolar.structures.grid import HALF_PIXEL
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.studio.jobs import JobState
@@ -209,7 +210,7 @@ def _write_yolo(clips: Clips, out: Path) -> None:
             _copy(frame.image, out / 'images' / 'train' / f'{stem}{frame.image.suffix}')
             lines = []
             for target, mask in frame.objects:
-                points = (mask_to_polygon(mask) + 0.5) / mask.shape[::-1]
+                points = (mask_to_polygon(mask) + HALF_PIXEL) / mask.shape[::-1]
                 numbers = ' '.join(f'{value:.6f}' for value in points.ravel())
                 lines.append(f'{classes.setdefault(target.name, len(classes))} {numbers}\n')
             atomic_write(out / 'labels' / 'train' / f'{stem}.txt', ''.join(lines), flush=False)

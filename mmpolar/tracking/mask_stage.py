@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmpolar.structures.crop import Border, crop_image, crop_matrix
+from mmpolar.structures.grid import frame_limits
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.tracking.params import MAX_SIDE
 
@@ -403,8 +404,9 @@ def mask_to_frame(
     scale = to_cells[0, 0]
     # Farther than a cell from those above 0 no interpolated logit is.
     x, y, columns, rows = cv2.boundingRect((logits > 0).astype(np.uint8))
-    low = np.maximum((x - 1, y - 1), -0.5)
-    high = np.minimum((x + columns, y + rows), logits.shape[0] - 0.5)
+    limits = frame_limits(logits.shape)
+    low = np.maximum((x - 1, y - 1), limits[:2])
+    high = np.minimum((x + columns, y + rows), limits[2:])
     first = np.floor((low - to_cells[:, 2]) / scale).astype(int)
     last = np.ceil((high - to_cells[:, 2]) / scale).astype(int) + 1
     x1, y1 = np.clip(first, 0, (width, height))

@@ -45,8 +45,8 @@ def background_region(
         the frame with half of its area at least; None if none was found.
     """
     target = np.asarray(target, dtype=np.float64)
-    height, width = frame_size
-    centers = rng.uniform(-0.5, (width - 0.5, height - 0.5), (_CANDIDATES, 2))
+    limits = frame_limits(frame_size)
+    centers = rng.uniform(limits[:2], limits[2:], (_CANDIDATES, 2))
     for zoom in _ZOOMS:
         size = (target[2:] - target[:2]) * zoom
         half = context_size(size, context_amount) * search_ratio / 2
