@@ -14,6 +14,7 @@ from mmpolar.datasets.permutation import permuted_index
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
+from mmpolar.utils.checks import check_at_least
 
 #: Attempts to sample a frame, track or image before giving up, or turning to a search in order.
 MAX_ATTEMPTS = 20
@@ -98,8 +99,7 @@ class BasePairDataset(Dataset, metaclass=ABCMeta):
         count = len(self.datasets)
         if count == 0:
             raise ValueError('datasets is empty; give at least one track dataset')
-        if self.seed < 0:
-            raise ValueError(f'seed must be at least 0, got {self.seed}')
+        check_at_least(0, seed=self.seed)
         if len(self.frame_ranges) != count or min(self.frame_ranges) < 0:
             raise ValueError(
                 f'frame_range must be one number or {count}, each at least 0, '

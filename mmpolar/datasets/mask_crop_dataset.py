@@ -9,6 +9,7 @@ from mmpolar.datasets.base_pair_dataset import MAX_ATTEMPTS, BasePairDataset, ch
 from mmpolar.datasets.base_track_dataset import BaseTrackDataset
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
+from mmpolar.utils.checks import check_at_least
 
 
 @DATASETS.register_module()
@@ -50,10 +51,8 @@ class MaskCropDataset(BasePairDataset):
         same_class_prob: float = 0.7,
         **kwargs,
     ) -> None:
-        if samples_per_epoch < 1:
-            raise ValueError(f'samples_per_epoch must be at least 1, got {samples_per_epoch}')
-        if num_views < 3:
-            raise ValueError(f'num_views must be at least 3, got {num_views}')
+        check_at_least(1, samples_per_epoch=samples_per_epoch)
+        check_at_least(3, num_views=num_views)
         self.num_views = num_views
         self.fill_prob = fill_prob
         self.cut_out_prob = cut_out_prob

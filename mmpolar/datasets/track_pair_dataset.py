@@ -8,6 +8,7 @@ from mmpolar.datasets.pair_side import PairSide
 from mmpolar.datasets.track import Track
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
+from mmpolar.utils.checks import check_at_least
 
 
 @DATASETS.register_module()
@@ -41,8 +42,7 @@ class TrackPairDataset(BasePairDataset):
         negative_prob: float = 0.2,
         **kwargs,
     ) -> None:
-        if samples_per_epoch < 1:
-            raise ValueError(f'samples_per_epoch must be at least 1, got {samples_per_epoch}')
+        check_at_least(1, samples_per_epoch=samples_per_epoch)
         if not 0 <= negative_prob <= 1:
             raise ValueError(f'negative_prob must lie in 0..1, got {negative_prob}')
         self.samples_per_epoch = samples_per_epoch

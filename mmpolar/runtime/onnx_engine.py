@@ -28,6 +28,7 @@ from mmpolar.tracking.mask_stage import MaskInputs, MaskMaps, MaskParams
 from mmpolar.tracking.online_model import is_of_stride
 from mmpolar.tracking.params import TrackParams
 from mmpolar.utils.available_cores import available_cores
+from mmpolar.utils.checks import check_at_least
 
 #: Threads that a network is given if nothing else is said. A second one saves a fifth of the time of a
 #: step of the packaged trackers, also where other programs run; layers so small do not feed more.
@@ -99,8 +100,7 @@ class OnnxEngine:
     def __init__(
         self, model: str | os.PathLike = DEFAULT_MODEL, threads: int | None = None
     ) -> None:
-        if threads is not None and threads < 1:
-            raise ValueError(f'threads must be at least 1, got {threads}')
+        check_at_least(1, threads=threads)
         self.folder = _find_folder(model)
         self.manifest = ModelManifest.read(self.folder)
         self.batch_size = CPU_BATCH

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import torch
 
+from mmpolar.utils.checks import check_at_least
+
 
 @contextmanager
 def torch_threads(count: int | None) -> Iterator[None]:
@@ -16,8 +18,7 @@ def torch_threads(count: int | None) -> Iterator[None]:
     Raises:
         ValueError: If ``count`` is below 1.
     """
-    if count is not None and count < 1:
-        raise ValueError(f'threads must be at least 1, got {count}')
+    check_at_least(1, threads=count)
     before = torch.get_num_threads()
     if count in (None, before):
         yield

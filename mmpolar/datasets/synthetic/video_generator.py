@@ -18,6 +18,7 @@ from mmpolar.datasets.synthetic.photographs import find_photographs
 from mmpolar.datasets.synthetic.random_scene import random_scene
 from mmpolar.datasets.synthetic.scene import Scene
 from mmpolar.utils.atomic_write import atomic_write
+from mmpolar.utils.checks import check_at_least
 from mmpolar.utils.mask_file import encode_mask
 from mmpolar.utils.processes import begin_worker
 from mmpolar.utils.progress import progress_bar
@@ -153,8 +154,7 @@ def _check_arguments(
         raise ValueError('num_train and num_val are both 0; ask for at least one sequence')
     if not 0 <= difficulty <= 1:
         raise ValueError(f'difficulty must lie in [0, 1], got {difficulty}')
-    if frames < _MIN_FRAMES:
-        raise ValueError(f'frames must be at least {_MIN_FRAMES}, got {frames}')
+    check_at_least(_MIN_FRAMES, frames=frames)
     if len(size) != 2 or min(size) < _MIN_FRAME_SIDE:
         raise ValueError(
             f'size must be (width, height) of at least {_MIN_FRAME_SIDE} px each, got {size}'

@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from mmpolar.utils.checks import check_at_least
+
 #: Fields of a slot before its picks: the round, the number of picks, and their checksum.
 _ROUND, _COUNT, _CHECKSUM, _HEADER = range(4)
 
@@ -35,8 +37,7 @@ class MinedNegatives:
     """
 
     def __init__(self, capacity: int) -> None:
-        if capacity < 0:
-            raise ValueError(f'capacity must be at least 0, got {capacity}')
+        check_at_least(0, capacity=capacity)
         self.capacity = capacity
         self._version = torch.zeros(1, dtype=torch.int64).share_memory_()
         self._slots = torch.zeros(2, _HEADER + capacity, dtype=torch.int64).share_memory_()

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmpolar.utils.checks import check_at_least
+
 #: Candidates that are kept of a pool of which all above a score are picked.
 MOST_CANDIDATES = 20_000
 
@@ -32,8 +34,7 @@ class PickRule:
             raise ValueError(
                 f'give exactly one of num_picks, share and score_thr, got {given or "none"}'
             )
-        if self.num_picks is not None and self.num_picks < 1:
-            raise ValueError(f'num_picks must be at least 1, got {self.num_picks}')
+        check_at_least(1, num_picks=self.num_picks)
         if self.share is not None and not 0 < self.share <= 1:
             raise ValueError(f'share must lie in (0, 1], got {self.share}')
 

@@ -23,6 +23,7 @@ from mmpolar.mining.pool.negative_region import background_region, distractor_re
 from mmpolar.mining.pool.track_relations import TrackRelations
 from mmpolar.registry import DATASETS
 from mmpolar.structures.target import Target
+from mmpolar.utils.checks import check_at_least
 from mmpolar.utils.image import ImageReadError, read_image_size
 
 #: What the search region of a negative pair can show.
@@ -78,8 +79,7 @@ class NegativePairDataset(BasePairDataset):
         context_amount: float = 0.5,
         **kwargs,
     ) -> None:
-        if length < 1:
-            raise ValueError(f'length must be at least 1, got {length}')
+        check_at_least(1, length=length)
         if not search_size > template_size > 0 or context_amount < 0:
             raise ValueError(
                 'search_size must exceed template_size, which must be positive, and context_amount '

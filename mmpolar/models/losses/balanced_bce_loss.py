@@ -6,6 +6,7 @@ from mmdet.utils import reduce_mean
 from torch import Tensor, nn
 
 from mmpolar.registry import MODELS
+from mmpolar.utils.checks import check_at_least
 
 
 @MODELS.register_module()
@@ -31,8 +32,7 @@ class BalancedBCELoss(nn.Module):
 
     def __init__(self, loss_weight: float = 1.0, focus: float = 0.0) -> None:
         super().__init__()
-        if focus < 0:
-            raise ValueError(f'focus must be at least 0, got {focus}')
+        check_at_least(0, focus=focus)
         self.loss_weight = loss_weight
         self.focus = focus
 

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
+from mmpolar.utils.checks import check_at_least
+
 Frame = TypeVar('Frame')
 
 #: What happens to a frame that finds the queue full: the source waits; the oldest frame makes room, so
@@ -59,8 +61,7 @@ class FrameQueue(Generic[Frame]):
     ) -> None:
         if policy not in POLICIES:
             raise ValueError(f'policy must be one of {", ".join(POLICIES)}, got {policy!r}')
-        if depth < 1:
-            raise ValueError(f'depth must be at least 1, got {depth}')
+        check_at_least(1, depth=depth)
         self._policy, self._depth, self._notify = policy, depth, notify
         self._waiting: deque[QueuedFrame[Frame]] = deque()
         self._changed = threading.Condition()

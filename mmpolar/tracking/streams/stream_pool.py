@@ -16,6 +16,7 @@ from mmpolar.tracking.streams.frame_queue import FrameQueue, QueuedFrame
 from mmpolar.tracking.streams.stream import Stream, StreamFrame, StreamReport, Targets
 from mmpolar.tracking.tracker import Tracker
 from mmpolar.utils.available_cores import available_cores
+from mmpolar.utils.checks import check_at_least
 
 Code = TypeVar('Code')
 Work = tuple[Stream, QueuedFrame[NDArray], NDArray[np.uint8]]
@@ -60,8 +61,7 @@ class StreamPool(Generic[Code]):
         workers: int | None = None,
         params: TrackParams | None = None,
     ) -> None:
-        if workers is not None and workers < 1:
-            raise ValueError(f'workers must be at least 1, got {workers}')
+        check_at_least(1, workers=workers)
         self._tracker = Tracker(engine, params)
         self._streams: dict[str, Stream[Code]] = {}
         self._ready: deque[Stream[Code]] = deque()
