@@ -1,5 +1,6 @@
 """A filter against jitter that follows fast movements."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,6 +63,20 @@ class OneEuroFilter:
         share = _share(self.cutoff + self.speed_gain * np.abs(self._speed))
         self._value = share * values + (1 - share) * before
         return self._value.copy()
+
+    def learned(self) -> dict[str, NDArray[np.float64]]:
+        """The parameters and what was filtered so far, arrays by name."""
+        arrays = dict(parameters=np.array([self.cutoff, self.speed_gain, self.speed_cutoff]))
+        if self._value is not None:
+            arrays |= dict(value=self._value, speed=self._speed)
+        return arrays
+
+    @classmethod
+    def of_learned(cls, arrays: Mapping[str, NDArray]) -> 'OneEuroFilter':
+        """A filter that goes on from what :meth:`learned` gave."""
+        one = cls(*arrays['parameters'].tolist())
+        one._value, one._speed = arrays.get('value'), arrays.get('speed')
+        return one
 
     def reset(self) -> None:
         """Forget the past, as after a cut."""

@@ -1,14 +1,16 @@
 """What a tracker keeps of a target from frame to frame."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmpolar.structures.boxes import box_overlap
 from mmpolar.structures.crop import Border
 from mmpolar.structures.track_result import TrackResult
-from mmpolar.tracking.mask_stage import FoundMask, MaskMemory, MaskParams
+from mmpolar.tracking.mask_stage import FoundMask, MaskMemory, MaskParams, MaskReference
 from mmpolar.tracking.one_euro import OneEuroFilter
 from mmpolar.tracking.online_model import OnlineModel, SearchView
 from mmpolar.tracking.params import TrackParams
@@ -16,6 +18,8 @@ from mmpolar.tracking.presence import scan_boxes
 from mmpolar.tracking.selection import Selection, box_around, calibrate, clamp_box
 
 Code = TypeVar('Code')
+#: Fields of a target's state that have states of their own.
+_PARTS = ('online', 'box_filter', 'contour_filter')
 
 
 class Candidate(NamedTuple):
@@ -83,6 +87,42 @@ class TargetState(Generic[Code]):
         """
         size = params.search_size_for(np.prod(box[2:] - box[:2]), frame_size[0] * frame_size[1])
         return cls(code, box, border, size, size)
+
+    def learned(self) -> dict[str, NDArray]:
+        """What the frames after the first have taught, arrays by name."""
+        arrays = dict(
+            box=np.asarray(self.box, np.float64),
+            search_size=np.array(self.search_size),
+            lost_frames=np.array(self.lost_frames),
+        )
+        if self.mask_memory.recent is not None:
+            arrays['recent_keys'], arrays['recent_mask'] = self.mask_memory.recent
+        for name in _PARTS:
+            part = getattr(self, name)
+            if part is not None:
+                arrays |= {f'{name}_{key}': value for key, value in part.learned().items()}
+        return arrays
+
+    def take_learned(self, arrays: Mapping[str, NDArray]) -> None:
+        """Go on from what :meth:`learned` gave for the same target in the same first frame."""
+        self.box = np.array(arrays['box'])
+        self.search_size, self.lost_frames = int(arrays['search_size']), int(arrays['lost_frames'])
+        if 'recent_keys' in arrays:
+            reference = MaskReference(arrays['recent_keys'], arrays['recent_mask'])
+            self.mask_memory.recent = reference
+        online, *filters = (
+            {
+                key.removeprefix(f'{name}_'): value
+                for key, value in arrays.items()
+                if key.startswith(f'{name}_')
+            }
+            for name in _PARTS
+        )
+        if self.online is not None and online:
+            self.online.take_learned(online)
+        self.box_filter, self.contour_filter = (
+            OneEuroFilter.of_learned(one) if one else None for one in filters
+        )
 
     def is_far(self, params: TrackParams) -> bool:
         """Whether the target has been lost for so long that it may be anywhere."""

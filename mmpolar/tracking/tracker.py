@@ -30,7 +30,7 @@ from mmpolar.tracking.mask_stage import (
     own_reference,
     read_masks,
 )
-from mmpolar.tracking.online_model import LEARNED, OnlineModel, SearchView
+from mmpolar.tracking.online_model import OnlineModel, SearchView
 from mmpolar.tracking.params import TrackParams
 from mmpolar.tracking.presence import target_presence
 from mmpolar.tracking.selection import Selection, select_location
@@ -179,20 +179,11 @@ class Tracker(Generic[Code]):
         A tracker that has begun with the same frame and targets goes on from here after
         :meth:`restore`.
         """
-        states = list(self._targets.values())
-        arrays = dict(
-            boxes=np.array([state.box for state in states], np.float64),
-            search_sizes=np.array([state.search_size for state in states], np.int64),
-            lost_frames=np.array([state.lost_frames for state in states], np.int64),
-        )
-        for index, state in enumerate(states):
-            recent = state.mask_memory.recent
-            if recent is not None:
-                arrays[f'recent_keys_{index}'], arrays[f'recent_mask_{index}'] = recent
-            if state.online is not None:
-                for name, value in state.online.learned().items():
-                    arrays[f'online_{name}_{index}'] = value
-        return arrays
+        return {
+            f'{name}_{index}': value
+            for index, state in enumerate(self._targets.values())
+            for name, value in state.learned().items()
+        }
 
     def restore(self, arrays: Mapping[str, NDArray]) -> None:
         """Go on from a :meth:`snapshot`.
@@ -203,23 +194,15 @@ class Tracker(Generic[Code]):
         Raises:
             ValueError: If the number of targets differs.
         """
+        learned: dict[str, dict[str, NDArray]] = {}
+        for key in arrays:
+            name, _, index = key.rpartition('_')
+            learned.setdefault(index, {})[name] = arrays[key]
         states = list(self._targets.values())
-        if len(arrays['boxes']) != len(states):
-            raise ValueError(
-                f'the snapshot has {len(arrays["boxes"])} targets, the tracker {len(states)}'
-            )
+        if len(learned) != len(states):
+            raise ValueError(f'the snapshot has {len(learned)} targets, the tracker {len(states)}')
         for index, state in enumerate(states):
-            state.box = np.array(arrays['boxes'][index])
-            state.search_size = int(arrays['search_sizes'][index])
-            state.lost_frames = int(arrays['lost_frames'][index])
-            if f'recent_keys_{index}' in arrays:
-                state.mask_memory.recent = MaskReference(
-                    arrays[f'recent_keys_{index}'], arrays[f'recent_mask_{index}']
-                )
-            keys = {name: f'online_{name}_{index}' for name in LEARNED}
-            learned = {name: arrays[key] for name, key in keys.items() if key in arrays}
-            if state.online is not None and learned:
-                state.online.take_learned(learned)
+            state.take_learned(learned[str(index)])
 
     def start(
         self, frame: NDArray, targets: Sequence[ArrayLike]

@@ -51,6 +51,18 @@ def test_other_shapes_and_unknown_values_start_anew():
     np.testing.assert_array_equal(smooth(np.full(3, 9.0)), 9)
 
 
+@pytest.mark.parametrize('seen', [0, 5])
+def test_filter_goes_on_from_what_another_learned(seen):
+    values = np.random.default_rng(0).normal(size=(10, 3))
+    smooth = OneEuroFilter(0.08, 0.5, 0.2)
+    for row in values[:seen]:
+        smooth(row)
+    later = OneEuroFilter.of_learned(smooth.learned())
+    assert later.cutoff == smooth.cutoff
+    for row in values[seen:]:
+        np.testing.assert_array_equal(later(row), smooth(row))
+
+
 @pytest.mark.parametrize('options', [dict(cutoff=0), dict(speed_cutoff=-1), dict(speed_gain=-1)])
 def test_options_are_checked(options):
     with pytest.raises(ValueError, match=next(iter(options))):

@@ -94,3 +94,19 @@ def test_search_goes_on_to_other_parts_of_the_frame_in_every_second_frame():
     np.testing.assert_allclose(searched[3:8:2], scanned[:3], atol=1 / 64)
     find(target, selection(0.9), SQUARE, params)
     np.testing.assert_array_equal(target.search_box(FRAME, params), target.box)
+
+
+def test_state_goes_on_from_what_another_learned():
+    params = TrackParams(lost_score=0.3, steady_cutoff=0.1)
+    whole, later = state(), state()
+    for score in (0.5, 0.2, 0.5, 0.6):
+        whole.steady(find(whole, selection(score), SQUARE, params), params)
+    later.take_learned(whole.learned())
+    for shift in range(1, 4):
+        box = np.array([42.0, 32.0, 58.0, 48.0]) + shift
+        one, other = (
+            target.steady(find(target, selection(0.5, box), SQUARE + shift, params), params)
+            for target in (whole, later)
+        )
+        np.testing.assert_array_equal(other.box, one.box)
+        np.testing.assert_array_equal(other.polygon, one.polygon)

@@ -333,3 +333,22 @@ def test_a_snapshot_holds_what_online_models_learned():
     assert {name for name in after if 'online' in name} >= {'online_weights_0', 'online_gram_0'}
     for name, value in expected.items():
         np.testing.assert_array_equal(after[name], value)
+
+
+def test_a_snapshot_holds_what_filters_of_jitter_have_seen():
+    params = replace(TwinEngine.params, steady_cutoff=0.1, steady_gain=0.5)
+    frames = [twins(100 + 3 * k, 190 - 2 * k) for k in range(8)]
+    whole, later = Tracker(TwinEngine(), params), Tracker(TwinEngine(), params)
+    boxes = [[100, 80, 130, 110], [190, 80, 220, 110]]
+    for tracker in (whole, later):
+        tracker.init(frames[0], boxes)
+    for frame in frames[1:5]:
+        whole.step(frame)
+    later.restore(whole.snapshot())
+    for frame in frames[5:]:
+        for one, other in zip(later.step(frame), whole.step(frame), strict=True):
+            np.testing.assert_array_equal(one.box, other.box)
+    unfiltered = Tracker(TwinEngine(), replace(params, steady_cutoff=0.0))
+    unfiltered.init(frames[0], boxes)
+    unfiltered.restore(whole.snapshot())
+    assert not np.array_equal(unfiltered.step(frames[7])[0].box, whole.step(frames[7])[0].box)
