@@ -136,6 +136,40 @@ def test_folds_test_with_other_images_and_cover_all(tool):
     assert not tested[0] & tested[2]
 
 
+def test_sets_that_are_held_out_are_the_test(tool, tmp_path, capsys):
+    write_set(tmp_path / 'sets' / 'zoo', range(8), [(3, 3, [80, 60, 160, 120], 0)])
+    write_set(tmp_path / 'sets' / 'farm', range(20, 30), [])
+    out = tmp_path / 'data'
+    arguments = ['--data', str(tmp_path / 'sets'), '--out', str(out), '--negatives', '20']
+    with pytest.raises(SystemExit):
+        tool.main([*arguments, '--held-out', 'zoo'])
+    assert 'the train images lack positives' in capsys.readouterr().err
+    write_set(tmp_path / 'sets' / 'town', range(40, 46), [(40, 3, [0, 0, 32, 24], 0)])
+    tool.main([*arguments, '--held-out', 'zoo'])
+    assert names(out / 'test/positives') == {'zoo-003.jpg'}
+    assert names(out / 'train/positives') == {'town-040.jpg'}
+    sides = {
+        side: {name.split('/')[0] for name in names(out / side / 'negatives')}
+        for side in ('train', 'test')
+    }
+    assert sides == dict(train={'farm', 'town', 'generated'}, test={'zoo', 'generated'})
+    assert len(names(out / 'test/negatives')) == 7 + 8  # eight of 20 generated ones
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--held-out', 'zoo', '--data'], '--held-out names zoo, but the sets are '),
+        (['--held-out', 'pets'], 'give --data too'),
+    ],
+)
+def test_sets_that_cannot_be_held_out(tool, sets, tmp_path, capsys, options, message):
+    data = [str(sets)] if options[-1] == '--data' else []
+    with pytest.raises(SystemExit):
+        tool.main([*options, *data, '--out', str(tmp_path / 'data')])
+    assert message in capsys.readouterr().err
+
+
 def test_generated_values_are_alone_in_their_box(tool, tmp_path):
     tool.main(['--out', str(tmp_path / 'data'), '--positives', '10', '--negatives', '100'])
     content = json.loads((tmp_path / 'data' / 'train.json').read_text())

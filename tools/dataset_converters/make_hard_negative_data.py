@@ -36,8 +36,8 @@ with all its objects of the target's class annotated, in this folder or in its i
 
 Half-hidden duplicates are found by a hash of what an image shows: of two images that look the same
 one is kept, so that none is on both sides. A hash of its name decides for ever on which side an image
-is: three fifths train, two fifths test. Images are made smaller, which saves most of the time of
-reading them.
+is: three fifths train, two fifths test. With --held-out whole sets decide instead: those named are for
+the test, all others for training. Images are made smaller, which saves most of the time of reading them.
 
 The folder written:
   train/positives/*.jpg, train.json    COCO boxes of the one class "target"
@@ -50,7 +50,9 @@ EPILOG = """\
 examples:
   python tools/dataset_converters/make_hard_negative_data.py --out data/hard_negative
   python tools/dataset_converters/make_hard_negative_data.py --out data/hard_negative \\
-      --data data/natural"""
+      --data data/natural
+  python tools/dataset_converters/make_hard_negative_data.py --out data/hard_negative_bear \
+      --data data/natural --target bear --held-out coco_mini coco_multi"""
 
 # In the pets of Oxford-IIIT the breeds of dogs are written in lower case, those of cats are not.
 DOGS = (
@@ -148,6 +150,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         f'(default: {" ".join(LEAVE_OUT)})',
     )
     parser.add_argument(
+        '--held-out',
+        nargs='+',
+        default=(),
+        metavar='SET',
+        help='sets that are the test, and no image of which is trained on; generated scenes are split '
+        'as always (default: two fifths of each set)',
+    )
+    parser.add_argument(
         '--positives',
         type=int,
         default=300,
@@ -174,6 +184,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         value = getattr(args, name)
         if value is not None and value < 10:
             parser.error(f'--{name} must be at least 10, got {value}')
+    if args.held_out and args.data is None:
+        parser.error('--held-out names sets of --data; give --data too')
     return args
 
 
@@ -186,6 +198,7 @@ class StudyOptions:
         data: Folder of annotated sets; None makes generated scenes alone.
         target: Names of the classes that are the target.
         leave_out: Sets whose images may show a target that is not annotated.
+        held_out: Sets that are the test; none splits each set.
         positives: Images with a target, without ``data``; with it there are as many as are found.
         negatives: Generated images without a target; None makes 2500, with ``data`` as many as
             photographs.
@@ -197,6 +210,7 @@ class StudyOptions:
     data: Path | None = None
     target: Sequence[str] = DOGS
     leave_out: Sequence[str] = LEAVE_OUT
+    held_out: Sequence[str] = ()
     positives: int = 300
     negatives: int | None = None
     fold: int = 0
@@ -224,7 +238,8 @@ def make_data(options: StudyOptions) -> dict:
     """Write the dataset of these options and give its manifest; what is complete is left alone.
 
     Raises:
-        ValueError: If the folder holds something else, or the sets hold no target or nothing else.
+        ValueError: If the folder holds something else, the sets hold no target or nothing else, or a
+            set that is held out is not among them.
         FileNotFoundError: If there is no annotated set below ``data``.
     """
     recipe = dict(
@@ -236,6 +251,8 @@ def make_data(options: StudyOptions) -> dict:
         side=options.side,
         fold=options.fold,
     )
+    if options.held_out:  # left out otherwise, as folders of before have no such entry
+        recipe['held_out'] = sorted(options.held_out)
     path = options.out / MANIFEST
     if path.is_file():
         manifest = json.loads(path.read_text())
@@ -266,7 +283,7 @@ def write_images(options: StudyOptions) -> dict:
     counts = {split: dict(positives=Counter(), negatives=Counter()) for split in SPLITS}
     records: dict[str, list[dict]] = {split: [] for split in SPLITS}
     for item in all_images(options):
-        split = split_of(item, options.fold)
+        split = split_of(item, options.fold, options.held_out)
         kind = 'positives' if len(item.boxes) else 'negatives'
         counts[split][kind][item.group] += 1
         records[split].append(write_study_image(item, options.out, Path(split, kind), options.side))
@@ -294,10 +311,12 @@ def all_images(options: StudyOptions) -> Iterator[StudyImage]:
     yield from generate_negatives(options.negatives or photographs, options.fold, anything=True)
 
 
-def split_of(item: StudyImage, fold: int) -> str:
-    """The side of an image: in the name of a generated one, else by a hash of the name."""
+def split_of(item: StudyImage, fold: int, held_out: Sequence[str] = ()) -> str:
+    """The side of an image: in the name of a generated one, else by its set or a hash of the name."""
     if item.group == GENERATED:
         return item.name.split('-')[0]
+    if held_out:
+        return SPLITS[item.group in held_out]
     digest = hashlib.md5(f'{item.group}/{item.name}'.encode()).digest()
     return split_of_number(digest[0], fold)
 
@@ -314,6 +333,12 @@ def find_sets(options: StudyOptions) -> list[Path]:
     kept = [path for path in found if path.name not in options.leave_out]
     if not kept:
         raise FileNotFoundError(f'no <set>/annotations.json in {options.data} or {roots[0]}')
+    unknown = set(options.held_out) - {path.name for path in kept}
+    if unknown:
+        raise ValueError(
+            f'--held-out names {", ".join(sorted(unknown))}, but the sets are '
+            f'{", ".join(path.name for path in kept)}'
+        )
     return kept
 
 
