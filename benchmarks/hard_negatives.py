@@ -26,6 +26,7 @@ from benchmarks.shared.config_nodes import MINING_HOOK, nodes_of_type
 from benchmarks.shared.runs import (
     call_logged,
     do_runs,
+    end_if_failed,
     fingerprint,
     has_mark,
     python_module,
@@ -255,9 +256,7 @@ def main(argv: list[str] | None = None) -> None:
         write_results(done, args)
         print((args.out / 'results.md').read_text())
         print(f'results.md, results.png and results.json are in {args.out}')
-    if failed:
-        names = ', '.join(run.name for run in failed)
-        raise SystemExit(f'error: {len(failed)} runs failed ({names}); start again to repeat them')
+    end_if_failed(failed)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

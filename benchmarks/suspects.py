@@ -10,7 +10,7 @@ import numpy as np
 from mmengine.config import Config
 
 from benchmarks.hard_negatives import CONFIGS, call_worker, read_scores
-from benchmarks.shared.runs import do_runs, fingerprint, has_mark
+from benchmarks.shared.runs import do_runs, end_if_failed, fingerprint, has_mark
 from benchmarks.shared.spread import cell, spread
 from mmpolar.cli.arguments import tool_parser
 from mmpolar.evaluation.functional import (
@@ -74,8 +74,7 @@ def main(argv: list[str] | None = None) -> None:
     write_json(args.out / 'results.json', report)
     atomic_write(args.out / 'results.md', table(verdicts))
     print((args.out / 'results.md').read_text())
-    if failed:
-        raise SystemExit(f'error: {len(failed)} runs failed; start again to repeat them')
+    end_if_failed(failed)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

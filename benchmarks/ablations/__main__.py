@@ -26,6 +26,7 @@ from benchmarks.shared.marked_part import MarkedPart
 from benchmarks.shared.runs import (
     call_logged,
     do_runs,
+    end_if_failed,
     fingerprint,
     has_mark,
     python_module,
@@ -186,9 +187,7 @@ def run(args: argparse.Namespace) -> None:
     if done:
         print(write_results(done, args))
         print(f'results.txt, .json, .csv and .md are in {args.out}')
-    if failed:
-        names = ', '.join(run.name for run in failed)
-        raise SystemExit(f'error: {len(failed)} runs failed ({names}); start again to repeat them')
+    end_if_failed(failed)
 
 
 def read_base(args: argparse.Namespace) -> tuple[Config, Budget]:

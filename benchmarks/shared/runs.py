@@ -99,6 +99,13 @@ def do_runs(
     return failed
 
 
+def end_if_failed(failed: Sequence[NamedRun]) -> None:
+    """End the program with an error that names the runs that failed, if any has."""
+    if failed:
+        names = ', '.join(run.name for run in failed)
+        raise SystemExit(f'error: {len(failed)} runs failed ({names}); start again to repeat them')
+
+
 def python_module(name: str) -> list[str]:
     """The command that starts a module of this package, for :func:`call_logged`."""
     return [sys.executable, '-m', name]
