@@ -164,12 +164,7 @@ def _calibration_data(folder: str) -> DavisDataset:
     return dataset
 
 
-def _follow(
-    contender: Contender,
-    video: Video,
-    taken: list[float],
-    least_seconds: float = _ROUND_SECONDS,
-) -> Way:
+def _follow(contender: Contender, video: Video, taken: list[float]) -> Way:
     """A way whose unit of work is one step, the middle one by its time; ``taken`` gets those of all.
 
     Taking on the target is not counted. The video is played forwards and backwards until the time
@@ -183,7 +178,7 @@ def _follow(
         contender.tracker.step(video.frames[1])
         synchronize()
         steps: list[float] = []
-        while len(steps) < len(laps) or sum(steps) < least_seconds:
+        while len(steps) < len(laps) or sum(steps) < _ROUND_SECONDS:
             begin = time.perf_counter()
             contender.tracker.step(laps[len(steps) % len(laps)])
             synchronize()

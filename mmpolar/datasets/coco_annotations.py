@@ -113,7 +113,7 @@ def decode_segmentation(segmentation: list | dict, size: tuple[int, int]) -> np.
         runs = _runs(segmentation, size)
         return np.ascontiguousarray(decode_runs(runs, size[::-1]).T)  # column by column
     polygons = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in segmentation]
-    if _is_short(polygons, size):
+    if _is_short(polygons):
         runs = coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))
         return np.ascontiguousarray(coco_mask.decode(runs))
     masks = [rasterize_polygon(polygon - HALF_PIXEL, size) for polygon in polygons]
@@ -284,7 +284,7 @@ def _runs(segmentation: dict, size: tuple[int, int]) -> np.ndarray:
     return check_runs(counts, size)
 
 
-def _is_short(polygons: list[np.ndarray], size: tuple[int, int]) -> bool:
+def _is_short(polygons: list[np.ndarray]) -> bool:
     """Whether polygons lie near the image and have contours of bearable length."""
     points = np.concatenate(polygons)
     steps = (np.abs(p - np.roll(p, 1, axis=0)).max(axis=1).sum() for p in polygons)

@@ -102,13 +102,13 @@ def check_untrusted_config(config: Config, source: str | os.PathLike) -> None:
             raise _refusal(source, path, value, fault)
 
 
-def _entries(value: Any, path: str = '') -> Iterator[tuple[str, str, Any]]:
+def _entries(tree: Any) -> Iterator[tuple[str, str, Any]]:
     """Each entry of a tree that is no container, or whose key says that it names something.
 
     Yields:
         Where it is, as ``model.backbone.type``; the nearest key; the value.
     """
-    pending = [(value, path, None)]
+    pending = [(tree, '', None)]
     while pending:
         value, path, key = pending.pop()
         is_container = isinstance(value, Mapping | list | tuple | set | frozenset)
