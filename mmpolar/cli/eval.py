@@ -7,7 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 
-from mmpolar.cli.arguments import add_job_arguments, add_model_argument, check_job_arguments
+from mmpolar.cli.arguments import (
+    add_job_arguments,
+    add_model_argument,
+    check_counts,
+    check_job_arguments,
+)
 from mmpolar.cli.engine_arguments import REGIONS
 from mmpolar.cli.errors import INTERRUPTED, USAGE_ERROR
 from mmpolar.cli.eval_jobs import (
@@ -301,6 +306,7 @@ def check_arguments(args: argparse.Namespace) -> None:
     for message, is_wrong in wrong.items():
         if is_wrong:
             args.parser.error(message)
+    check_counts(args, args.parser, 'threads')
     check_job_arguments(args)
     check_outputs({'--out': args.out}, {'--data': args.data, 'the model': args.model})
     if args.out:

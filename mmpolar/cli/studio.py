@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error('an export is --export and --out: give both')
     if args.clip and not args.export:
         args.parser.error('--clip goes with --export')
-    check_counts(args, args.parser, 'max_upload')
+    check_counts(args, args.parser, 'max_upload', 'threads')
     return export(args) if args.export else serve(args)
 
 

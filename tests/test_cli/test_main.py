@@ -104,6 +104,11 @@ def test_scripts_are_other_names_of_commands():
         (['models', '--nothing'], 'unrecognized arguments: --nothing; see "mmpolar models --help"'),
         (['track'], 'required: source; see "mmpolar track --help"'),
         (['eval', 'davis2016'], 'required: --data; see "mmpolar eval --help"'),
+        (
+            ['eval', 'davis2016', '--data', '.', '--threads', '0'],
+            '--threads must be at least 1, got 0',
+        ),
+        (['studio', '.', '--threads', '0'], '--threads must be at least 1, got 0'),
         (['check', 'dataset'], 'required: what; see "mmpolar check dataset --help"'),
     ],
 )
