@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 ENGINES = ('torch', 'onnx')
 #: What is done to make a PyTorch model fast, see :func:`init_tracker`.
 OPTIMIZE = ('auto', 'none', 'compile')
-#: Threads of PyTorch on a CPU. Beside other programs a second one made a step 30 times slower: at the
-#: end of every layer its threads wait for each other in loops.
-_TORCH_THREADS = 1
 #: Keywords of earlier releases, and what they were by default.
 _OLD_KEYWORDS = dict(fold=True, compiled=False, fast=True)
 
@@ -129,14 +126,13 @@ def init_engine(
     import torch
 
     from mmpolar.apis.load_model import load_model, optimize_model
-    from mmpolar.models.trackers import TorchEngine
+    from mmpolar.models.trackers.torch_engine import TorchEngine, usual_threads
     from mmpolar.utils.torch_threads import torch_threads
 
     kind = dtype if isinstance(dtype, torch.dtype) else getattr(torch, dtype, None)
     if not isinstance(kind, torch.dtype) or not kind.is_floating_point:
         raise ValueError(f"dtype must be 'float32', 'bfloat16' or 'float16', got {dtype!r}")
-    if threads is None and torch.device(device).type == 'cpu':
-        threads = _TORCH_THREADS
+    threads = usual_threads(torch.device(device)) if threads is None else threads
     speed['pack'] = speed['pack'] and kind == torch.float32
     model = load_model(config, checkpoint, device, cfg_options)
     # Weights are packed for the threads that they are used with.

@@ -13,6 +13,7 @@ from mmpolar.models.trackers import TorchEngine
 from mmpolar.registry import MODELS
 from mmpolar.structures.polar import decode_points, encode_radii
 from mmpolar.tracking import SingleTargetTracker
+from mmpolar.utils.torch_threads import torch_threads
 
 SIZE, N_RAYS = 25, 12
 
@@ -246,6 +247,19 @@ def test_predict_walks_a_video_as_init_and_track_do():
         np.testing.assert_array_equal(instances.masks[0], expected[index].mask)
         assert instances.polygons.shape == (1, N_RAYS, 2)
         assert instances.scores.shape == (1,)
+
+
+def test_predict_computes_with_one_thread_and_leaves_the_rest_to_others():
+    model, seen = tiny_ocean().eval(), []
+    model.head.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    frame, box = next(moving_disc(1))
+    sample = DetDataSample(metainfo=dict(frame_id=0, video_id=0, video_length=1))
+    sample.gt_instances = InstanceData(bboxes=torch.from_numpy(box)[None].float())
+    inputs = dict(img=[torch.from_numpy(frame).permute(2, 0, 1)[None]])
+    with torch_threads(2):
+        model.test_step(dict(inputs=inputs, data_samples=[sample]))
+        assert torch.get_num_threads() == 2
+    assert set(seen) == {1}
 
 
 def test_predict_without_a_target_in_the_first_frame_names_the_image():

@@ -13,7 +13,7 @@ from mmpolar.models.heads import Kernels, OceanMaps
 from mmpolar.models.heads.contour_refine_head import RayTargets
 from mmpolar.models.layers.locations import pick_coordinates, pick_locations
 from mmpolar.models.trackers.old_verbs import OldVerbs
-from mmpolar.models.trackers.torch_engine import TorchEngine
+from mmpolar.models.trackers.torch_engine import TorchEngine, usual_threads
 from mmpolar.models.trackers.track_samples import to_instances, track_samples
 from mmpolar.registry import MODELS
 from mmpolar.structures.polar import ray_directions
@@ -251,7 +251,8 @@ class Ocean(OldVerbs, BaseModel):
             return self._score_pairs(inputs, data_samples)
         begin = time.perf_counter()
         frame = _to_uint8(inputs['img'][0, 0]).permute(1, 2, 0).cpu().numpy()
-        tracker = Tracker(TorchEngine(self, dtype=None))
+        threads = usual_threads(self.data_preprocessor.device)
+        tracker = Tracker(TorchEngine(self, None, threads))
         states = self._video_states
         results, self._video_states = track_samples(tracker, frame, data_samples, states)
         seconds = time.perf_counter() - begin

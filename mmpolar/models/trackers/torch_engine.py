@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from mmpolar.models.trackers.ocean import Ocean
 
 
+def usual_threads(device: torch.device) -> int | None:
+    """Threads of a tracker on a device: one on a CPU, as many as are set elsewhere.
+
+    Beside other programs a second one made a step 30 times slower: at the end of every layer PyTorch's
+    threads wait for each other in loops.
+    """
+    return 1 if device.type == 'cpu' else None
+
+
 class _Features(NamedTuple):
     """What :meth:`TorchEngine.contours` reads.
 
