@@ -61,12 +61,8 @@ class Clip(NamedTuple):
     masks: list[NDArray[np.uint8]]
 
 
-class Step(NamedTuple):
-    """What was found in a frame: overlap of the box (NaN without a target), J, and whether it is lost."""
-
-    box_iou: float
-    J: float
-    lost: float
+#: What is told of a frame: overlap of the box (NaN without a target), J, and whether it is lost.
+VALUES = ('box_iou', 'J', 'lost')
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,8 +79,7 @@ def main(argv: list[str] | None = None) -> int:
             tracker, resized(clip, args.width), args.frames, args.first_frame_alone
         )
         rows[clip.name] = {
-            name: quarter_means(column)
-            for name, column in zip(Step._fields, zip(*steps, strict=True), strict=True)
+            name: quarter_means(column) for name, column in zip(VALUES, steps.T, strict=True)
         }
         print(format_row(clip.name, rows[clip.name]), flush=True)
     mean = {
@@ -92,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
             mean_of_known(column)
             for column in zip(*(row[name] for row in rows.values()), strict=True)
         ]
-        for name in Step._fields
+        for name in VALUES
     }
     print(format_row(f'mean of {len(rows)}', mean))
     report = dict(model=str(args.model), frames=args.frames, quarters=rows, mean=mean)
@@ -160,7 +155,7 @@ def there_and_back(length: int, count: int) -> Iterator[int]:
 
 def follow(
     tracker: Tracker, clip: Clip, count: int, first_frame_alone: bool
-) -> tuple[list[Step], dict[int, float]]:
+) -> tuple[NDArray[np.float64], dict[int, float]]:
     """Track a clip from the first frame's box, there and back.
 
     Args:
@@ -170,9 +165,11 @@ def follow(
         first_frame_alone: Whether the mask stage has the first frame as its only reference.
 
     Returns:
-        The frames after the first, and the resident memory in MiB by number of the frame.
+        ``VALUES`` of the frames after the first, (count - 1, 3), and the resident memory in MiB by number
+        of the frame.
     """
-    process, memory, steps = psutil.Process(), {}, []
+    process, memory = psutil.Process(), {}
+    steps = np.full((count - 1, len(VALUES)), np.nan)  # all at once: nothing here grows
     boxes = [mask_to_box(mask) for mask in clip.masks]
     [state], _ = tracker.start(clip.frames[0], [boxes[0]])
     for number, at in islice(enumerate(there_and_back(len(clip.frames), count)), 1, None):
@@ -181,7 +178,7 @@ def follow(
             state.mask_memory.recent = state.mask_memory.first
         overlap = np.nan if boxes[at] is None else box_overlap(result.box, boxes[at])
         region = region_similarity(result.mask, clip.masks[at])
-        steps.append(Step(overlap, region, float(result.lost)))
+        steps[number - 1] = overlap, region, result.lost
         if number % MEMORY_INTERVAL == 0:
             memory[number] = process.memory_info().rss / MEBIBYTE
             print(f'{clip.name}, frame {number}: {memory[number]:.1f} MiB', flush=True)

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.shared.model_report import add_model_arguments, add_online_argument, write_report
-from mmpolar.apis import init_tracker
 from mmpolar.cli.arguments import check_counts, tool_parser
 from mmpolar.datasets.synthetic.video_generator import make_scene
 from mmpolar.evaluation.functional import mean_of_known
+from mmpolar.runtime import OnnxEngine
 from mmpolar.structures.boxes import box_center, box_overlap
 from mmpolar.structures.grid import resized
 from mmpolar.structures.polar import mask_to_box
@@ -29,12 +29,16 @@ from mmpolar.utils.progress import progress_bar
 DESCRIPTION = """\
 Measure the overlap of the box by the target's size, by its motion from frame to frame, and on every fifth
 frame. Each generated video is tracked several times: with the target at its own size, and with the
-frames made smaller so that the root of its first area is 30, 22 and 16 pixels; all of the frames, and every fifth."""
+frames made smaller so that the root of its first area is 30, 22 and 16 pixels; all of the frames, and every fifth.
+
+With --network-alone there are no mask stage, lost state, second peak and online model: what search and
+smoothing do by themselves."""
 
 EPILOG = """\
 examples
   python -m benchmarks.small_and_fast --model ocean-polar_effnet-lite0-tiny_natural
-  python -m benchmarks.small_and_fast --online-share 0 --videos 4"""
+  python -m benchmarks.small_and_fast --online-share 0 --videos 4
+  python -m benchmarks.small_and_fast --network-alone"""
 
 SIZE, FRAMES = (480, 360), 60
 FIRST_SEED = 2000
@@ -69,9 +73,10 @@ def main(argv: list[str] | None = None) -> int:
     """Measure as the arguments say; returns the exit status."""
     args = parse_args(argv)
     cv2.setNumThreads(1)
-    tracker = init_tracker(args.model, engine='onnx', threads=args.threads)
-    if args.online_share is not None:
-        tracker.params = replace(tracker.params, online_share=args.online_share)
+    engine = OnnxEngine(args.model, threads=args.threads)
+    if args.network_alone:
+        engine.manifest = replace(engine.manifest, mask_params=None)
+    tracker = SingleTargetTracker(engine, replace(engine.params, **changed_params(args)))
     seeds = range(FIRST_SEED, FIRST_SEED + args.videos)
     frames = [
         frame for seed in progress_bar(seeds, desc='videos') for frame in follow(tracker, seed)
@@ -87,9 +92,21 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add_model_arguments(parser)
     parser.add_argument('--videos', type=int, default=12, help='generated videos (default: 12)')
     add_online_argument(parser)
+    parser.add_argument(
+        '--network-alone', action='store_true', help='without all that is told by later frames'
+    )
     args = parser.parse_args(argv)
     check_counts(args, parser, 'videos')
+    if args.network_alone and args.online_share is not None:
+        parser.error('--network-alone has no online model; leave out --online-share')
     return args
+
+
+def changed_params(args: argparse.Namespace) -> dict[str, float]:
+    """Parameters of tracking that the arguments change."""
+    if args.network_alone:
+        return dict(lost_score=0.0, online_share=0.0)
+    return {} if args.online_share is None else dict(online_share=args.online_share)
 
 
 def follow(tracker: SingleTargetTracker, seed: int) -> Iterator[Frame]:

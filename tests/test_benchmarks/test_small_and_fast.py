@@ -53,10 +53,17 @@ def test_frames_are_grouped_by_size_step_and_motion():
     assert bench.step_time(frames)['ms a frame']['p50'] == pytest.approx(25)
 
 
+def test_the_network_alone_has_no_online_model(capsys):
+    with pytest.raises(SystemExit):
+        bench.main(['--network-alone', '--online-share', '0.4'])
+    assert 'leave out --online-share' in capsys.readouterr().err
+
+
 @pytest.mark.slow
-def test_command_prints_and_writes_the_tables(tmp_path, capsys):
+@pytest.mark.parametrize('options', [[], ['--network-alone']])
+def test_command_prints_and_writes_the_tables(options, tmp_path, capsys):
     out = tmp_path / 'report.json'
-    assert bench.main(['--videos', '1', '--threads', '1', '--out', str(out)]) == 0
+    assert bench.main([*options, '--videos', '1', '--threads', '1', '--out', str(out)]) == 0
     report = json.loads(out.read_text())
     assert report['size']['own size, every frame']['box_iou'] > 0.3
     assert '| motion | frames | box_iou | hits |' in capsys.readouterr().out
