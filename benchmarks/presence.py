@@ -27,6 +27,7 @@ from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import Tracker, TrackParams
 from mmpolar.tracking.mask_stage import FoundMask, MaskMemory
 from mmpolar.tracking.presence import presence_features
+from mmpolar.tracking.state import Candidate
 from mmpolar.utils.image import read_image, read_target_mask
 from mmpolar.utils.progress import progress_bar
 
@@ -79,16 +80,11 @@ class Settings:
 
 
 class RecordingTracker(Tracker):
-    """A tracker that shows what its mask stage and its online model found."""
+    """A tracker that shows what it judged in the last frame: the first peak, as second ones are not tried with the state off."""
 
-    def _find_masks(self, *args: Any) -> list:
-        self.found = super()._find_masks(*args)
-        return self.found
-
-    def _search(self, *args: Any) -> list:
-        selected = super()._search(*args)
-        self.online = selected[0][0].online
-        return selected
+    def _judge(self, *args: Any) -> list[tuple[Candidate, FoundMask]]:
+        self.judged = super()._judge(*args)
+        return self.judged
 
 
 class TrackedFrame(NamedTuple):
@@ -97,20 +93,16 @@ class TrackedFrame(NamedTuple):
     Attributes:
         number: Index of the frame.
         result: What was found.
-        found: What the mask stage found.
         memory: What the mask stage remembers of the target.
         visible: Share of the target's area that is visible.
         overlap: Overlap of the box with the true one; NaN where the target is absent.
-        online: Score of the online model; None without one.
     """
 
     number: int
     result: TrackResult
-    found: FoundMask
     memory: MaskMemory
     visible: float
     overlap: float
-    online: float | None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -242,18 +234,17 @@ def frames_without_target(video: MaskedVideo, other: MaskedVideo) -> Iterator[La
         yield frame, np.zeros(frame.shape[:2], np.uint8), 1
 
 
-def follow(tracker: RecordingTracker, frames: Iterable[LabelledFrame]) -> Iterator[TrackedFrame]:
+def follow(tracker: Tracker, frames: Iterable[LabelledFrame]) -> Iterator[TrackedFrame]:
     """Track a video from the first frame's box; every frame after it."""
     for number, (frame, mask, full) in enumerate(frames):
         if number == 0:
             [state], _ = tracker.start(frame, [mask_to_box(mask)])
             continue
         [result] = tracker.find(frame, [state])
-        [found] = tracker.found
         overlap = box_overlap(result.box, mask_to_box(mask)) if mask.any() else np.nan
-        visible = cv2.countNonZero(mask) / full
-        memory = state.mask_memory
-        yield TrackedFrame(number, result, found, memory, visible, overlap, tracker.online)
+        yield TrackedFrame(
+            number, result, state.mask_memory, cv2.countNonZero(mask) / full, overlap
+        )
 
 
 def record(
@@ -264,7 +255,8 @@ def record(
     features, is_target = [], []
     for frames in videos:
         for one in follow(tracker, frames):
-            row = presence_features(one.result.score, one.found, one.memory, one.online)
+            [(candidate, found)] = tracker.judged
+            row = presence_features(one.result.score, found, one.memory, candidate.online)
             on_target = one.visible >= PRESENT and one.overlap >= 0.4
             if row is not None and (on_target or one.visible < ABSENT or one.overlap < 0.1):
                 features.append(row)
@@ -314,7 +306,7 @@ def measure(
     engine: OnnxEngine, settings: Settings, seeds: Sequence[int], cut: bool, what: str
 ) -> dict[str, float]:
     """Scores of the lost state, and of the boxes, over all videos."""
-    tracker = RecordingTracker(changed(engine, settings))
+    tracker = Tracker(changed(engine, settings))
     tracks = []
     for seed in progress_bar(seeds, desc=what):
         rows = [

@@ -46,7 +46,7 @@ def main() -> str | None:
     video, other = list(two_cups(0)), list(two_cups(1))
     tracker = init_tracker(CUP_MODEL, engine='onnx')
     on = tracker.params
-    tracker.params = replace(on, lost_score=0.0)
+    tracker.params = replace(on, lost_score=0.0, second_peak_score=0.0)
     without, captions_without, box = track(tracker, video, CUP_SHOWN)
     tracker.params = on
     drawn, captions, box_with = track(tracker, video, CUP_SHOWN)

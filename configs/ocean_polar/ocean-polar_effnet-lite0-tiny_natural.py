@@ -21,15 +21,17 @@ model = dict(
             crop_size=160,
             binary_references=False,
             presence=dict(
-                _delete_=True,
-                bias=-0.3889,
-                score=0.179,
-                confidence=6.197,
-                likeness=-9.082,
-                contrast=21.15,
-                online=7.506))),
+                bias=-0.1918,
+                score=0.1164,
+                confidence=-4.448,
+                likeness=-9.701,
+                contrast=12.14,
+                completeness=7.927,
+                quality=0.805,
+                color=4.649,
+                online=2.763))),
     test_cfg=dict(
-        score_slope=1.26, score_offset=-1.82, lost_score=0.58, found_score=0.96,
+        score_slope=1.26, score_offset=-1.82, lost_score=0.29, found_score=0.88,
         online_share=0.4))
 custom_hooks = [
     dict(

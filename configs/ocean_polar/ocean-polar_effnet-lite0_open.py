@@ -16,7 +16,7 @@ model = dict(
                 contrast=24.48)),
         init_cfg=dict(checkpoint='mmpolar://ocean-polar_effnet-lite0_open')),
     test_cfg=dict(
-        score_slope=1.0, score_offset=0.0, lost_score=0.2, found_score=0.82))
+        score_slope=1.0, score_offset=0.0, lost_score=0.2, found_score=0.82, second_peak_score=0.0))
 train_dataloader = dict(
     dataset=dict(
         positives=_base_.open_sets, negatives=dict(_base_.open_sets, length=1500)))

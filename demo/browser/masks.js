@@ -181,7 +181,7 @@ const OLD_FEATURES = ['bias', 'score', 'confidence', 'likeness', 'contrast', 'on
 
 const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
 
-function logit(share) {
+export function logit(share) {
   const finite = Math.min(Math.max(share, 1e-4), 1 - 1e-4);
   return Math.log(finite / (1 - finite));
 }

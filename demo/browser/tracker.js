@@ -14,6 +14,7 @@ import {
   colorHistogram,
   joinViews,
   keepInside,
+  logit,
   maskInFrame,
   maskInputs,
   mirrored,
@@ -59,10 +60,12 @@ export class Tracker {
     const isSmall = width * height < params.small_target_share * frame.width * frame.height;
     this.searchSize = isSmall ? params.small_target_search_size : params.search_size;
     this.lost = 0;
+    this.doubt = 0;
     this.memory = {};
     await this.encode(frame, null);
     this.online = null;
-    const { contour } = await this.search(frame);
+    const searched = await this.search(frame);
+    const { contour } = await this.candidate(frame, searched, this.select(searched));
     if (this.view) this.online = new OnlineModel(this.view, this.box);
     const mask = await this.segmentFirst(frame, contour);
     if (mask) await this.encode(frame, mask);
@@ -100,9 +103,16 @@ export class Tracker {
   async find(frame) {
     const { params, maskParams } = this;
     const isFar = this.isFar();
-    const candidate = await this.search(frame);
-    const found = await this.segment(frame, candidate.box, candidate.contour);
-    const score = presence(candidate.score, found, this.memory, this.presence, candidate.online);
+    const searched = await this.search(frame);
+    const first = this.select(searched);
+    let judged = await this.judge(frame, searched, first);
+    const least = params.second_peak_score;
+    const isUnsure = least > 0 && judged.score < 0.9 && Object.keys(this.presence).length > 0;
+    const second = isUnsure ? this.selectSecond(searched, first) : null;
+    const other = second ? await this.judge(frame, searched, second) : null;
+    this.doubt = other ? Math.max(this.doubt + logit(other.score) - logit(judged.score), 0) : 0;
+    if (this.doubt > 2 && other.score >= least) [judged, this.doubt] = [other, 0];
+    const { candidate, found, score } = judged;
     if (score < (isFar ? params.found_score : params.lost_score)) {
       this.lost += 1;
       return { box: this.box, score, visible: false, contour: null, mask: null };
@@ -138,7 +148,7 @@ export class Tracker {
     });
   }
 
-  /** Where the target may be: the head's box, the box of a result, score and contour. */
+  /** What the network says about the search crop, and where that is. */
   async search(frame) {
     const { ort, params } = this;
     const size = this.isFar() ? params.lost_search_size : this.searchSize;
@@ -153,11 +163,35 @@ export class Tracker {
     const map = this.usesOnline() ? featureMap(maps, size, params.stride) : null;
     this.view = map ? viewOf(map, box, scale, size, params.stride) : null;
     const online = this.online && this.view && this.online.scores(this.view, maps.scores.dims.at(-1));
-    const selected = select(maps, box, scale, this.isFar(), params, online);
+    return { maps, box, scale, size, online };
+  }
+
+  select({ maps, box, scale, online }) {
+    return select(maps, box, scale, this.isFar(), this.params, online);
+  }
+
+  /** The best location whose box overlaps that of the first one by little; null if none scores. */
+  selectSecond({ maps, box, scale, online }, first) {
+    const overlaps = overlapsWith(maps, first.index, this.params.stride);
+    const second = select(maps, box, scale, true, this.params, online, (at) => overlaps(at) <= 0.2);
+    return second && maps.scores.data[second.index] >= 0.05 ? second : null;
+  }
+
+  /** What the target is at a selected location, its mask there, and how probable it is. */
+  async judge(frame, searched, selected) {
+    const candidate = await this.candidate(frame, searched, selected);
+    const found = await this.segment(frame, candidate.box, candidate.contour);
+    const score = presence(candidate.score, found, this.memory, this.presence, candidate.online);
+    return { candidate, found, score };
+  }
+
+  /** Where the target may be: the head's box, the box of a result, score and contour. */
+  async candidate(frame, { maps, scale, size, online }, selected) {
+    const { ort, params } = this;
     const { scores, ...read } = maps;
     const { radii } = await this.graphs.contour.run({
       ...read,
-      prototypes,
+      prototypes: this.template.prototypes,
       locations: new ort.Tensor('int64', BigInt64Array.of(BigInt(selected.index)), [1]),
       middle: new ort.Tensor('int64', BigInt64Array.of(BigInt(size >> 1)), []),
     });
@@ -200,8 +234,21 @@ export class Tracker {
   }
 }
 
+/** Gives of a location by how much its box overlaps that of another one. */
+function overlapsWith({ scores, ltrb }, other, stride) {
+  const count = scores.data.length;
+  const cells = scores.dims.at(-1);
+  const boxAt = (at) => {
+    const [x, y] = [(at % cells) * stride, Math.floor(at / cells) * stride];
+    const [left, top, right, bottom] = [0, 1, 2, 3].map((i) => ltrb.data[i * count + at]);
+    return [x - left, y - top, x + right, y + bottom];
+  };
+  const own = boxAt(other);
+  return (at) => overlap(boxAt(at), own);
+}
+
 /** The location with the highest score after penalty and window, and the smoothed box there. */
-function select({ scores, ltrb }, box, scale, isFar, params, online) {
+function select({ scores, ltrb }, box, scale, isFar, params, online, isAllowed = () => true) {
   const count = scores.data.length;
   const cells = scores.dims.at(-1);
   const side = (i, at) => ltrb.data[i * count + at];
@@ -211,6 +258,7 @@ function select({ scores, ltrb }, box, scale, isFar, params, online) {
   const influence = isFar ? 0 : params.window_influence;
   let [index, best, own] = [0, -1, 0];
   for (let at = 0; at < count; at++) {
+    if (!isAllowed(at)) continue;
     const [w, h] = [side(0, at) + side(2, at), side(1, at) + side(3, at)];
     const grown = change(paddedSize(w, h, 0.5) / paddedSize(width, height, 0.5));
     const changes = grown * change(width / height / (w / h));
@@ -221,6 +269,7 @@ function select({ scores, ltrb }, box, scale, isFar, params, online) {
     const value = blend * penalty * (1 - influence) + window * influence;
     if (value > best) [index, best, own] = [at, value, score * penalty];
   }
+  if (best < 0) return null;
   const rate = (own * params.lr) ** 2;
   const middle = center(box);
   const selected = { index, pole: [], box: [] };

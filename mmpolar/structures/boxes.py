@@ -67,9 +67,15 @@ def box_center(box: np.ndarray) -> np.ndarray:
 
 def box_overlap(box: np.ndarray, other: np.ndarray) -> float:
     """Intersection over union of two boxes (4,) xyxy with area, in [0, 1]."""
-    sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
-    shared = np.prod(np.maximum(sides, 0))
-    return float(shared / (np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - shared))
+    return float(box_overlaps(box, other))
+
+
+def box_overlaps(boxes: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes (..., 4) xyxy with another (4,), in [0, 1], shape (...)."""
+    sides = np.minimum(boxes[..., 2:], other[2:]) - np.maximum(boxes[..., :2], other[:2])
+    shared = np.prod(np.maximum(sides, 0), -1)
+    areas = np.prod(boxes[..., 2:] - boxes[..., :2], -1)
+    return shared / (areas + np.prod(other[2:] - other[:2]) - shared)
 
 
 def turned_corners(x1: float, y1: float, x2: float, y2: float, degrees: float = 0) -> np.ndarray:

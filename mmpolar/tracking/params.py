@@ -17,6 +17,7 @@ _SHARES = (
     'small_target_share',
     'lost_score',
     'found_score',
+    'second_peak_score',
     'contour_share',
     'online_share',
     'online_rate',
@@ -56,6 +57,10 @@ class TrackParams:
             0 to never lose one.
         found_score: A target that may be anywhere, after ``widen_after`` frames, is found again at
             this score: there is more in a wider region that looks like it.
+        second_peak_score: Where a result scores less than .9 the second peak of the score map is looked at, too,
+            and taken if it scores so much and has been clearly more probable in the last frames; 0 to
+            look at the first one alone. Takes a mask stage with weights of presence, and time for one
+            more mask.
         lost_search_size: Side of the search crop in pixels for a target that stays lost.
         widen_after: For how many frames it is looked for in the usual search region first: a target
             that something hides mostly comes back where it was.
@@ -105,6 +110,7 @@ class TrackParams:
     score_offset: float = 0.0
     lost_score: float = 0.0
     found_score: float = 0.5
+    second_peak_score: float = 0.0
     lost_search_size: int = 511
     widen_after: int = 10
     scan_after: int = 20

@@ -57,12 +57,12 @@ def presence_features(
         color = color_similarity(color_histogram(found.crop, shares), memory.colors)
     features = dict(
         bias=1.0,
-        score=_logit(score),
+        score=logit(score),
         confidence=float(shares[shares > _INSIDE * shares.max()].mean()),
         likeness=likeness,
         contrast=contrast,
         completeness=completeness,
-        quality=_logit(found.quality),
+        quality=logit(found.quality),
         color=color,
     )
     return features if online is None else features | dict(online=online)
@@ -131,8 +131,8 @@ def scan_boxes(
     return np.concatenate(boxes)
 
 
-def _logit(share: float) -> float:
-    """Logit of a share in [0, 1], finite."""
+def logit(share: float) -> float:
+    """Logit of a share in [0, 1], finite: at most 9.2 for one."""
     share = min(max(share, _MIN_SHARE), 1 - _MIN_SHARE)
     return math.log(share / (1 - share))
 

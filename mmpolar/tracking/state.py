@@ -14,10 +14,14 @@ from mmpolar.tracking.mask_stage import FoundMask, MaskMemory, MaskParams, MaskR
 from mmpolar.tracking.one_euro import OneEuroFilter
 from mmpolar.tracking.online_model import OnlineModel, SearchView
 from mmpolar.tracking.params import TrackParams
-from mmpolar.tracking.presence import scan_boxes
-from mmpolar.tracking.selection import Selection, box_around, calibrate, clamp_box
+from mmpolar.tracking.presence import logit, scan_boxes
+from mmpolar.tracking.searched import Peak
+from mmpolar.tracking.selection import box_around, calibrate, clamp_box
 
 Code = TypeVar('Code')
+
+#: Log odds, 7 to 1, from which the second peak of the score map is taken for the target.
+CLEAR_DOUBT = 2.0
 #: Fields of a target's state that have states of their own.
 _PARTS = ('online', 'box_filter', 'contour_filter')
 
@@ -48,6 +52,8 @@ class TargetState(Generic[Code]):
         usual_search_size: Side of the search crop in pixels while the target is visible.
         search_size: Side of the next search crop in pixels.
         lost_frames: For how many frames the target has been lost; 0 while it is visible.
+        doubt: Log odds that the target is at the second peak of the score map and not at the first,
+            by the last frames.
         mask_memory: References of the mask stage.
         online: The online model; None without one.
         view: The last search crop, for the online model.
@@ -61,6 +67,7 @@ class TargetState(Generic[Code]):
     usual_search_size: int
     search_size: int
     lost_frames: int = 0
+    doubt: float = 0.0
     mask_memory: MaskMemory = field(default_factory=MaskMemory)
     online: OnlineModel | None = None
     view: SearchView | None = None
@@ -94,6 +101,7 @@ class TargetState(Generic[Code]):
             box=np.asarray(self.box, np.float64),
             search_size=np.array(self.search_size),
             lost_frames=np.array(self.lost_frames),
+            doubt=np.array(self.doubt),
         )
         if self.mask_memory.recent is not None:
             arrays['recent_keys'], arrays['recent_mask'] = self.mask_memory.recent
@@ -107,6 +115,7 @@ class TargetState(Generic[Code]):
         """Go on from what :meth:`learned` gave for the same target in the same first frame."""
         self.box = np.array(arrays['box'])
         self.search_size, self.lost_frames = int(arrays['search_size']), int(arrays['lost_frames'])
+        self.doubt = float(arrays['doubt'])
         if 'recent_keys' in arrays:
             reference = MaskReference(arrays['recent_keys'], arrays['recent_mask'])
             self.mask_memory.recent = reference
@@ -141,6 +150,19 @@ class TargetState(Generic[Code]):
         boxes = scan_boxes(self.box, frame_size, params)
         return clamp_box(boxes[turn // 2 % len(boxes)], frame_size, params.min_size)
 
+    def prefers_second(self, first: float, second: float) -> bool:
+        """Whether the target is at the second peak, as far as this frame and the last ones tell.
+
+        The differences of the log odds are added up, from zero on, until they exceed
+        :data:`CLEAR_DOUBT`: the cumulative sum test (Page, Biometrika 1954).
+
+        Args:
+            first: Score of the first peak, in [0, 1].
+            second: Score of the second peak, in [0, 1].
+        """
+        self.doubt = max(self.doubt + logit(second) - logit(first), 0.0)
+        return self.doubt > CLEAR_DOUBT
+
     def online_scores(self, score_size: int) -> np.ndarray | None:
         """Scores of the online model in the last search crop, (S, S); None without one."""
         if self.online is None or self.view is None:
@@ -163,19 +185,18 @@ class TargetState(Generic[Code]):
 
     def propose(
         self,
-        selection: Selection,
-        polygon: np.ndarray | None,
+        peak: Peak,
         frame_size: tuple[int, int],
         params: TrackParams,
     ) -> Candidate:
         """Where the target is if the selected location is right.
 
         Args:
-            selection: The location that was selected in the search crop.
-            polygon: The contour there in pixels of the frame, (n, 2), or None.
+            peak: The location that was selected in the search crop.
             frame_size: Height and width of the frame in pixels.
             params: Hyper-parameters of tracking.
         """
+        selection, polygon = peak.selection, peak.polygon
         head_box = box = clamp_box(selection.box, frame_size, params.min_size)
         if params.contour_share > 0 and polygon is not None:
             around = box_around(polygon, frame_size)

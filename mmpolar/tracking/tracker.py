@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmpolar.structures.boxes import check_box
 from mmpolar.structures.crop import CROP_RULES
-from mmpolar.structures.polar import decode_points
 from mmpolar.structures.target import box_and_mask
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking.colors import color_histogram
@@ -33,11 +32,14 @@ from mmpolar.tracking.mask_stage import (
 from mmpolar.tracking.online_model import OnlineModel, SearchView
 from mmpolar.tracking.params import TrackParams
 from mmpolar.tracking.presence import target_presence
-from mmpolar.tracking.selection import Selection, select_location
+from mmpolar.tracking.searched import Peak, SearchedBatch
 from mmpolar.tracking.state import Candidate, TargetState
 from mmpolar.utils.image import to_bgr_uint8
 
 Code = TypeVar('Code')
+
+#: Where a target scores less the second peak of the score map is looked at, too.
+SURE_SCORE = 0.9
 
 
 class Tracker(Generic[Code]):
@@ -241,18 +243,14 @@ class Tracker(Generic[Code]):
             frames: The frame of each target, (H, W, 3) uint8 BGR.
             states: States of the targets; they are updated once all have been found.
         """
-        params, found = self.params, self._search(frames, states)
-        candidates = [
-            state.propose(selection, polygon, frame.shape[:2], params)
-            for frame, state, (selection, polygon) in zip(frames, states, found, strict=True)
-        ]
+        params, peaks = self.params, self._search(frames, states)
         if self.mask_params is None:
             results = [
-                state.settle(candidate, params)
-                for state, candidate in zip(states, candidates, strict=True)
+                state.settle(state.propose(peak, frame.shape[:2], params), params)
+                for frame, state, peak in zip(frames, states, peaks, strict=True)
             ]
         else:
-            results = self._segment(frames, states, candidates)
+            results = self._segment(frames, states, peaks)
         for state, result in zip(states, results, strict=True):
             state.learn(result, params)
         results = [s.steady(one, params) for s, one in zip(states, results, strict=True)]
@@ -281,7 +279,7 @@ class Tracker(Generic[Code]):
                 state.online = OnlineModel.start(state.view, box)
         results = [
             TrackResult(np.asarray(box, np.float32), 1.0, polygon)
-            for box, (_, polygon) in zip(boxes, found, strict=True)
+            for box, (_, polygon, _) in zip(boxes, found, strict=True)
         ]
         filled = self._fill_contours(frames, results)
         if self.mask_params is None:
@@ -309,20 +307,20 @@ class Tracker(Generic[Code]):
 
     def _search(
         self, frames: Sequence[NDArray[np.uint8]], states: Sequence[TargetState[Code]]
-    ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
+    ) -> list[Peak]:
         """Look around each target's last box: the selected location, and the contour there."""
         found = {}
         for indices in batches([s.search_size for s in states], self.engine.batch_size):
-            batch = self._search_batch(
+            searched = self._search_batch(
                 [frames[index] for index in indices], [states[index] for index in indices]
             )
-            found.update(zip(indices, batch, strict=True))
+            found.update(zip(indices, searched.peaks(), strict=True))
         return [found[index] for index in range(len(states))]
 
     def _search_batch(
         self, frames: Sequence[NDArray[np.uint8]], states: Sequence[TargetState[Code]]
-    ) -> list[tuple[Selection, NDArray[np.float32] | None]]:
-        """As :meth:`_search`, for targets whose search crops have one size."""
+    ) -> SearchedBatch:
+        """Search for targets whose search crops have one size."""
         params, search_size = self.params, states[0].search_size
         boxes = [
             state.search_box(frame.shape[:2], params)
@@ -336,29 +334,16 @@ class Tracker(Generic[Code]):
         maps = self.engine.search([state.code for state in states], np.stack(crops))
         self._show(maps, boxes, scales, search_size, states)
         score_size = maps.scores.shape[-1]
-        selections = [
-            select_location(
-                score,
-                ltrb,
-                box,
-                scale,
-                search_size,
-                params,
-                state.is_far(params),
-                state.online_scores(score_size),
-            )
-            for score, ltrb, box, state, scale in zip(
-                maps.scores, maps.ltrb, boxes, states, scales, strict=True
-            )
-        ]
-        if self.engine.n_rays is None:
-            return [(selection, None) for selection in selections]
-        locations = np.array([one.row * score_size + one.col for one in selections])
-        radii = self.engine.contours(maps, locations)
-        return [
-            (selection, decode_points(selection.pole, lengths / scale))
-            for selection, lengths, scale in zip(selections, radii, scales, strict=True)
-        ]
+        return SearchedBatch(
+            engine=self.engine,
+            params=params,
+            maps=maps,
+            boxes=boxes,
+            scales=scales,
+            search_size=search_size,
+            far=[state.is_far(params) for state in states],
+            online=[state.online_scores(score_size) for state in states],
+        )
 
     def _show(
         self,
@@ -436,31 +421,83 @@ class Tracker(Generic[Code]):
         self,
         frames: Sequence[NDArray[np.uint8]],
         states: Sequence[TargetState[Code]],
-        candidates: Sequence[Candidate],
+        peaks: Sequence[Peak],
     ) -> list[TrackResult]:
         """The results with masks, and with boxes that the masks agree to."""
         params, mask_params = self.params, self.mask_params
-        proposed = [candidate.result for candidate in candidates]
-        boxes = [np.asarray(result.box, np.float64) for result in proposed]
-        masks = self._find_masks(frames, boxes, [one.polygon for one in proposed], states)
-        answers = []
-        for frame, state, candidate, found in zip(frames, states, candidates, masks, strict=True):
+        judged = self._judge(frames, states, peaks)
+        self._try_second_peaks(frames, states, peaks, judged)
+        results = []
+        for frame, state, (candidate, found) in zip(frames, states, judged, strict=True):
             size = frame.shape[:2]
-            score = target_presence(
-                candidate.result.score,
-                found,
-                state.mask_memory,
-                mask_params.presence,
-                candidate.online,
-            )
-            scored = candidate._replace(result=replace(candidate.result, score=score))
-            result = state.settle(scored, params)
+            result = state.settle(candidate, params)
             if result.visible:
                 result = state.take_mask(found, result, size, params, mask_params)
             else:
                 result = replace(result, mask=np.zeros(size, np.uint8))
-            answers.append(result)
-        return answers
+            results.append(result)
+        return results
+
+    def _try_second_peaks(
+        self,
+        frames: Sequence[NDArray[np.uint8]],
+        states: Sequence[TargetState[Code]],
+        peaks: Sequence[Peak],
+        judged: list[tuple[Candidate, FoundMask]],
+    ) -> None:
+        """Replace candidates by second peaks where these are more probably the targets.
+
+        The classification score cannot tell: the first peak is the better one by it. So there is
+        nothing to try if the mask stage has no weights of presence.
+        """
+        least = self.params.second_peak_score
+        if least == 0 or not self.mask_params.presence:
+            return
+        scores = [candidate.result.score for candidate, _ in judged]
+        seconds = {
+            index: second
+            for index, score in enumerate(scores)
+            if score < SURE_SCORE and (second := peaks[index].second()) is not None
+        }
+        others = self._judge(
+            [frames[index] for index in seconds],
+            [states[index] for index in seconds],
+            list(seconds.values()),
+        )
+        for index in set(range(len(states))) - set(seconds):
+            states[index].doubt = 0.0
+        for index, other in zip(seconds, others, strict=True):
+            score = other[0].result.score
+            if states[index].prefers_second(scores[index], score) and score >= least:
+                judged[index], states[index].doubt = other, 0.0
+
+    def _judge(
+        self,
+        frames: Sequence[NDArray[np.uint8]],
+        states: Sequence[TargetState[Code]],
+        peaks: Sequence[Peak],
+    ) -> list[tuple[Candidate, FoundMask]]:
+        """What each target is if its peak is right, scored by how probable that is; and its mask."""
+        if not states:
+            return []
+        proposed = [
+            state.propose(peak, frame.shape[:2], self.params)
+            for frame, state, peak in zip(frames, states, peaks, strict=True)
+        ]
+        boxes = [np.asarray(one.result.box, np.float64) for one in proposed]
+        masks = self._find_masks(frames, boxes, [one.result.polygon for one in proposed], states)
+        judged = []
+        for state, candidate, found in zip(states, proposed, masks, strict=True):
+            score = target_presence(
+                candidate.result.score,
+                found,
+                state.mask_memory,
+                self.mask_params.presence,
+                candidate.online,
+            )
+            scored = candidate._replace(result=replace(candidate.result, score=score))
+            judged.append((scored, found))
+        return judged
 
     def _find_masks(
         self,

@@ -84,7 +84,7 @@ def track_on_page(address, clip):
 @pytest.mark.parametrize('make_clip', [moving_clip, vanishing_clip])
 def test_browser_finds_the_boxes_of_python(make_clip, root, server):
     clip, name = make_clip(), make_clip.__name__
-    folder = model_folder(root / name, **SOON_LOST)
+    folder = model_folder(root / name, **SOON_LOST, second_peak_score=0.01)
     expected = python_lines(clip, folder)
     assert expected[:, 5].all() == (make_clip is moving_clip)
     said, lines = track_on_page(f'{server}/page/index.html?model=/{name}/', clip)

@@ -2,6 +2,7 @@ import numpy as np
 
 from mmpolar.tracking.params import TrackParams
 from mmpolar.tracking.presence import scan_boxes
+from mmpolar.tracking.searched import Peak
 from mmpolar.tracking.selection import Selection
 from mmpolar.tracking.state import TargetState
 
@@ -19,7 +20,7 @@ def state():
 
 
 def find(target, selected, contour, params):
-    return target.settle(target.propose(selected, contour, FRAME, params), params)
+    return target.settle(target.propose(Peak(selected, contour), FRAME, params), params)
 
 
 def test_target_that_scores_low_is_lost_and_is_found_at_a_higher_score():
@@ -78,7 +79,7 @@ def test_box_of_the_contour_is_cut_at_the_frame_and_leaves_the_search_alone():
 
 def test_a_proposal_changes_nothing():
     target = state()
-    target.propose(selection(0.9), SQUARE, FRAME, TrackParams())
+    target.propose(Peak(selection(0.9), SQUARE), FRAME, TrackParams())
     np.testing.assert_array_equal(target.box, [10, 10, 30, 30])
 
 
@@ -96,12 +97,26 @@ def test_search_goes_on_to_other_parts_of_the_frame_in_every_second_frame():
     np.testing.assert_array_equal(target.search_box(FRAME, params), target.box)
 
 
+def test_the_second_peak_is_preferred_at_odds_of_seven_to_one():
+    assert not state().prefers_second(0.4, 0.8)
+    assert state().prefers_second(0.3, 0.8)
+    # What is told is added up, but what speaks for the first peak is not kept.
+    target = state()
+    assert [target.prefers_second(*scores) for scores in ((0.9, 0.1), (0.4, 0.8), (0.5, 0.6))] == [
+        False,
+        False,
+        True,
+    ]
+
+
 def test_state_goes_on_from_what_another_learned():
     params = TrackParams(lost_score=0.3, steady_cutoff=0.1)
     whole, later = state(), state()
     for score in (0.5, 0.2, 0.5, 0.6):
         whole.steady(find(whole, selection(score), SQUARE, params), params)
+    whole.doubt = 1.5
     later.take_learned(whole.learned())
+    assert later.doubt == 1.5
     for shift in range(1, 4):
         box = np.array([42.0, 32.0, 58.0, 48.0]) + shift
         one, other = (

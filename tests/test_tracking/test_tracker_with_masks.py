@@ -329,3 +329,95 @@ def test_a_target_of_another_color_is_lost():
     tinted[..., 0] //= 2
     seen = [tracker.step(frame)[0].visible for frame in (scene(), tinted, scene())]
     assert seen == [True, False, True]
+
+
+class TwoPeaks(BrightEngine):
+    """Scores .9 where the target was, and .7 beside it to the right, 45 px away."""
+
+    def search(self, codes, crops):
+        maps = super().search(codes, crops)
+        maps.scores[:, 12, 21] = 0.7
+        return maps
+
+    def contours(self, maps, locations):
+        self.locations = locations
+        return super().contours(maps, locations)
+
+
+def tracker_of_two_peaks(second_peak_score, score=0.9, **mask_options):
+    engine = TwoPeaks(score, **(dict(presence=dict(score=1), context=1.2) | mask_options))
+    params = replace(engine.params, lost_score=0.3, second_peak_score=second_peak_score)
+    return Tracker(engine, params)
+
+
+@pytest.mark.parametrize(
+    ('second_peak_score', 'is_found'), [(0.0, False), (0.69, True), (0.71, False)]
+)
+def test_a_target_that_left_the_first_peak_is_found_at_the_second(second_peak_score, is_found):
+    tracker = tracker_of_two_peaks(second_peak_score)
+    tracker.init(scene(), [BOX])
+    moved = scene(105, 40)
+
+    [result] = tracker.step(moved)
+
+    assert result.visible == is_found
+    if is_found:
+        assert result.score == pytest.approx(0.7)
+        np.testing.assert_allclose(result.box, [105, 40, 145, 80], atol=1)
+        assert iou(result.mask, moved) > 0.9
+        assert tracker.engine.locations.tolist() == [12 * 25 + 21]
+
+
+@pytest.mark.parametrize(('score', 'masks'), [(0.91, 1), (0.89, 2)])
+def test_the_second_peak_is_looked_at_where_the_first_is_unsure_alone(score, masks):
+    tracker = tracker_of_two_peaks(0.7)
+    tracker.init(scene(), [BOX])
+    tracker.engine.score = score
+    tracker.engine.seen.clear()
+    [result] = tracker.step(scene())  # nothing is at the second peak
+    assert len(tracker.engine.seen) == masks
+    np.testing.assert_allclose(result.box, BOX, atol=2)
+    assert result.score == pytest.approx(score)
+
+
+def test_a_second_peak_that_is_a_little_better_is_taken_after_some_frames():
+    tracker = tracker_of_two_peaks(0.6, score=0.6)
+    both = scene() | scene(105, 40)
+    tracker.init(both, [BOX])
+    lefts = [tracker.step(both)[0].box[0] for _ in range(5)]
+    # The log odds of .7 and .6 differ by .44, and five times that is above 2.
+    np.testing.assert_allclose(lefts, [60, 60, 60, 60, 105], atol=2)
+
+
+def test_doubt_ends_where_the_first_peak_is_sure_again():
+    tracker = tracker_of_two_peaks(0.6, score=0.6)
+    both = scene() | scene(105, 40)
+    [state], _ = tracker.start(both, [BOX])
+    doubts = []
+    for score in (0.6, 0.6, 0.95, 0.8):
+        tracker.engine.score = score
+        tracker.find(both, [state])
+        doubts.append(state.doubt)
+    assert doubts == pytest.approx([0.442, 0.884, 0, 0], abs=1e-3)
+
+
+def test_without_weights_of_presence_there_is_no_second_peak():
+    tracker = tracker_of_two_peaks(0.7, score=0.4, presence={})
+    tracker.init(scene(), [BOX])
+    tracker.engine.seen.clear()
+    tracker.step(scene(105, 40))
+    assert len(tracker.engine.seen) == 1
+
+
+def test_second_peaks_of_targets_together_are_those_that_each_has_alone():
+    boxes = [BOX, [10, 10, 50, 50], [100, 60, 150, 110]]
+    frames = [scene(), scene(105, 40), scene(60, 10), scene(96, 60)]
+    together = tracker_of_two_peaks(0.6)
+    got = [together.init(frames[0], boxes), *map(together.step, frames[1:])]
+    for index, box in enumerate(boxes):
+        alone = tracker_of_two_peaks(0.6)
+        expected = [alone.init(frames[0], [box]), *map(alone.step, frames[1:])]
+        for results, [one] in zip(got, expected, strict=True):
+            np.testing.assert_array_equal(results[index].box, one.box)
+            np.testing.assert_array_equal(results[index].mask, one.mask)
+            assert results[index].score == one.score

