@@ -116,7 +116,8 @@ def in_processes(function: Function, items: Sequence[Item], workers: int) -> Ite
     """Run jobs in processes of this machine.
 
     When one of them dies, the jobs that have not ended are taken up again by new ones, last those that
-    may have been the reason.
+    may have been the reason. If none has ended in between they are taken up one by one, so that a job
+    whose process always dies does not take others with it.
 
     Args:
         function: Takes an item; see :func:`run_jobs`.
@@ -124,17 +125,20 @@ def in_processes(function: Function, items: Sequence[Item], workers: int) -> Ite
         workers: Processes.
     """
     pending, in_vain = dict(enumerate(items)), 0
-    while pending and in_vain <= RETRIES:
-        before = len(pending)
-        for number, found in _until_one_dies(function, pending, workers):
+    # Where so many die one after the other without a result in between it is not the jobs.
+    while pending and in_vain <= RETRIES * min(len(pending), workers + 1):
+        before, at_once = len(pending), 1 if in_vain else workers
+        for number, found in _until_one_dies(function, pending, at_once):
             yield Ended(number, *found)
             del pending[number]
         in_vain = in_vain + 1 if len(pending) == before else 0
         order = list(pending)
-        begun = workers + 1  # one more than there are workers waits in their queue
+        begun = (
+            1 if at_once == 1 else workers + 1
+        )  # one more than there are workers waits in their queue
         pending = {number: pending[number] for number in order[begun:] + order[:begun]}
     for number in pending:
-        yield Ended(number, error=f'its process has died {in_vain} times; is memory short?')
+        yield Ended(number, error=f'its process has died {RETRIES + 1} times; is memory short?')
 
 
 def on_ray(

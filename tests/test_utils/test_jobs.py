@@ -7,7 +7,15 @@ from pathlib import Path
 import psutil
 import pytest
 from ray_clusters import two_nodes
-from small_jobs import bug, die_always, die_once, halve, note_then_sleep, surroundings
+from small_jobs import (
+    bug,
+    die_always,
+    die_once,
+    die_or_take_a_second,
+    halve,
+    note_then_sleep,
+    surroundings,
+)
 
 from mmpolar.utils.jobs import RETRIES, in_threads, on_ray, run_jobs
 
@@ -39,9 +47,10 @@ def test_a_dead_process_loses_no_job(tmp_path):
     assert found == {number: Path(path).name for number, path in enumerate(paths)}
 
 
-def test_a_job_whose_process_always_dies_does_not_stop_the_others(tmp_path):
+@pytest.mark.parametrize('function', [die_always, die_or_take_a_second])
+def test_a_job_whose_process_always_dies_does_not_stop_the_others(function, tmp_path):
     paths = [str(tmp_path / name) for name in ('dies', 'second', 'third', 'fourth')]
-    found = by_number(run_jobs(die_always, paths, workers=2))
+    found = by_number(run_jobs(function, paths, workers=2))
     assert 'its process has died' in found.pop(0)
     assert found == {1: 'second', 2: 'third', 3: 'fourth'}
     assert len(Path(paths[0]).read_text().splitlines()) > RETRIES
