@@ -24,8 +24,6 @@ KERNEL = 3
 STEPS = 6
 #: Weight of what later frames have taught beside the first frame.
 RECENT_WEIGHT = 1.0
-#: What :meth:`OnlineModel.learned` gives.
-LEARNED = ('frames', 'weights', 'gram', 'moment')
 # Standard deviation of the label in units of the target's side, as in DiMP, and its least in cells.
 _LABEL_WIDTH, _MIN_SIGMA = 0.25, 0.6
 # Cells with this label or more are the target's. The others, of which there are many, weigh less in the
@@ -133,7 +131,7 @@ class OnlineModel:
         self.weights = self.first.plus(self.recent, RECENT_WEIGHT).improve(self.weights, STEPS)
 
     def learned(self) -> dict[str, NDArray]:
-        """What later frames have taught, by the names of :data:`LEARNED`, the last two only if any."""
+        """What later frames have taught, arrays by name: frames and weights, and gram and moment if any."""
         arrays = dict(frames=np.array(self.frames), weights=self.weights)
         if self.recent is not None:
             arrays |= dict(gram=self.recent.gram, moment=self.recent.moment)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -62,7 +63,7 @@ class SearchedBatch:
         selections = [self._select(index, self.far[index]) for index in range(len(self.boxes))]
         polygons = self._contours(selections)
         return [
-            Peak(selection, polygon, lambda i=index, first=selection: self._second(i, first))
+            Peak(selection, polygon, partial(self._second, index, selection))
             for index, (selection, polygon) in enumerate(zip(selections, polygons, strict=True))
         ]
 

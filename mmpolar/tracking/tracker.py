@@ -459,13 +459,16 @@ class Tracker(Generic[Code]):
             for index, score in enumerate(scores)
             if score < SURE_SCORE and (second := peaks[index].second()) is not None
         }
+        for index, state in enumerate(states):
+            if index not in seconds:
+                state.doubt = 0.0
+        if not seconds:
+            return
         others = self._judge(
             [frames[index] for index in seconds],
             [states[index] for index in seconds],
             list(seconds.values()),
         )
-        for index in set(range(len(states))) - set(seconds):
-            states[index].doubt = 0.0
         for index, other in zip(seconds, others, strict=True):
             score = other[0].result.score
             if states[index].prefers_second(scores[index], score) and score >= least:
@@ -478,8 +481,6 @@ class Tracker(Generic[Code]):
         peaks: Sequence[Peak],
     ) -> list[tuple[Candidate, FoundMask]]:
         """What each target is if its peak is right, scored by how probable that is; and its mask."""
-        if not states:
-            return []
         proposed = [
             state.propose(peak, frame.shape[:2], self.params)
             for frame, state, peak in zip(frames, states, peaks, strict=True)

@@ -133,9 +133,8 @@ def in_processes(function: Function, items: Sequence[Item], workers: int) -> Ite
             del pending[number]
         in_vain = in_vain + 1 if len(pending) == before else 0
         order = list(pending)
-        begun = (
-            1 if at_once == 1 else workers + 1
-        )  # one more than there are workers waits in their queue
+        # One job more than there are workers waits in their queue; a lone worker has not begun it.
+        begun = 1 if at_once == 1 else workers + 1
         pending = {number: pending[number] for number in order[begun:] + order[:begun]}
     for number in pending:
         yield Ended(number, error=f'its process has died {RETRIES + 1} times; is memory short?')

@@ -19,7 +19,7 @@ def out(tmp_path):
 
 KILLED = """
 import math, os, sys
-from mmpolar.utils.job_journal import JobJournal, read_description
+from mmpolar.utils.job_journal import JobJournal
 with JobJournal(sys.argv[1], dict(model='mine', options=['a=1'])) as journal:
     journal.add('1 boat', dict(J=0.1 + 0.2, F=math.nan))
     journal.add('2 cär', [1, None])

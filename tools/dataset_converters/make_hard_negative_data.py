@@ -51,7 +51,7 @@ examples:
   python tools/dataset_converters/make_hard_negative_data.py --out data/hard_negative
   python tools/dataset_converters/make_hard_negative_data.py --out data/hard_negative \\
       --data data/natural
-  python tools/dataset_converters/make_hard_negative_data.py --out data/hard_negative_bear \
+  python tools/dataset_converters/make_hard_negative_data.py --out data/hard_negative_bear \\
       --data data/natural --target bear --held-out coco_mini coco_multi"""
 
 # In the pets of Oxford-IIIT the breeds of dogs are written in lower case, those of cats are not.
