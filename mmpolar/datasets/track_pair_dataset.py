@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class TrackPairDataset(BasePairDataset):
             ``template`` and ``search``, a :class:`~mmpolar.datasets.pair_side.PairSide` each;
             ``label``, 1, or 0 where the search frame shows another target; ``rng``, the generator
             for the augmentation; ``sample_idx``, the index; ``dataset_name``, that of the
-            template.
+            template; ``track``, the number of the template's dataset and its track there.
 
         Raises:
             IndexError: If the index is negative.
@@ -67,8 +68,33 @@ class TrackPairDataset(BasePairDataset):
         """
         self.full_init()
         index = checked_index(index)
+        return self._sample_pair(self._scheduled_track(*divmod(index, len(self))), index)
+
+    def pair_of(self, track: tuple[int, int], index: int) -> Any:
+        """Sample a pair of a given track and run the pipeline on it.
+
+        It depends on ``seed``, the track and the index alone. Where no target shows in the frames
+        of the track that are tried, the pair is of another track of its dataset, as in
+        :meth:`get_pair`; ``track`` of the pair tells.
+
+        Args:
+            track: Number of the dataset and track in it, as in ``track`` of a pair.
+            index: As in :meth:`get_pair`, but for the random numbers only.
+
+        Returns:
+            What the pipeline gives.
+
+        Raises:
+            IndexError: If the index is negative.
+            RuntimeError: See :meth:`get_pair`.
+        """
+        self.full_init()
+        return self.pipeline(self._sample_pair(track, checked_index(index)))
+
+    def _sample_pair(self, scheduled: tuple[int, int], index: int) -> dict:
+        """A pair of a track of a dataset, or of another one if there is no target in it."""
         rng = np.random.default_rng([self.seed, index])
-        number, track_id = self._scheduled_track(*divmod(index, len(self)))
+        number, track_id = scheduled
         track, frame, target = self._sample_template(rng, number, track_id)
         is_negative = rng.random() < self.negative_prob
         if is_negative:
@@ -83,6 +109,7 @@ class TrackPairDataset(BasePairDataset):
             rng=rng,
             sample_idx=index,
             dataset_name=self.datasets[number].name,
+            track=(number, track.sample_idx),
         )
 
     def _check_tracks(self) -> None:

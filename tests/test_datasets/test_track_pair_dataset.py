@@ -66,6 +66,7 @@ def test_results_have_the_keys_and_types_of_the_contract(mixed):
             'rng',
             'sample_idx',
             'dataset_name',
+            'track',
         }
         assert pair['sample_idx'] == index
         assert pair['dataset_name'] in {'davis', 'boxes', 'coco'}
@@ -86,6 +87,39 @@ def test_pair_depends_on_seed_and_index_alone(mixed):
     assert (
         sum(a == b for a, b in zip(forwards, (reseeded[i] for i in range(100)), strict=True)) == 0
     )
+
+
+def test_pair_knows_its_track(mixed):
+    """Also where the scheduled track has no target and another one takes its turn."""
+    pairs = mixed(pipeline=[])
+    for index in range(100):
+        pair = pairs.get_pair(index)
+        number, track_id = pair['track']
+        track = pairs.datasets[number].get_track(track_id)
+        assert pair['template'].img_path in track.frames
+        target = pairs.datasets[number].read_target(
+            track, track.frames.index(pair['template'].img_path)
+        )
+        np.testing.assert_array_equal(target.box, pair['template'].box)
+
+
+def test_scheduled_pair_is_the_pair_of_its_track(mixed):
+    scheduled, pairs = mixed(pipeline=[]), mixed()
+    for index in range(100):
+        track = scheduled.get_pair(index)['track']
+        assert pairs.pair_of(track, index) == pairs[index] == mixed().pair_of(track, index)
+
+
+def test_pairs_of_a_track_go_through_its_frames(davis):
+    pairs = TrackPairDataset([davis, davis], samples_per_epoch=50, negative_prob=0)
+    [track_id] = [i for i in range(davis.num_videos) if len(davis.get_track(i).frames) == 5]
+    frames = set()
+    for index in range(100):
+        pair = pairs.pair_of((1, track_id), index)
+        assert (pair['track'], pair['sample_idx']) == ((1, track_id), index)
+        frames |= {pair['template'].img_path, pair['search'].img_path}
+    # The target shows in every other one.
+    assert frames == set(davis.get_track(track_id).frames[::2])
 
 
 @pytest.mark.parametrize('persistent', [False, True])

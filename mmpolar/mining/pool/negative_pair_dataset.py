@@ -113,10 +113,11 @@ class NegativePairDataset(BasePairDataset):
         Returns:
             ``template`` and ``search``, a :class:`~mmpolar.datasets.pair_side.PairSide` each;
             ``label``, 0; ``kind``; ``rng``, the generator for the augmentation; ``sample_idx``,
-            the index; ``dataset_name``, that of the template. Where the search frame shows the
-            template's target too, ``search`` has ``avoid``, that target's box, and for a
-            distractor ``region``, the box to crop around; the box of a background region, which
-            has no object, is the region.
+            the index; ``dataset_name``, that of the template; ``track``, the number of the
+            template's dataset and its track there. Where the search frame shows the template's
+            target too, ``search`` has ``avoid``, that target's box, and for a distractor
+            ``region``, the box to crop around; the box of a background region, which has no
+            object, is the region.
 
         Raises:
             IndexError: If the index is not in the pool.
@@ -140,6 +141,7 @@ class NegativePairDataset(BasePairDataset):
             rng=rng,
             sample_idx=index,
             dataset_name=self.datasets[number].name,
+            track=(number, track.sample_idx),
         )
 
     def test_samples(self) -> 'NegativePairDataset':
