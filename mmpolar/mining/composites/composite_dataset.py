@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 from mmpolar.datasets.base_pair_dataset import MAX_ATTEMPTS
 from mmpolar.datasets.base_track_dataset import build_transforms
 from mmpolar.datasets.permutation import permuted_index
+from mmpolar.mining.composites.same_target import check_are_pairs, check_share_tracks
 from mmpolar.mining.picks.mined_negatives import MinedNegatives
 from mmpolar.registry import DATASETS
 from mmpolar.utils.checks import check_at_least
@@ -56,6 +57,12 @@ class CompositeDataset(Dataset):
     equally often, over epochs too; negatives likewise in permutations of the picks of a round, and
     of the pool.
 
+    A negative *pair* is picked because the model confuses what it shows with the target of its
+    template. With ``same_target`` each positive pair is of that target, so that what was mined is
+    shown beside the target that it was mined for: position j of the positives follows position j of
+    the negatives, and positives are used as often as their targets have negatives. A positive is of
+    another target where that track gives no pair in several attempts.
+
     Args:
         positives: Dataset of images with targets, or its config. Its own pipeline ends with a
             results dictionary: it loads, and may augment, but does not pack.
@@ -70,13 +77,17 @@ class CompositeDataset(Dataset):
             sequence has one for each mining round, the last for all that follow.
         reviewed: Config of a dataset of further positives, whose ``ann_file`` the review of alarms
             writes; it is read again in each mining round, and there are none while there is no file.
+        same_target: Whether each positive is a pair of the target of its negative's template. For
+            a ``TrackPairDataset`` and a ``NegativePairDataset`` of the same track datasets.
         seed: Seed of the composites, at least 0.
         lazy_init: Whether to put off indexing until :meth:`full_init` or the first item. Workers
             see new picks only of a dataset that was indexed before they were started, as MMEngine's
             runner does.
 
     Raises:
-        ValueError: If an option is out of its range, or a dataset that is needed has no image.
+        ValueError: If an option is out of its range, a dataset that is needed has no image, or
+            options or track datasets do not go together with ``same_target``.
+        TypeError: If ``same_target`` is set for datasets that are not pairs.
     """
 
     #: Whether an index beyond the length stands for a later epoch.
@@ -93,6 +104,7 @@ class CompositeDataset(Dataset):
         num_negatives: int = 2,
         mined_share: float | Sequence[float] = 1.0,
         reviewed: dict | None = None,
+        same_target: bool = False,
         seed: int = 0,
         lazy_init: bool = False,
     ) -> None:
@@ -103,6 +115,7 @@ class CompositeDataset(Dataset):
         self.num_negatives = num_negatives
         self.mined_share = mined_share
         self._mined_shares = np.atleast_1d(mined_share).tolist()
+        self.same_target = same_target
         self.seed = seed
         self._reviewed_config = reviewed
         self._reviewed: Any = ()
@@ -142,6 +155,8 @@ class CompositeDataset(Dataset):
         _check_has_boxes(self.positives)
         if self.num_negatives:
             _check_has_images(self.negatives, 'negatives', 'check its paths or set num_negatives=0')
+        if self.same_target:
+            check_share_tracks(self.positives, self.negatives)
         pool_size = 0 if self.negatives is None else len(self.negatives)
         self._mined = MinedNegatives(pool_size)
         # In shared memory, so that workers that live for one epoch do not repeat each warning.
@@ -211,14 +226,35 @@ class CompositeDataset(Dataset):
                 f'num_negatives={self.num_negatives} needs a dataset of negatives; '
                 'give one or set num_negatives=0'
             )
+        if self.same_target:
+            self._check_same_target()
+
+    def _check_same_target(self) -> None:
+        if self.num_positives != self.num_negatives:
+            raise ValueError(
+                'same_target=True needs a negative for each positive, got '
+                f'num_positives={self.num_positives} and num_negatives={self.num_negatives}'
+            )
+        if self._reviewed_config is not None:
+            raise ValueError('same_target=True takes no reviewed positives; leave reviewed out')
+        check_are_pairs(self.positives, self.negatives)
 
     def _images(self, sampling: '_Sampling') -> dict:
         """What the pipeline starts from."""
+        common = dict(rng=sampling.rng, sample_idx=sampling.index)
+        if self.same_target:
+            return self._pairs_of_same_targets(sampling) | common
         positives = [self._load_positive(sampling, j) for j in range(self.num_positives)]
         negatives = [self._load_negative(sampling, j) for j in range(self.num_negatives)]
-        return dict(
-            positives=positives, negatives=negatives, rng=sampling.rng, sample_idx=sampling.index
-        )
+        return dict(positives=positives, negatives=negatives, **common)
+
+    def _pairs_of_same_targets(self, sampling: '_Sampling') -> dict:
+        """Negatives, for each a positive of its target, and whether it really is of that."""
+        negatives = [self._load_negative(sampling, j) for j in range(self.num_negatives)]
+        tracks = [negative['track'] for negative in negatives]
+        positives = [self._load_positive(sampling, *each) for each in enumerate(tracks)]
+        shared = [pair['track'] == track for pair, track in zip(positives, tracks, strict=True)]
+        return dict(positives=positives, negatives=negatives, shares_target=shared)
 
     def _read_reviewed(self, round_number: int) -> None:
         """Read the reviewed positives, once in each mining round."""
@@ -234,8 +270,10 @@ class CompositeDataset(Dataset):
     def _num_positives(self) -> int:
         return len(self.positives) + len(self._reviewed)
 
-    def _positive(self, number: int) -> dict | None:
-        """A positive; the reviewed ones come after the others."""
+    def _positive(self, number: int, track: tuple[int, int] | None = None) -> dict | None:
+        """A positive, of a track if one is given; the reviewed ones come after the others."""
+        if track is not None:
+            return self.positives.pair_of(track, number)
         if len(self._reviewed) and number >= len(self.positives):
             return self._reviewed[number - len(self.positives)]
         return self.positives[number]
@@ -244,12 +282,17 @@ class CompositeDataset(Dataset):
         inner = number - len(self.positives)
         return _name(self.positives, number) if inner < 0 else _name(self._reviewed, inner)
 
-    def _load_positive(self, sampling: '_Sampling', position: int) -> dict:
-        """Read the positive for a position in a composite; another where its pipeline gives None."""
+    def _load_positive(
+        self, sampling: '_Sampling', position: int, track: tuple[int, int] | None = None
+    ) -> dict:
+        """Read the positive for a position in a composite; another where its pipeline gives None.
+
+        With a track it is a pair of that, if there is one in half of the attempts.
+        """
         number = self._scheduled_positive(sampling, position)
-        for _ in range(MAX_ATTEMPTS):
+        for attempt in range(sampling.attempt, sampling.attempt + MAX_ATTEMPTS):
             try:
-                results = self._positive(number)
+                results = self._positive(number, track if attempt < MAX_ATTEMPTS // 2 else None)
             except UNREADABLE_ERRORS as error:
                 raise RuntimeError(
                     f'positive {self._positive_name(number)} cannot be read ({error}); '

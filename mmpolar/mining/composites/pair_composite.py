@@ -41,21 +41,25 @@ class PairComposite(BaseTransform):
     break the tie between objects and their usual surroundings (copy-paste, Ghiasi et al., CVPR
     2021). The positive pair is left as it is where its target leaves no room on any side, where a
     mask that is needed is not there, and where the negative's search frame is of the positive's own
-    video and might show the target a second time.
+    video and might show the target a second time. Where both pairs are of the same target
+    (``same_target`` of ``CompositeDataset``), the negative's search crop does not show it by
+    construction (``avoid``), and is combined.
 
     Where a crop leaves its frame, ``fill_outside`` may show a part of another image
     (:class:`FillOutside`): of the negative's search frame in the positive pair; in the negative pair
     of the positive's search frame, or of the negative's own template frame where the positive's
-    target comes to lie over it, which would else be there twice, once as background. A pair is left
-    unfilled where that image is of a video that might show the target.
+    target comes to lie over it, which would else be there twice, once as background. Of two pairs of
+    the same target both are filled from the negative's search frame, as all others show it. A pair is
+    left unfilled where that image is of a video that might show the target.
 
     Reads ``positives`` and ``negatives``, lists of one pair each whose crops ``CropPair`` has cut
-    (no negative is needed where all are ``positive`` and nothing is filled), and ``rng``. Gives a
-    pair as a pair dataset does, for ``PairPhotometric``, ``GeneratePolarTarget`` and
-    ``PackPairInputs``, and ``composite_sources``: a dictionary for each image that went into the
-    search crop, with ``img_path``, ``is_negative``, ``region`` (x1, y1, x2, y2 in pixels of the
-    crop, the last two not included) and ``weight``. Later sources cover earlier ones where their
-    weight is 1.
+    (no negative is needed where all are ``positive`` and nothing is filled), ``rng``, and
+    ``shares_target``, a list of one bool: whether both pairs are of the same target; not if it is
+    left out. Gives a pair as a pair dataset does, for ``PairPhotometric``, ``GeneratePolarTarget``
+    and ``PackPairInputs``, and ``composite_sources``: a dictionary for each image that went into
+    the search crop, with ``img_path``, ``is_negative``, ``region`` (x1, y1, x2, y2 in pixels of
+    the crop, the last two not included) and ``weight``. Later sources cover earlier ones where
+    their weight is 1.
 
     Args:
         probs: Probability of each way; ways left out do not occur. They must add up to 1. None
@@ -119,7 +123,8 @@ class PairComposite(BaseTransform):
         """Make one pair.
 
         Args:
-            results: ``positives``, ``negatives``, ``rng`` and ``sample_idx``.
+            results: ``positives``, ``negatives``, ``rng``, ``sample_idx`` and perhaps
+                ``shares_target``.
 
         Returns:
             The pair, a new dictionary; the crops that went in are not changed.
@@ -130,24 +135,32 @@ class PairComposite(BaseTransform):
         negative = None
         if way != 'positive' or self.fill_outside is not None:
             negative = _checked_negative(_single(results['negatives'], 'negative'), positive)
+        (shares_target,) = results.get('shares_target', (False,))
         if self.fill_outside is not None:
-            positive, negative = self._fill(way, positive, negative, rng)
+            positive, negative = self._fill(way, positive, negative, shares_target, rng)
         if way == 'negative':
             pair = {**negative, 'composite_sources': [_source(negative, True)]}
         else:
             pair = {**positive, 'composite_sources': [_source(positive, False)]}
-        if way in self._combine and not _may_show(positive, negative['search']):
+        if way in self._combine and not _crop_may_show(positive, negative['search'], shares_target):
             pair = self._combine[way](pair, negative, rng)
         return {**pair, 'rng': rng, 'sample_idx': results['sample_idx']}
 
     def _fill(
-        self, way: str, positive: dict[str, Any], negative: dict[str, Any], rng: Generator
+        self,
+        way: str,
+        positive: dict[str, Any],
+        negative: dict[str, Any],
+        shares_target: bool,
+        rng: Generator,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Fill up the pairs that this way takes crops from."""
         filled = positive
         if way != 'negative' and not _may_show(positive, negative['search']):
             filled = self.fill_outside(positive, negative['search'], rng)
-        if way in ('stitch', 'overlay', 'transplant'):
+        if shares_target:
+            other, tracked = negative['search'], positive
+        elif way in ('stitch', 'overlay', 'transplant'):
             other, tracked = negative['template'], positive
         else:
             other, tracked = positive['search'], negative
@@ -261,6 +274,14 @@ def _checked_negative(negative: dict[str, Any], positive: dict[str, Any]) -> dic
 def _may_show(pair: dict[str, Any], side: PairSide) -> bool:
     """Whether a side of another pair is of a video that this pair's target is in."""
     return side.video in {pair['template'].video, pair['search'].video}
+
+
+def _crop_may_show(pair: dict[str, Any], side: PairSide, shares_target: bool) -> bool:
+    """Whether the crop of a negative's search side may show this pair's target.
+
+    It is cut so that it does not show the target of its own template.
+    """
+    return _may_show(pair, side) and not (shares_target and side.avoid is not None)
 
 
 def _source(
