@@ -53,6 +53,16 @@ def put(*types: str, **options: object) -> Change:
     return change
 
 
+def together(*changes: Change) -> Change:
+    """A change that makes several, for one training."""
+
+    def change(cfg: Config) -> None:
+        for each in changes:
+            each(cfg)
+
+    return change
+
+
 def track_only(cfg: Config) -> None:
     """Take the heads away that draw the contour of the target."""
     cfg.model.update(dict.fromkeys(CONTOUR_HEADS))
@@ -92,6 +102,10 @@ def drop_composites(cfg: Config) -> None:
     drop_filling(cfg)
     ways = TRANSFORMS.get('PairComposite').WAYS
     _give_to_positives(cfg, [way for way in ways if way not in AS_TAKEN])
+
+
+#: Each positive pair is of the target that its negative pair was mined for.
+share_target = put('CompositeDataset', same_target=True)
 
 
 def _give_to_positives(cfg: Config, ways: Iterable[str]) -> None:
@@ -159,6 +173,16 @@ _ARMS = (
         'no-composites',
         'What do all composites together add to pairs as they were taken?',
         (drop_composites,),
+    ),
+    Arm(
+        'same-target',
+        'Does a mined negative teach more beside the target it was mined for?',
+        (share_target,),
+    ),
+    Arm(
+        'same-target-blind',
+        'The same without mining: how much of it is due to mined negatives?',
+        (together(share_target, drop_mining),),
     ),
     Arm(
         'focus-0',

@@ -29,6 +29,8 @@ ARMS = [
     'no-cut-outs',
     'no-filling',
     'no-composites',
+    'same-target',
+    'same-target-blind',
     'focus-0',
     'focus-2',
 ]
@@ -41,6 +43,7 @@ BUILT = [
     'no-object-aware',
     'no-mining',
     'no-refinement',
+    'same-target',
 ]
 
 
@@ -127,6 +130,8 @@ def expected_changes(base):
         rayed = ('model.mask_head', 'model.refine_head', target, 'test_evaluator')
         return [f'{part}.n_rays: {base.model.mask_head.n_rays} -> {number}' for part in rayed]
 
+    same_target = 'train_dataloader.dataset.same_target: not there -> True'
+    no_mining = 'custom_hooks.1: HardNegativeMiningHook -> not there'
     focus = f'model.head.loss_cls.focus: {base.model.head.loss_cls.focus}'
     return {
         'rays-18': rays(18),
@@ -140,7 +145,7 @@ def expected_changes(base):
             for head in ('mask_head', 'refine_head')
         ],
         'no-object-aware': ['model.head.with_align: True -> False'],
-        'no-mining': ['custom_hooks.1: HardNegativeMiningHook -> not there'],
+        'no-mining': [no_mining],
         'no-refinement': ['model.refine_head: ContourRefineHead -> None'],
         'no-cut-outs': given_to_positives('transplant', 'paste'),
         'no-filling': [filling],
@@ -148,6 +153,8 @@ def expected_changes(base):
             filling,
             *given_to_positives('stitch', 'overlay', 'transplant', 'paste'),
         ],
+        'same-target': [same_target],
+        'same-target-blind': [same_target, no_mining],
         'focus-0': [f'{focus} -> 0.0'],
         'focus-2': [f'{focus} -> 2.0'],
     }
