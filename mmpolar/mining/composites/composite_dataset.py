@@ -60,8 +60,9 @@ class CompositeDataset(Dataset):
     A negative *pair* is picked because the model confuses what it shows with the target of its
     template. With ``same_target`` each positive pair is of that target, so that what was mined is
     shown beside the target that it was mined for: position j of the positives follows position j of
-    the negatives, and positives are used as often as their targets have negatives. A positive is of
-    another target where that track gives no pair in several attempts.
+    the negatives, and positives are used as often as their targets have negatives. So the
+    positives are of no more targets than the pool is: make it long enough. A positive is of another
+    target where that track gives no pair in several attempts.
 
     Args:
         positives: Dataset of images with targets, or its config. Its own pipeline ends with a
