@@ -11,7 +11,8 @@ from pathlib import Path
 from mmengine.config import Config
 from tqdm import tqdm
 
-from benchmarks.ablations.arms import ARMS, BASE, Arm
+from benchmarks.ablations.all_arms import ARMS, BASE
+from benchmarks.ablations.arms import Arm
 from benchmarks.ablations.plan import Budget, count_updates, place_stages, stage_configs
 from benchmarks.ablations.report import (
     PAGE_PART,
@@ -37,6 +38,7 @@ from mmpolar.cli.errors import run_or_explain
 from mmpolar.cli.inputs import read_plain_config
 from mmpolar.cli.training import add_cfg_options, require_sections
 from mmpolar.utils.progress import progress_bar
+from mmpolar.utils.shared_values import type_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/ablation/ocean-polar_effnet-lite0_ablation.py'
@@ -44,12 +46,12 @@ SECTIONS = ('train_dataloader', 'train_cfg', 'optim_wrapper', 'test_dataloader',
 DONE, BEGUN, OUTDATED, NEW = 'done', 'begun', 'done or begun with other settings', 'to do'
 
 DESCRIPTION = """\
-Train and test the tracker with one thing changed at a time: what does each part add?
+Train and test a tracker, or a mask stage, with one thing changed at a time: what does each part add?
 
 Each arm changes one thing in the base config (--list names them and what they ask, --dry-run shows every
 changed entry). All arms make the same number of updates with the same number of pairs, by the same
-schedule and from the same seed, and are tested on the config's test data; the two stages of "two-stages"
-share the budget of the others. One run follows the other; all arms with the first seed come first.
+schedule and from the same seed, and are tested on the config's test data, a mask stage in the released
+tracker that its config names; the two stages of "two-stages" share the budget of the others. One run follows the other; all arms with the first seed come first.
 
 In --out: results.txt (the table that is printed at the end), results.json (every metric of every run),
 results.csv, results.md (for a page), and runs/<arm>-<seed>/ with result.json, test.json (metrics of each
@@ -68,6 +70,9 @@ examples:
     python -m benchmarks.ablations --arms base no-refinement --epochs 12 \\
         --pairs-per-epoch 4096 --out work_dirs/ablation_refinement --cfg-options \\
         test_dataloader.dataset.data_root=data/mine/val
+  a mask stage, tested in the packaged tracker:
+    python -m benchmarks.ablations --config \
+        configs/ablation/mask-stage_effnet-lite0_ablation.py --out work_dirs/ablation_mask_stage
   put the table into the page:
     python -m benchmarks.ablations --seeds 0 1 2 --page docs/ablations.md"""
 
@@ -119,7 +124,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.worker is not None:
         train_and_test(args.worker, args.updates)
     elif args.list:
-        print('\n'.join(f'{arm.name:16s} {arm.question}' for arm in ARMS.values()))
+        print(
+            '\n'.join(
+                f'{arm.name:17s} {in_family(arm):10s} {arm.question}' for arm in ARMS.values()
+            )
+        )
     else:
         run_or_explain(run, args)
 
@@ -130,14 +139,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--arms',
         nargs='+',
         choices=ARMS,
-        default=list(ARMS),
         metavar='ARM',
-        help='arms to run, see --list (default: all); without "base" there is nothing to compare with',
+        help='arms to run, see --list (default: all that are about the model of the config); without '
+        '"base" there is nothing to compare with',
     )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='default: 0')
     parser.add_argument('--epochs', type=int, help="epochs of a run (default: the config's)")
     parser.add_argument(
-        '--pairs-per-epoch', type=int, help="training pairs in an epoch (default: the config's)"
+        '--pairs-per-epoch',
+        type=int,
+        help="training pairs in an epoch, or groups of three views for a mask stage (default: the config's)",
     )
     parser.add_argument(
         '--out',
@@ -211,8 +222,16 @@ def plan(base: Config, budget: Budget, args: argparse.Namespace) -> dict[Run, Jo
     Raises:
         ValueError: If the budget or an arm cannot be used.
     """
+    fitting = [arm for arm in ARMS.values() if arm.fits(base)]
+    wanted = args.arms or [arm.name for arm in fitting]
+    unfit = sorted(set(wanted) - {arm.name for arm in fitting})
+    if unfit:
+        raise ValueError(
+            f'{", ".join(unfit)} cannot be tried with a {type_of(base.model)}; give the --config of '
+            f'a model that --list names, or arms of {[arm.name for arm in fitting]}'
+        )
     [unchanged] = stage_configs(base, ARMS[BASE], budget, args.seeds[0])
-    arms = [arm for arm in ARMS.values() if arm.name in args.arms]
+    arms = [arm for arm in fitting if arm.name in wanted]
     different = [
         arm.name == BASE
         or is_different(arm, stage_configs(base, arm, budget, args.seeds[0]), unchanged)
@@ -303,6 +322,11 @@ def show(bar: tqdm, name: str, line: str) -> bool:
     bar.set_description(f'{name}, {task}', refresh=False)
     bar.update(done - bar.n)
     return True
+
+
+def in_family(arm: Arm) -> str:
+    """The type of model that an arm is about."""
+    return arm.model or 'any'
 
 
 def in_words(result: RunResult) -> str:

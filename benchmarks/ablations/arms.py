@@ -1,4 +1,4 @@
-"""The arms of the ablation: what each asks, and what it changes in the base config."""
+"""What an arm of the ablation is, and the arms that change a tracker."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -32,11 +32,17 @@ class Arm:
         question: What it answers, in one line.
         stages: What it changes in the base config; several changes are as many trainings, one on
             top of the other, which share the budget.
+        model: Type of the model that it is about; None for any.
     """
 
     name: str
     question: str
     stages: tuple[Change, ...]
+    model: str | None = 'Ocean'
+
+    def fits(self, cfg: Config) -> bool:
+        """Whether it is about the model of a config."""
+        return self.model in (None, type_of(cfg.model))
 
 
 def leave(cfg: Config) -> None:
@@ -118,10 +124,8 @@ def _give_to_positives(cfg: Config, ways: Iterable[str]) -> None:
         node.probs = {**kept, 'positive': round(kept.get('positive', 0.0) + taken, 9)}
 
 
-_ARMS = (
-    Arm(
-        'base', 'The config as it is, trained jointly: what all others are compared with.', (leave,)
-    ),
+#: Arms about trackers.
+TRACKER_ARMS = (
     Arm(
         'two-stages',
         'Is joint training better than a tracker first and contours on the finished tracker after it?',
@@ -195,6 +199,3 @@ _ARMS = (
         (put('BalancedBCELoss', focus=2.0),),
     ),
 )
-#: All arms by name; the first is what the others are compared with.
-ARMS = {arm.name: arm for arm in _ARMS}
-BASE = _ARMS[0].name

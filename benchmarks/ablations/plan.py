@@ -14,8 +14,14 @@ from benchmarks.ablations.arms import CROSSED, RAYED, Arm
 from benchmarks.shared.config_nodes import MINING_HOOK, nodes_of_type, option_of
 from mmpolar.utils.shared_values import SEEDED, type_of
 
-#: Option with the number of pairs in an epoch, by dataset.
-_LENGTHS = dict(CompositeDataset='num_composites', TrackPairDataset='samples_per_epoch')
+#: Option with the number of pairs, or of groups of views, in an epoch, by dataset.
+_LENGTHS = dict(
+    CompositeDataset='num_composites',
+    TrackPairDataset='samples_per_epoch',
+    MaskCropDataset='samples_per_epoch',
+)
+#: Entry with the name of the released tracker that a mask stage is tested in.
+TRACKER = 'tracker'
 #: A later stage samples with another seed: with the same it would see the first one's pairs again.
 _SEED_STEP = 1000
 _VALIDATION = ('val_dataloader', 'val_cfg', 'val_evaluator')
@@ -28,7 +34,7 @@ class Budget:
 
     Attributes:
         epochs: Number of epochs, of all stages together.
-        pairs_per_epoch: Number of training pairs in an epoch.
+        pairs_per_epoch: Number of training pairs in an epoch; of groups of views for a mask stage.
     """
 
     epochs: int
@@ -39,7 +45,7 @@ class Budget:
         """The budget that a config has.
 
         Raises:
-            ValueError: If its training data are not pairs of this package.
+            ValueError: If its training data are not pairs, or groups of views, of this package.
         """
         data = cfg.train_dataloader.dataset
         if type_of(data) not in _LENGTHS:
@@ -51,8 +57,8 @@ class Budget:
 
 
 def only_for_runner(cfg: Config) -> Config:
-    """A copy with nothing but what MMEngine's runner reads; the file's own variables are gone."""
-    wanted = {*inspect.signature(Runner).parameters, 'custom_imports'}
+    """A copy with what MMEngine's runner and the test read; the file's own variables are gone."""
+    wanted = {*inspect.signature(Runner).parameters, 'custom_imports', TRACKER}
     return Config({key: value for key, value in cfg.to_dict().items() if key in wanted})
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ablations.arms import ARMS, BASE
+from benchmarks.ablations.all_arms import ARMS, BASE
 from benchmarks.shared.spread import cell, spread
 from mmpolar.utils.tables import text_table, write_csv, write_json
 

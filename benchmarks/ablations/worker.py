@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +14,15 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 import mmpolar.registry  # noqa: F401  (lets checkpoints be resumed)
-from benchmarks.ablations.plan import last_checkpoint_of
+from benchmarks.ablations.plan import TRACKER, last_checkpoint_of, only_for_runner
 from benchmarks.ablations.report import RESULT_FILE, RunResult
 from benchmarks.shared.runs import write_mark
-from mmpolar.utils.checkpoints import read_checkpoint
+from mmpolar.utils.checkpoints import read_checkpoint, read_release_checkpoint
 
 #: Has the fingerprint of the settings that a run was begun with.
 BEGUN_FILE = 'begun.json'
+ADD_MASK_STAGE = Path(__file__).resolve().parents[2] / 'tools/model_converters/add_mask_stage.py'
+TRAINING = ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler')
 _PROGRESS = re.compile(r'~(train|test) (\d+) (\d+)\n?')
 
 
@@ -79,7 +83,8 @@ def train_and_test(folder: Path, total: int) -> None:
     updates += runner.iter
     if updates != total:
         raise RuntimeError(f'{folder.name} made {updates} updates, not the {total} of its budget')
-    metrics = {name.rpartition('/')[2]: float(value) for name, value in runner.test().items()}
+    tested = runner if configs[-1].get(TRACKER) is None else tracker_runner(configs[-1])
+    metrics = {name.rpartition('/')[2]: float(value) for name, value in tested.test().items()}
     result = RunResult(
         updates=updates,
         pairs=updates * configs[-1].train_dataloader.batch_size,
@@ -96,6 +101,29 @@ def train(cfg: Config, before: int, total: int) -> Runner:
     runner = Runner.from_cfg(cfg)
     runner.register_hook(TellProgress(before, total))
     runner.train()
+    return runner
+
+
+def tracker_runner(cfg: Config) -> Runner:
+    """A runner that tests a trained mask stage in the released tracker that its config names."""
+    checkpoint = last_checkpoint_of(cfg)
+    released = checkpoint.with_name('tracker.pth')
+    words = dict(data='an ablation', machine='that of the ablation', training_time='not measured')
+    facts = [item for key, value in words.items() for item in (f'--{key.replace("_", "-")}', value)]
+    subprocess.run(
+        [sys.executable, ADD_MASK_STAGE, cfg[TRACKER], checkpoint, '--out', released, *facts],
+        check=True,
+    )
+    model = read_release_checkpoint(released).config.model
+    # What is fitted to the released stage's scores would judge another stage by its own.
+    model.test_cfg = dict(model.get('test_cfg') or {}, lost_score=0.0, second_peak_score=0.0)
+    test = only_for_runner(cfg)
+    test.update(dict.fromkeys(TRAINING))
+    test.model = model
+    test.load_from, test.resume, test.custom_hooks = str(released), False, None
+    test.experiment_name = f'{cfg.experiment_name}_tracker'
+    runner = Runner.from_cfg(test)
+    runner.register_hook(TellProgress(0, 0))
     return runner
 
 

@@ -71,9 +71,11 @@ class MaskStage(BaseModel):
         params: Fields of :class:`mmpolar.tracking.MaskParams` to change: the crops' size and
             context, and how a tracker uses the masks.
         reference_prob: Probability in training that a crop gets its references; otherwise the
-            stage must do without, as in the first frame.
-        recent_prior_prob: Probability in training that the mask of the recent reference is a prior.
-        contour_prior_prob: Probability in training that the contour is a prior.
+            stage must do without, as in the first frame. What is never given in training, with a
+            probability of 0, is left out in use, too.
+        recent_prior_prob: Probability in training that the mask of the recent reference is a prior;
+            likewise.
+        contour_prior_prob: Probability in training that the contour is a prior; likewise.
         loss_mask: Config of the loss of the masks, called with logits and targets (N, h, w).
         loss_quality_weight: Weight of the loss of the predicted IoU.
         data_preprocessor: Config of the data preprocessor.
@@ -194,6 +196,7 @@ class MaskStage(BaseModel):
             the pixels 2r, 2r + 1 and 2c, 2c + 1 of the crop. And the logit of the expected IoU of
             the mask with the ground truth, (N,).
         """
+        priors, references = self._known_from_training(priors, references)
         sharpness = self.log_sharpness.exp()
         size = features.levels[self._match_from].shape[-2:]
         matches = torch.cat(
@@ -240,6 +243,17 @@ class MaskStage(BaseModel):
         box_map, contour_map = inputs['priors'].flatten(0, 1).split(1, 1)
         priors = torch.cat([box_map, contour_map * contour, references[-1].mask * recent], 1)
         return self.decode(features, priors, references)
+
+    def _known_from_training(
+        self, priors: Tensor, references: Sequence[StageReference]
+    ) -> tuple[Tensor, Sequence[StageReference]]:
+        """Inputs without those that the stage was never given in training."""
+        probs = (1.0, self.contour_prior_prob, self.recent_prior_prob)
+        if 0 in probs:
+            priors = priors * priors.new_tensor([prob > 0 for prob in probs]).view(1, -1, 1, 1)
+        if self.reference_prob == 0:
+            references = [StageReference(keys, torch.zeros_like(mask)) for keys, mask in references]
+        return priors, references
 
     def _given(self, like: Tensor, prob: float) -> Tensor:
         """1 with a probability and 0 otherwise, of a shape; 1 outside training."""
