@@ -163,7 +163,8 @@ def expected_changes(base):
 
 
 def test_these_are_the_arms(tool):
-    assert list(tool.ARMS) == ARMS
+    fitting = [name for name, arm in tool.ARMS.items() if arm.model in (None, 'Ocean')]
+    assert fitting == ARMS
     assert all('\n' not in arm.question and arm.question[-1] in '?.' for arm in tool.ARMS.values())
 
 

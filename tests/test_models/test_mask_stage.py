@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -145,6 +147,32 @@ def test_stage_works_without_references_and_at_other_sizes(stage):
         )
         assert logits.shape == (1, CELLS, CELLS)
         assert stage(dict(batch(1), img=torch.randn(1, 3, 3, SIZE, SIZE))).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ('never', 'unseen'),
+    [
+        ('reference_prob', 'references'),
+        ('contour_prior_prob', 'contour'),
+        ('recent_prior_prob', 'recent'),
+    ],
+)
+def test_what_training_never_gave_changes_no_answer(stage, never, unseen):
+    other = copy.deepcopy(stage)
+    setattr(other, never, 0.0)
+    inputs = batch(groups=1, views=1)
+    features = other.encode(inputs['img'][0])
+    known = StageReference(features.keys, inputs['reference_masks'][0, :, None])
+    priors = torch.rand(1, 3, CELLS, CELLS, generator=torch.Generator().manual_seed(1))
+    without = priors.clone()
+    without[:, {'contour': 1, 'recent': 2}.get(unseen, 3) :][:, :1] = 0
+    references = [no_reference()] * 2 if unseen == 'references' else [known] * 2
+    with torch.no_grad():
+        given = stage.decode(features, priors, [known] * 2)[0]
+        got = other.decode(features, priors, [known] * 2)[0]
+        expected = stage.decode(features, without, references)[0]
+    assert torch.equal(got, expected)
+    assert not torch.equal(got, given)
 
 
 def test_training_lowers_the_loss():
