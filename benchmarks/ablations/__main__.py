@@ -15,7 +15,7 @@ from benchmarks.ablations.all_arms import ARMS, BASE
 from benchmarks.ablations.arms import Arm
 from benchmarks.ablations.plan import Budget, count_updates, place_stages, stage_configs
 from benchmarks.ablations.report import (
-    PAGE_PART,
+    PAGE_PARTS,
     RESULT_FILE,
     RunResult,
     compared_metric,
@@ -189,14 +189,13 @@ def run(args: argparse.Namespace) -> None:
     if args.dry_run:
         explain(jobs, stage_configs(base, ARMS[BASE], budget, args.seeds[0])[0])
         return
-    if args.page is not None:
-        MarkedPart(
-            args.page, PAGE_PART
-        ).split()  # what is wrong with it shall be known before hours of training
+    part = None if args.page is None else page_part(base, args)
+    if part is not None:
+        part.split()  # what is wrong with it shall be known before hours of training
     failed = do_missing(jobs)
     done = {run: job for run, job in jobs.items() if run not in failed}
     if done:
-        print(write_results(done, args))
+        print(write_results(done, args, part))
         print(f'results.txt, .json, .csv and .md are in {args.out}')
     end_if_failed(failed)
 
@@ -334,15 +333,22 @@ def in_words(result: RunResult) -> str:
     return f'{metric} {result.metrics[metric]:.3f} after {result.updates} updates'
 
 
-def write_results(jobs: Mapping[Run, Job], args: argparse.Namespace) -> str:
-    """Write the tables, and fill the page if one is given; the table for the terminal."""
+def page_part(base: Config, args: argparse.Namespace) -> MarkedPart:
+    """The part of the page that has the table of what is trained."""
+    return MarkedPart(args.page, PAGE_PARTS[type_of(base.model)])
+
+
+def write_results(
+    jobs: Mapping[Run, Job], args: argparse.Namespace, part: MarkedPart | None
+) -> str:
+    """Write the tables, and fill the part of a page if one is given; the table for the terminal."""
     results: dict[str, dict[int, RunResult]] = {}
     for each, job in jobs.items():
         results.setdefault(each.arm, {})[each.seed] = RunResult.read(job.folder)
     text = write_tables(args.out, results, dict(config=args.config, cfg_options=args.cfg_options))
-    if args.page is not None:
+    if part is not None:
         table = (args.out / 'results.md').read_text(encoding='utf-8')
-        args.page.write_text(MarkedPart(args.page, PAGE_PART).replaced(table), encoding='utf-8')
+        part.page.write_text(part.replaced(table), encoding='utf-8')
     return text
 
 

@@ -23,8 +23,8 @@ METRICS = dict(
     ceiling='ceiling of J',
 )
 _DIFFERENCE = 'difference'
-#: Name of the part of a page that the Markdown table is written to.
-PAGE_PART = 'ablation table'
+#: Name of the part of a page that the Markdown table is written to, by what is trained.
+PAGE_PARTS = dict(Ocean='ablation table', MaskStage='mask stage ablation table')
 
 
 @dataclass(frozen=True)

@@ -543,7 +543,7 @@ def test_a_page_gets_the_table_between_its_marks(tool, tmp_path):
     page = tmp_path / 'page.md'
     page.write_text(PAGE)
     for fragment in ('| first |\n', '| second |\n'):
-        page.write_text(tool.MarkedPart(page, tool.PAGE_PART).replaced(fragment))
+        page.write_text(tool.MarkedPart(page, tool.PAGE_PARTS['Ocean']).replaced(fragment))
         assert page.read_text() == PAGE.replace('| an | old | table |\n', fragment)
 
 
@@ -563,7 +563,7 @@ def test_a_page_without_marks_is_refused_before_anything_is_trained(tool, tiny, 
 def test_list_says_what_each_arm_asks(tool, capsys):
     tool.main(['--list'])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ARMS
+    assert [line.split()[0] for line in lines] == list(tool.ARMS)
     for line, arm in zip(lines, tool.ARMS.values(), strict=True):
         assert line.endswith(arm.question)
 
@@ -609,7 +609,7 @@ def test_page_lists_the_arms_and_has_room_for_the_table(tool, base):
         assert f'| `{arm.name}` | {arm.question} |' in text
     budget = tool.Budget.of(base)
     assert f'{budget.epochs} epochs of {budget.pairs_per_epoch} pairs' in text
-    head, tail = tool.MarkedPart(page, tool.PAGE_PART).split()
+    head, tail = tool.MarkedPart(page, tool.PAGE_PARTS['Ocean']).split()
     assert '## Results' in head
     assert '## How to read the table' in tail
 

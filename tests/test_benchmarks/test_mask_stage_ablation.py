@@ -139,3 +139,15 @@ def test_a_stage_is_trained_and_tested_in_the_tracker(tool, tiny, tmp_path, arm)
         torch.testing.assert_close(
             tested[f'mask_stage.{name}'].to(value.dtype), value, rtol=1e-3, atol=1e-6
         )
+
+
+def test_the_page_says_what_a_run_is(tool):
+    cfg = load_config(CONFIG)
+    budget = tool.Budget.of(cfg)
+    size, crops = cfg.train_dataloader.dataset.pipeline[1].size, cfg.model.params.crop_size
+    words = ' '.join((ROOT / 'docs/ablations.md').read_text().split())
+    assert (
+        f'{budget.epochs} epochs of {budget.pairs_per_epoch} groups of three crops of {size} px'
+        in words
+    )
+    assert f'with crops of {crops} px' in words
