@@ -70,6 +70,8 @@ examples:
   a look at the tracking step of the small models in a minute:
     python -m benchmarks.speed --only tracking --models lite0 tiny \\
         --frame-sizes 720p --repeats 3
+  tracker and contour alone, one thread each:
+    python -m benchmarks.speed --only tracking --models lite0 tiny --threads 1 --no-mask-stage
   your own weights and NanoTrack's:
     python -m benchmarks.speed --only tracking --checkpoint tiny=tiny.pth \\
         --nanotrack-backbone backbone.onnx --nanotrack-head head.onnx
@@ -159,9 +161,12 @@ def add_tracking_arguments(group: argparse._ArgumentGroup) -> None:
         nargs='+',
         metavar='MODEL=FILE',
         default=[],
-        help='trained weights; without them the heads are random, which takes the same time',
+        help='trained weights (default: those of the package of that name, else random ones)',
     )
     group.add_argument('--no-int8', action='store_true', help='do not quantise')
+    group.add_argument(
+        '--no-mask-stage', action='store_true', help='trackers that give box and contour alone'
+    )
     group.add_argument(
         '--no-compile', action='store_true', help='leave torch.compile out of the part gpu'
     )
@@ -221,6 +226,7 @@ def track(args: argparse.Namespace, peaks: Peaks, scratch: str, tick: Callable) 
         args.checkpoint,
         args.nanotrack,
         not args.no_int8,
+        not args.no_mask_stage,
         args.seed,
         tick,
     )

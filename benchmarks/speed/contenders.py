@@ -29,11 +29,12 @@ from mmpolar.apis import init_tracker
 from mmpolar.datasets import BaseTrackDataset
 from mmpolar.deployment import export_onnx
 from mmpolar.deployment.quantize import quantize_folder
+from mmpolar.model_zoo import available_models, find_checkpoint
 from mmpolar.models.trackers import Ocean, TorchEngine
 from mmpolar.registry import MODELS
 from mmpolar.runtime import OnnxEngine
 from mmpolar.tracking import SearchMaps, SingleTargetTracker
-from mmpolar.utils.checkpoints import load_weights
+from mmpolar.utils.checkpoints import load_weights, read_checkpoint
 from mmpolar.utils.checkpoints.ocean_checkpoint import convert_ocean_weights
 
 #: Factor on the last weights of a random network.
@@ -129,7 +130,7 @@ def build_family(
         threads: Threads of both engines.
         calibration: Sequences to calibrate int8 with; None leaves int8 out.
         checkpoint: Weights; without them the backbone has those of its ``init_cfg`` where they are
-            installed, and the rest is random, which costs the same time.
+            installed, and the rest is random. What a step does depends on scores, so its time does too.
 
     Returns:
         The contenders.
@@ -139,6 +140,30 @@ def build_family(
         checkpoint = _save(init_model(config), folder)
     family = Family(name, config, checkpoint)
     return _add_forms(family, folder, threads, calibration, SMALL_PEERS)
+
+
+def packaged_weights(config: str | Path | Config) -> str | None:
+    """File of the weights that the package has of the config's name, if there is one."""
+    name = None if isinstance(config, Config) else Path(config).stem
+    return str(find_checkpoint(name)) if name in available_models() else None
+
+
+def without_mask_stage(
+    config: str | Path | Config, checkpoint: str | None, folder: Path
+) -> tuple[Config, str | None]:
+    """A config without its mask stage, and its weights likewise, written into a folder."""
+    config = Config(config.to_dict()) if isinstance(config, Config) else Config.fromfile(config)
+    config.model.mask_stage = None
+    if checkpoint is None:
+        return config, None
+    kept = {
+        name: value
+        for name, value in read_checkpoint(checkpoint)['state_dict'].items()
+        if not name.startswith('mask_stage.')
+    }
+    path = folder / f'{Path(checkpoint).stem}_tracker.pth'
+    torch.save(dict(state_dict=kept), path)
+    return config, str(path)
 
 
 def build_original_family(

@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.speed.clocks import synchronize
-from benchmarks.speed.contenders import Contender, build_family, build_original_family
+from benchmarks.speed.contenders import (
+    Contender,
+    build_family,
+    build_original_family,
+    packaged_weights,
+    without_mask_stage,
+)
 from benchmarks.speed.machine import Peaks
 from benchmarks.speed.peers import ROOT, opencv_trackers
 from benchmarks.speed.results import Part, Row, compare, in_unit, percentiles
@@ -47,6 +53,7 @@ def measure_tracking(
     checkpoints: Mapping[str, str] | None = None,
     nanotrack: tuple[str, str] | None = None,
     int8: bool = True,
+    mask_stage: bool = True,
     seed: int = 0,
     tick: Callable[[str], None] = lambda name: None,
 ) -> Part:
@@ -59,9 +66,11 @@ def measure_tracking(
         configs: Our configs by short name; ``'r50'`` runs with the weights of the original.
         sizes: Frame sizes, keys of :data:`benchmarks.videos.FRAME_SIZES`.
         frames: Frames of each video.
-        checkpoints: Trained weights by a config's short name.
+        checkpoints: Trained weights by a config's short name; by default those that come with the
+            package where there are some of the config's name.
         nanotrack: NanoTrack's two ONNX files, backbone and head; a stand-in by default.
         int8: Whether to quantise and to measure int8.
+        mask_stage: Whether the trackers have their mask stage; without it they give box and contour.
         seed: Seed of the videos.
         tick: Called with the name of what is measured next.
 
@@ -78,7 +87,9 @@ def measure_tracking(
         families = []
         for name, config in configs.items():
             tick(f'building {name}')
-            checkpoint = (checkpoints or {}).get(name)
+            checkpoint = (checkpoints or {}).get(name) or packaged_weights(config)
+            if not mask_stage:
+                config, checkpoint = without_mask_stage(config, checkpoint, Path(folder))
             common = (name, config, Path(folder, name), threads, calibration)
             if name == ORIGINAL_CONFIG and checkpoint is None:
                 families.append(build_original_family(*common, next(iter(videos.values()))))

@@ -332,6 +332,29 @@ class TestTracking:
                 torch_step.step(frame).box, runtime.step(frame).box, atol=0.05
             )
 
+    def test_packaged_trackers_are_measured_with_their_weights(self):
+        from benchmarks.speed.contenders import packaged_weights
+        from benchmarks.speed.tracking import CONFIGS
+        from mmpolar.model_zoo import find_checkpoint
+
+        name = 'ocean-polar_effnet-lite0-tiny_natural'
+        assert packaged_weights(CONFIGS['tiny']) == str(find_checkpoint(name))
+        assert packaged_weights(CONFIGS['r50']) is None
+        assert packaged_weights(SLIM) is None
+
+    def test_a_tracker_without_its_mask_stage_keeps_its_weights(self, tmp_path):
+        from benchmarks.speed.contenders import packaged_weights, without_mask_stage
+        from benchmarks.speed.tracking import CONFIGS
+        from mmpolar.apis import init_tracker
+
+        whole = packaged_weights(CONFIGS['tiny'])
+        config, checkpoint = without_mask_stage(CONFIGS['tiny'], whole, tmp_path)
+        model = init_tracker(config, checkpoint, optimize='none').model
+        assert model.mask_stage is None
+        state = torch.load(whole, weights_only=True)['state_dict']
+        for name, value in model.state_dict().items():
+            assert torch.equal(value, state[name].to(value.dtype))
+
     def test_stage_rows_add_up(self, video):
         from benchmarks.speed.tracking import stage_rows
         from mmpolar.tracking import TrackParams
