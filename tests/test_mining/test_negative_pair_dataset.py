@@ -4,6 +4,7 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
+from several_targets import draw_ids, trio_and_pair
 from torch.utils.data import DataLoader
 
 from mmpolar.datasets import BoxTrackDataset, CocoTrackDataset, DavisDataset
@@ -12,7 +13,6 @@ from mmpolar.mining.pool.negative_pair_dataset import KINDS
 from mmpolar.registry import DATASETS
 from mmpolar.utils.image import read_mask
 
-SIZE = (160, 240)
 STILL = dict(template_shift=0, template_scale=0, search_shift=0, search_scale=0)
 LOAD, PACK = dict(type='LoadPairImages'), dict(type='PackPairInputs')
 CROP = dict(type='CropPair', flip_prob=0.5)
@@ -21,23 +21,11 @@ GREYS = {1: 250, 2: 200, 3: 150}
 BACKGROUND = 60
 
 
-def draw_ids(*squares):
-    """Masks with squares of (value, x, y, side)."""
-    ids = np.zeros(SIZE, np.uint8)
-    for value, x, y, side in squares:
-        ids[y : y + side, x : x + side] = value
-    return ids
-
-
 @pytest.fixture(scope='module')
 def videos(shared_data):
     """Three videos, in each of which up to three objects move, with images in their greys."""
     masks = {
-        'trio': [
-            draw_ids((1, 10 + 4 * i, 20, 16), (2, 200 - i, 120, 20), (3, 110, 90 + i, 14))
-            for i in range(5)
-        ],
-        'pair': [draw_ids((1, 180 - i, 100, 24), (2, 20, 20 + i, 18)) for i in range(5)],
+        **trio_and_pair(),
         'gone': [draw_ids(*[(1, 100, 60, 20)] * (i < 3), (2, 20, 120, 16)) for i in range(5)],
     }
     root = shared_data.davis(masks)

@@ -5,36 +5,24 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
+from several_targets import draw_ids, trio_and_pair
 from torch.utils.data import DataLoader
 
 from mmpolar.datasets import DavisDataset, TrackPairDataset
 from mmpolar.mining import CompositeDataset, NegativePairDataset
 from mmpolar.registry import DATASETS, TRANSFORMS
 
-SIZE = (160, 240)
 #: Colour and value in the masks of each object; the rest of a frame is black.
 COLOURS = {1: (250, 0, 0), 2: (0, 250, 0), 3: (0, 0, 250)}
 LOAD, CROP = dict(type='LoadPairImages'), dict(type='CropPair', flip_prob=0.5, keep_frames=True)
 NUM_PAIRS = 40
 
 
-def draw_ids(*squares):
-    """Masks with squares of (value, x, y, side)."""
-    ids = np.zeros(SIZE, np.uint8)
-    for value, x, y, side in squares:
-        ids[y : y + side, x : x + side] = value
-    return ids
-
-
 @pytest.fixture(scope='module')
 def root(shared_data):
     """Three videos, in two of which several objects move, each of a colour of its own."""
     masks = {
-        'trio': [
-            draw_ids((1, 10 + 4 * i, 20, 16), (2, 200 - i, 120, 20), (3, 110, 90 + i, 14))
-            for i in range(5)
-        ],
-        'pair': [draw_ids((1, 180 - i, 100, 24), (2, 20, 20 + i, 18)) for i in range(5)],
+        **trio_and_pair(),
         'solo': [draw_ids((3, 100, 60 - i, 20)) for i in range(5)],
     }
     root = shared_data.davis(masks)

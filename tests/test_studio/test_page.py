@@ -71,6 +71,7 @@ def test_from_a_video_without_labels_to_a_dataset(page, tmp_path, serve):
     expect_text(page, 'hint', 'No video yet')
     page.set_input_files('#upload', tmp_path / 'car.mp4')
     expect_text(page, 'hint', 'Mark target 1: draw a box around it')
+    page.wait_for_function(FRAME_IS_SHOWN)
 
     gt = [SCENE.render(number)[1] for number in range(len(SCENE))]
     x1, y1, x2, y2 = mask_to_box(gt[0])
