@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='videos that --int8 measures ranges on (default: %(default)s)',
     )
     parser.add_argument(
-        '--crops', type=int, default=64, help='search crops of them (default: %(default)s)'
+        '--crops', type=int, default=640, help='search crops of them (default: %(default)s)'
     )
     parser.add_argument(
         '--eval',

@@ -24,6 +24,10 @@ from mmpolar.runtime.onnx_engine import OnnxEngine
 from mmpolar.tracking import SingleTargetTracker
 from mmpolar.utils.image import read_image
 
+#: Search crops that ranges are measured on if nothing is said. Ten times fewer, the first frames of 54 videos,
+#: cut off what later frames give: box IoU of the tiny tracker fell by .012 instead of .003.
+CALIBRATION_CROPS = 640
+
 Feeds = dict[str, list[dict[str, NDArray]]]
 
 
@@ -35,7 +39,7 @@ def quantize_folder(
     source: str | os.PathLike,
     folder: str | os.PathLike,
     dataset: BaseTrackDataset,
-    crops: int = 64,
+    crops: int = CALIBRATION_CROPS,
 ) -> ModelManifest:
     """Write an 8-bit copy of a model folder.
 

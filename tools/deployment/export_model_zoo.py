@@ -10,10 +10,12 @@ import numpy as np
 from mmpolar.apis import available_models, init_tracker
 from mmpolar.cli.arguments import tool_parser
 from mmpolar.cli.errors import usage_error
+from mmpolar.datasets import DavisDataset
 from mmpolar.datasets.synthetic import make_scene
 from mmpolar.deployment import ExportMismatchError, export_onnx
 from mmpolar.deployment.half_weights import halve_folder
-from mmpolar.model_zoo import find_checkpoint
+from mmpolar.deployment.quantize import quantize_folder
+from mmpolar.model_zoo import INT8_SUFFIX, find_checkpoint
 from mmpolar.runtime import OnnxEngine
 from mmpolar.runtime.model_folder import new_model_folder
 from mmpolar.structures.polar import mask_to_box
@@ -23,6 +25,8 @@ from mmpolar.utils.checkpoints import ReleaseCheckpoint, read_release_checkpoint
 from mmpolar.utils.progress import progress_bar
 
 NOTICE = 'NOTICE.txt'
+#: Smaller targets in the first frame, in pixels, are left out of the calibration.
+CALIBRATION_AREA = 400
 #: Generated video that the graphs are compared on.
 _VIDEO, _FRAMES = 1, 6
 
@@ -32,12 +36,16 @@ where mmpolar track finds it by that name.
 
 The weights are stored as float16, as in the checkpoint, and become float32 when ONNX Runtime loads the
 graphs: they compute, bit by bit, what the float32 export of the checkpoint does. That is checked by
-tracking a generated video with both before anything is replaced."""
+tracking a generated video with both before anything is replaced.
+
+With --int8 the folder of an 8-bit copy, <name>_int8, is written instead, calibrated on those videos."""
 
 EPILOG = """\
 examples
   python tools/deployment/export_model_zoo.py
-  python tools/deployment/export_model_zoo.py ocean-polar_effnet-lite0_natural"""
+  python tools/deployment/export_model_zoo.py ocean-polar_effnet-lite0_natural
+  python tools/deployment/export_model_zoo.py ocean-polar_effnet-lite0-tiny_natural \\
+      --int8 data/natural/videos/DAVIS"""
 
 
 class UnequalGraphsError(RuntimeError):
@@ -55,7 +63,7 @@ def main(argv: list[str] | None = None) -> None:
         )
     try:
         for name in names:
-            print(export(name))
+            print(export(name, args.int8))
     except (FileNotFoundError, ValueError, ExportMismatchError, UnequalGraphsError) as error:
         usage_error(error)
 
@@ -65,15 +73,27 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         'names', nargs='*', metavar='NAME', help='published models (default: all there are)'
     )
+    parser.add_argument(
+        '--int8',
+        metavar='DATA',
+        help='write 8-bit copies, calibrated on the videos of this folder in the layout of DAVIS, which '
+        'must not be those to test with',
+    )
     return parser.parse_args(argv)
 
 
-def export(name: str) -> str:
+def export(name: str, calibration: str | None = None) -> str:
     """Write the folder of a model; a report of what is in it.
+
+    Args:
+        name: Name of the model.
+        calibration: Folder of the videos to calibrate an 8-bit copy with; None for float32.
 
     Raises:
         ModelNotFoundError: If there is no such model.
+        FileNotFoundError: If the folder has no videos.
         CheckpointReadError: If its checkpoint is damaged.
+        CalibrationError: If the videos show too little.
         ExportMismatchError: If the graphs differ from the tracker.
         UnequalGraphsError: If the stored graphs differ from the float32 ones.
     """
@@ -84,6 +104,11 @@ def export(name: str) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         plain, halved = Path(temporary, 'float32'), Path(temporary, 'float16')
         manifest = export_onnx(model, plain)
+        if calibration is not None:
+            folder = folder.with_name(f'{name}{INT8_SUFFIX}')
+            exact, plain = plain, Path(temporary, 'int8')
+            dataset = DavisDataset(data_root=calibration, min_area=CALIBRATION_AREA)
+            manifest = quantize_folder(exact, plain, dataset)
         halve_folder(plain, halved, model)
         check_same_results(plain, halved)
         (halved / NOTICE).write_text(notice(published))
