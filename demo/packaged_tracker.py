@@ -22,7 +22,7 @@ from mmpolar.cli.arguments import add_old_option
 from mmpolar.datasets.synthetic import PHOTO_SCENES, Scene, make_scene, photo_scene
 from mmpolar.evaluation.functional import mean_of_known
 from mmpolar.evaluation.video_score import VideoScore
-from mmpolar.model_zoo import DEFAULT_MODEL, ModelNotFoundError
+from mmpolar.model_zoo import DEFAULT_FOLDER, ModelNotFoundError
 from mmpolar.structures.boxes import to_corner_xywh
 from mmpolar.structures.polar import mask_to_box
 from mmpolar.structures.track_result import TrackResult
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
     parser.add_argument(
-        '--model', default=DEFAULT_MODEL, metavar='NAME', help='(default: %(default)s)'
+        '--model', default=DEFAULT_FOLDER, metavar='NAME', help='(default: %(default)s)'
     )
     out = parser.add_argument(
         '--out', default='work_dirs/demo', help='where videos and images go (default: %(default)s)'

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mmpolar.model_zoo import DEFAULT_MODEL
+from mmpolar.model_zoo import DEFAULT_FOLDER
 from mmpolar.tracking import SingleTargetTracker, TrackEngine
 from mmpolar.utils.deprecation import warn_deprecated
 
@@ -37,7 +37,7 @@ def init_tracker(
     Args:
         config: A config file, a config, a release checkpoint, or the name of a trained tracker, one of
             :func:`available_models`, with or without ``mmpolar://``; None for the default one. With the
-            engine ``'onnx'`` a model folder or such a name.
+            engine ``'onnx'`` a model folder or its name; None for the default tracker in 8 bits.
         checkpoint: File with the weights; None leaves the model of a config untrained, and takes
             the published weights for a name.
         device: Where the model runs, for example ``'cuda:0'``.
@@ -115,12 +115,12 @@ def init_engine(
         unfit = [name for name, value in given.items() if value is not None] + list(old_keywords)
         if unfit or str(device) != 'cpu' or str(dtype) not in ('float32', 'torch.float32'):
             raise ValueError(
-                f'the engine onnx takes a model folder, in float32 on the CPU; leave out '
+                f'the engine onnx takes a model folder, on the CPU; leave out '
                 f'{", ".join(unfit or ["device and dtype"])}'
             )
         from mmpolar.runtime import OnnxEngine
 
-        return OnnxEngine(config or DEFAULT_MODEL, threads)
+        return OnnxEngine(config or DEFAULT_FOLDER, threads)
     speed = _speed(optimize, old_keywords)
     # Here, as ONNX Runtime needs no PyTorch.
     import torch

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmpolar.model_zoo import DEFAULT_MODEL
+from mmpolar.model_zoo import DEFAULT_FOLDER
 from mmpolar.utils.deprecation import warn_deprecated
 from mmpolar.utils.image_limits import check_coordinates
 
@@ -56,7 +56,7 @@ def add_box_argument(parser: Parser) -> None:
     )
 
 
-def add_model_argument(parser: Parser, default: str = DEFAULT_MODEL) -> None:
+def add_model_argument(parser: Parser, default: str = DEFAULT_FOLDER) -> None:
     """Add ``--model``, which may be given once.
 
     Args:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmpolar.model_zoo import (
+    DEFAULT_FOLDER,
     DEFAULT_MODEL,
     FOLDER_VARIABLE,
     available_model_folders,
@@ -24,6 +25,9 @@ examples
 Give a name to "mmpolar track --model NAME". docs/model_zoo.md says what each reaches.
 """
 
+#: What is said behind the names of those that are used where none is named.
+DEFAULTS = {DEFAULT_FOLDER: ' (default)', DEFAULT_MODEL: ' (default with PyTorch)'}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the form of the list."""
@@ -37,8 +41,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(models, indent=1))
         return 0
     for model in models:
-        default = ' (default)' if model['default'] else ''
-        print(f'{model["name"]}{default}')
+        print(f'{model["name"]}{DEFAULTS.get(model["name"], "")}')
         for label in ('engines', 'gives', 'megabytes', 'precision', 'licence'):
             if model.get(label):
                 value = model[label]
@@ -50,7 +53,7 @@ def describe(name: str) -> dict[str, Any]:
     """What is known of a model without PyTorch: its name, engines, outputs, size and licence."""
     runs_without = name in available_model_folders()
     engines = ['torch'] * (name in available_models()) + ['onnx'] * runs_without
-    known: dict[str, Any] = dict(name=name, default=name == DEFAULT_MODEL, engines=engines)
+    known: dict[str, Any] = dict(name=name, default=name == DEFAULT_FOLDER, engines=engines)
     if not runs_without:
         return known
     folder = find_model_folder(name)

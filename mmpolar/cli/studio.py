@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmpolar.cli.arguments import check_counts
 from mmpolar.cli.requirements import MissingPackagesError, require_training
-from mmpolar.model_zoo import DEFAULT_MODEL, ModelNotFoundError, model_name
+from mmpolar.model_zoo import DEFAULT_FOLDER, ModelNotFoundError, model_name
 
 DESCRIPTION = """\
 Label your own videos in the browser: mark a target once, let the tracker follow it, correct it where it
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the folder, how it is served, and the export."""
     parser.add_argument('folder', metavar='DIR', type=Path, help='folder of videos')
     parser.add_argument(
-        '--model', default=DEFAULT_MODEL, help='tracker to label with (default: %(default)s)'
+        '--model', default=DEFAULT_FOLDER, help='tracker to label with (default: %(default)s)'
     )
     parser.add_argument('--threads', type=int, help='threads of the network (default: 2)')
     served = parser.add_argument_group('the page')

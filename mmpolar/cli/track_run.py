@@ -27,7 +27,7 @@ from mmpolar.cli.track_outputs import (
 )
 from mmpolar.cli.track_resume import TrackJournal
 from mmpolar.cli.track_targets import read_targets
-from mmpolar.model_zoo import DEFAULT_MODEL, model_name
+from mmpolar.model_zoo import DEFAULT_FOLDER, DEFAULT_MODEL, model_name
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.tracking import TrackEngine, Tracker
 from mmpolar.tracking.streams import FrameQueue
@@ -124,7 +124,7 @@ def journal_name(args: argparse.Namespace) -> str | None:
 
 def build_engine(args: argparse.Namespace) -> TrackEngine:
     """The network that the arguments choose."""
-    if args.config is None and args.device == 'cpu':
+    if uses_onnx(args):
         return init_engine(args.model, engine='onnx', threads=args.threads)
     require_training('mmpolar track with --config or --device')
     return init_engine(
@@ -132,10 +132,16 @@ def build_engine(args: argparse.Namespace) -> TrackEngine:
     )
 
 
+def uses_onnx(args: argparse.Namespace) -> bool:
+    """Whether ONNX Runtime computes, not PyTorch."""
+    return args.config is None and args.device == 'cpu'
+
+
 def given_options(args: argparse.Namespace) -> dict[str, Any]:
     """The options on which results depend, for a run that goes on; None where one is not given."""
     targets = {name: getattr(args, name) for name in ('box', 'point', 'mask', 'detections')}
-    model = model_name(args.model) if args.model or args.config else DEFAULT_MODEL
+    default = DEFAULT_FOLDER if uses_onnx(args) else DEFAULT_MODEL
+    model = model_name(args.model, default) if args.model or args.config else default
     return targets | dict(model=model, config=args.config, checkpoint=args.checkpoint)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from mmpolar.model_zoo import CHECKPOINT_SUFFIX, DEFAULT_MODEL, find_model_folder, model_name
+from mmpolar.model_zoo import CHECKPOINT_SUFFIX, DEFAULT_FOLDER, find_model_folder, model_name
 from mmpolar.runtime.graph_inputs import (
     FINE_MAP,
     MASK_INPUTS,
@@ -98,7 +98,7 @@ class OnnxEngine:
     providers = ('CPUExecutionProvider',)
 
     def __init__(
-        self, model: str | os.PathLike = DEFAULT_MODEL, threads: int | None = None
+        self, model: str | os.PathLike = DEFAULT_FOLDER, threads: int | None = None
     ) -> None:
         check_at_least(1, threads=threads)
         self.folder = _find_folder(model)
@@ -192,7 +192,7 @@ class OnnxEngine:
 
 def _find_folder(model: str | os.PathLike) -> Path:
     """The folder that is meant: one of that path, or one that comes with the package."""
-    name = model_name(model)
+    name = model_name(model, DEFAULT_FOLDER)
     path = Path(name)
     if path.suffix == CHECKPOINT_SUFFIX:
         raise ModelFolderError(

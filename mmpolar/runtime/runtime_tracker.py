@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmpolar.model_zoo import DEFAULT_MODEL
+from mmpolar.model_zoo import DEFAULT_FOLDER
 from mmpolar.runtime.model_folder import ModelManifest
 from mmpolar.runtime.onnx_engine import OnnxEngine
 from mmpolar.structures.track_result import TrackResult
@@ -25,7 +25,7 @@ class RuntimeTracker(Tracker):
     """
 
     def __init__(
-        self, model_folder: str | os.PathLike = DEFAULT_MODEL, threads: int | None = None
+        self, model_folder: str | os.PathLike = DEFAULT_FOLDER, threads: int | None = None
     ) -> None:
         warn_deprecated(
             'RuntimeTracker(...)', "init_tracker(engine='onnx') or Tracker(OnnxEngine())"

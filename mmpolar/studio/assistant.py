@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmpolar.apis import init_engine
-from mmpolar.model_zoo import DEFAULT_MODEL
+from mmpolar.model_zoo import DEFAULT_FOLDER
 from mmpolar.structures.track_result import TrackResult
 from mmpolar.studio.jobs import JobState
 from mmpolar.studio.project import Project
@@ -33,7 +33,7 @@ class Assistant:
     """
 
     def __init__(
-        self, project: Project, model: str = DEFAULT_MODEL, threads: int | None = None
+        self, project: Project, model: str = DEFAULT_FOLDER, threads: int | None = None
     ) -> None:
         self.project, self._threads = project, threads
         self._lock = threading.Lock()

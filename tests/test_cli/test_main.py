@@ -13,7 +13,7 @@ from mmpolar.cli import requirements
 from mmpolar.cli.arguments import read_options
 from mmpolar.cli.main import COMMANDS, build_parser, main
 from mmpolar.cli.old_track import main as old_track
-from mmpolar.model_zoo import DEFAULT_MODEL
+from mmpolar.model_zoo import DEFAULT_FOLDER, DEFAULT_MODEL
 from mmpolar.utils import deprecation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,10 +152,15 @@ def test_a_command_that_is_stopped_ends_as_shells_expect(monkeypatch, capsys):
 
 def test_models_are_listed_for_people_and_programs(capsys):
     assert main(['models']) == 0
-    assert f'{DEFAULT_MODEL} (default)' in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f'{DEFAULT_FOLDER} (default)' in printed
+    assert f'{DEFAULT_MODEL} (default with PyTorch)' in printed
     assert main(['models', '--json']) == 0
     models = {model['name']: model for model in json.loads(capsys.readouterr().out)}
-    default = models[DEFAULT_MODEL]
+    assert [name for name, model in models.items() if model['default']] == [DEFAULT_FOLDER]
+    default = models[DEFAULT_FOLDER]
+    assert (default['engines'], default['precision']) == (['onnx'], 'int8')
+    assert models[DEFAULT_MODEL]['engines'] == ['torch', 'onnx']
     assert default['gives'] == ['box', 'score', 'contour of 72 points', 'mask']
     assert default['licence'] == 'research use only'
     assert 5 < default['megabytes'] < 50

@@ -11,7 +11,7 @@ import pytest
 from small_export import small_model_folder, video
 
 from mmpolar.cli.main import script_of
-from mmpolar.model_zoo import DEFAULT_MODEL, FOLDER_VARIABLE
+from mmpolar.model_zoo import DEFAULT_FOLDER, FOLDER_VARIABLE
 from mmpolar.runtime import OnnxEngine
 from mmpolar.structures import result_formats as formats
 from mmpolar.tracking import SingleTargetTracker, Tracker
@@ -107,12 +107,12 @@ def test_two_boxes_are_two_targets(clip, tmp_path):
 def zoo(tmp_path, monkeypatch):
     """A folder in which the default model is the small one."""
     (tmp_path / 'zoo').mkdir()
-    (tmp_path / 'zoo' / DEFAULT_MODEL).symlink_to(small_model_folder())
+    (tmp_path / 'zoo' / DEFAULT_FOLDER).symlink_to(small_model_folder())
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / 'zoo'))
 
 
 @pytest.mark.parametrize(
-    'named', [[], ['--model', DEFAULT_MODEL], ['--model', f'mmpolar://{DEFAULT_MODEL}']]
+    'named', [[], ['--model', DEFAULT_FOLDER], ['--model', f'mmpolar://{DEFAULT_FOLDER}']]
 )
 def test_model_that_comes_with_mmpolar_is_the_default_and_has_a_name(clip, tmp_path, zoo, named):
     boxes = []
@@ -127,7 +127,7 @@ def test_unknown_model_lists_those_there_are(clip, tmp_path, zoo, capsys):
     assert main(arguments(clip, '--out', str(tmp_path / 'out.mp4'), model='nowhere')) == 2
     message = capsys.readouterr().err
     assert "no model folder 'nowhere'; those at hand are" in message
-    assert DEFAULT_MODEL in message
+    assert DEFAULT_FOLDER in message
 
 
 def test_folder_of_images_is_a_video(tmp_path):
@@ -463,7 +463,7 @@ def test_a_run_goes_on_with_its_own_targets_and_model(clip, tmp_path, monkeypatc
         'was begun with --box 100,80,60,50 200,40,50,80, not 1,2,30,40' in capsys.readouterr().err
     )
     assert main([str(clip), *out]) == 2
-    assert f'was begun with --model {small_model_folder()}, not {DEFAULT_MODEL}' in (
+    assert f'was begun with --model {small_model_folder()}, not {DEFAULT_FOLDER}' in (
         capsys.readouterr().err
     )
     assert (tmp_path / 'out.jsonl').read_text() == lines
