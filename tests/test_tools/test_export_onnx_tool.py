@@ -1,5 +1,6 @@
 """tools/deployment/export_onnx.py with a small tracker."""
 
+import argparse
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from published_model import publish_small
 from scripts import help_of, load_script
 from small_export import CONFIG, small_tracker
 
+from mmpolar.cli import export
 from mmpolar.datasets.synthetic import generate_dataset
+from mmpolar.deployment.quantize import CALIBRATION_CROPS
 from mmpolar.model_zoo import FOLDER_VARIABLE
 from mmpolar.runtime import OnnxEngine
 
@@ -81,3 +84,10 @@ def test_tool_help_teaches(tool, capsys):
     printed = help_of(tool, capsys)
     assert 'layout of DAVIS' in printed
     assert '--static' in printed
+
+
+def test_as_many_crops_as_in_python_unless_it_is_told():
+    # The command's module does not import what needs ONNX, so the number is there twice.
+    parser = argparse.ArgumentParser()
+    export.add_arguments(parser)
+    assert parser.get_default('crops') == CALIBRATION_CROPS
