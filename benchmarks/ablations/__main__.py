@@ -51,7 +51,8 @@ Train and test a tracker, or a mask stage, with one thing changed at a time: wha
 Each arm changes one thing in the base config (--list names them and what they ask, --dry-run shows every
 changed entry). All arms make the same number of updates with the same number of pairs, by the same
 schedule and from the same seed, and are tested on the config's test data, a mask stage in the released
-tracker that its config names; the two stages of "two-stages" share the budget of the others. One run follows the other; all arms with the first seed come first.
+tracker that its config names; the two stages of "two-stages" share the budget of the others. One run
+follows the other; all arms with the first seed come first.
 
 In --out: results.txt (the table that is printed at the end), results.json (every metric of every run),
 results.csv, results.md (for a page), and runs/<arm>-<seed>/ with result.json, test.json (metrics of each
@@ -71,7 +72,7 @@ examples:
         --pairs-per-epoch 4096 --out work_dirs/ablation_refinement --cfg-options \\
         test_dataloader.dataset.data_root=data/mine/val
   a mask stage, tested in the packaged tracker:
-    python -m benchmarks.ablations --config \
+    python -m benchmarks.ablations --config \\
         configs/ablation/mask-stage_effnet-lite0_ablation.py --out work_dirs/ablation_mask_stage
   put the table into the page:
     python -m benchmarks.ablations --seeds 0 1 2 --page docs/ablations.md"""
@@ -124,11 +125,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.worker is not None:
         train_and_test(args.worker, args.updates)
     elif args.list:
-        print(
-            '\n'.join(
-                f'{arm.name:17s} {in_family(arm):10s} {arm.question}' for arm in ARMS.values()
-            )
-        )
+        for arm in ARMS.values():
+            print(f'{arm.name:17s} {arm.model or "any":10s} {arm.question}')
     else:
         run_or_explain(run, args)
 
@@ -321,11 +319,6 @@ def show(bar: tqdm, name: str, line: str) -> bool:
     bar.set_description(f'{name}, {task}', refresh=False)
     bar.update(done - bar.n)
     return True
-
-
-def in_family(arm: Arm) -> str:
-    """The type of model that an arm is about."""
-    return arm.model or 'any'
 
 
 def in_words(result: RunResult) -> str:

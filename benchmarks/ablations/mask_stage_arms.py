@@ -3,7 +3,6 @@
 from mmengine.config import Config
 
 from benchmarks.ablations.arms import Arm, Change, put
-from benchmarks.shared.config_nodes import nodes_of_type
 from mmpolar.utils.shared_values import type_of
 
 #: Datasets of still images; all others have videos.
@@ -32,12 +31,6 @@ def drop_overlap_loss(cfg: Config) -> None:
     """Leave the cross entropy of all cells alone."""
     loss = dict(cfg.model.get('loss_mask') or dict(type='MaskLoss'))
     cfg.model.loss_mask = dict(loss, dice_weight=0.0, boundary_weight=0.0)
-
-
-def drop_warps(cfg: Config) -> None:
-    """Show views of a still image unturned and unbent; the jitter of their boxes stays."""
-    for node in nodes_of_type(cfg, 'CropViews'):
-        node.update(rotate=0.0, shear=0.0, bend_prob=0.0)
 
 
 def stage_arm(name: str, question: str, change: Change) -> Arm:
@@ -73,7 +66,9 @@ MASK_STAGE_ARMS = (
         keep_sets(stills=False),
     ),
     stage_arm(
-        'no-warps', 'What do turned, sheared and bent views of still images add?', drop_warps
+        'no-warps',
+        'What do turned, sheared and bent views of still images add?',
+        put('CropViews', rotate=0.0, shear=0.0, bend_prob=0.0),
     ),
     stage_arm(
         'no-other-objects',

@@ -14,7 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 import mmpolar.registry  # noqa: F401  (lets checkpoints be resumed)
-from benchmarks.ablations.plan import TRACKER, last_checkpoint_of, only_for_runner
+from benchmarks.ablations.plan import TRACKER, last_checkpoint_of
 from benchmarks.ablations.report import RESULT_FILE, RunResult
 from benchmarks.shared.runs import write_mark
 from mmpolar.utils.checkpoints import read_checkpoint, read_release_checkpoint
@@ -108,16 +108,14 @@ def tracker_runner(cfg: Config) -> Runner:
     """A runner that tests a trained mask stage in the released tracker that its config names."""
     checkpoint = last_checkpoint_of(cfg)
     released = checkpoint.with_name('tracker.pth')
-    words = dict(data='an ablation', machine='that of the ablation', training_time='not measured')
-    facts = [item for key, value in words.items() for item in (f'--{key.replace("_", "-")}', value)]
-    subprocess.run(
-        [sys.executable, ADD_MASK_STAGE, cfg[TRACKER], checkpoint, '--out', released, *facts],
-        check=True,
-    )
+    command = [sys.executable, ADD_MASK_STAGE, cfg[TRACKER], checkpoint, '--out', released]
+    command += ['--data', 'an ablation', '--machine', 'that of the ablation']
+    command += ['--training-time', 'not measured']
+    subprocess.run(command, check=True)
     model = read_release_checkpoint(released).config.model
     # What is fitted to the released stage's scores would judge another stage by its own.
     model.test_cfg = dict(model.get('test_cfg') or {}, lost_score=0.0, second_peak_score=0.0)
-    test = only_for_runner(cfg)
+    test = Config(cfg.to_dict())
     test.update(dict.fromkeys(TRAINING))
     test.model = model
     test.load_from, test.resume, test.custom_hooks = str(released), False, None

@@ -141,7 +141,7 @@ def given_options(args: argparse.Namespace) -> dict[str, Any]:
     """The options on which results depend, for a run that goes on; None where one is not given."""
     targets = {name: getattr(args, name) for name in ('box', 'point', 'mask', 'detections')}
     default = DEFAULT_FOLDER if uses_onnx(args) else DEFAULT_MODEL
-    model = model_name(args.model, default) if args.model or args.config else default
+    model = model_name(args.model, default)
     return targets | dict(model=model, config=args.config, checkpoint=args.checkpoint)
 
 

@@ -1,7 +1,8 @@
 """Trained trackers by name: those that come with the package, and your own.
 
 ``<name>.pth`` is what ``tools/model_converters/publish_model.py`` writes, the folder ``<name>`` holds
-the same tracker as ONNX graphs, and the folder ``<name>_int8``, where there is one, in 8 bits. Imports the standard library only, as the runtime looks here too.
+the same tracker as ONNX graphs, and the folder ``<name>_int8``, where there is one, in 8 bits.
+Imports the standard library only, as the runtime looks here too.
 """
 
 import os

@@ -142,6 +142,7 @@ def test_a_stage_is_trained_and_tested_in_the_tracker(tool, tiny, tmp_path, arm)
 
 
 def test_the_page_says_what_a_run_is(tool):
+    tool.MarkedPart(ROOT / 'docs/ablations.md', tool.PAGE_PARTS['MaskStage']).split()
     cfg = load_config(CONFIG)
     budget = tool.Budget.of(cfg)
     size, crops = cfg.train_dataloader.dataset.pipeline[1].size, cfg.model.params.crop_size

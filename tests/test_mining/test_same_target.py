@@ -107,7 +107,7 @@ def test_positives_are_of_the_target_of_their_negatives(make, davis, number):
 
 
 def test_positives_of_a_target_differ(make):
-    """Each composite samples the frames anew."""
+    """Each composite samples the frames again."""
     dataset = make([lambda results: results])
     frames = Counter()
     for index in range(4 * NUM_PAIRS):
