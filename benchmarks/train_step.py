@@ -22,6 +22,7 @@ from benchmarks.speed.timing import Way, interleave, ratios, spread
 from mmpolar.cli.arguments import check_counts, tool_parser
 from mmpolar.registry import MODELS, OPTIM_WRAPPERS
 from mmpolar.utils.freed_memory import keep_freed_memory
+from mmpolar.utils.shared_values import load_config
 
 DESCRIPTION = """\
 Measure a training step of a config on one CPU thread, in processor seconds, so that other work on the
@@ -41,8 +42,7 @@ PRECISIONS = {'float32': 'OptimWrapper', 'bfloat16': 'Bfloat16OptimWrapper'}
 def main(argv: list[str] | None = None) -> int:
     """Measure as the arguments say; returns the exit status."""
     args = parse_args(argv)
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = load_config(args.config, args.cfg_options)
     torch.set_num_threads(1)
     report = measure(cfg, args.repeats)
     for name, values in report.items():

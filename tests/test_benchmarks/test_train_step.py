@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,14 @@ def test_reports_loading_and_each_way_of_training(tmp_path, capsys):
     assert all(row['seconds'] > 0 for row in report.values())
     assert report['float32']['times_as_fast'] == 1
     assert 'bfloat16' in capsys.readouterr().out
+
+
+def test_the_targets_have_the_rays_of_the_model(tmp_path):
+    config = tmp_path / 'config.py'
+    config.write_text(
+        f"_base_ = ['{Path(CONFIG).resolve()}']\nmodel = dict(mask_head=dict(n_rays=18))\n"
+    )
+    assert main([str(config), '--repeats', '1']) == 0
 
 
 def test_refuses_no_rounds(capsys):

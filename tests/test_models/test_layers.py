@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 from mmcv.ops import DeformConv2d
 
 from mmpolar.models.layers import (
@@ -78,6 +79,47 @@ def test_depthwise_xcorr_matches_loops(templates):
                     window = search[n, c, i : i + 3, j : j + 2]
                     expected = (window * kernel[n % templates, c]).sum()
                     torch.testing.assert_close(got[n, c, i, j], expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize('channels_last', [False, True])
+def test_depthwise_xcorr_has_the_gradients_of_a_plain_convolution(channels_last):
+    torch.manual_seed(0)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    search = torch.randn(3, 4, 9, 8, dtype=torch.float64).contiguous(memory_format=layout)
+    kernel = torch.randn(3, 4, 3, 2, dtype=torch.float64)
+    inputs = [search.requires_grad_(), kernel.requires_grad_()]
+    assert torch.autograd.gradcheck(depthwise_xcorr, inputs)
+    weight = torch.randn(3, 4, 7, 7, dtype=torch.float64)
+    got = torch.autograd.grad((depthwise_xcorr(*inputs) * weight).sum(), inputs)
+    plain = [
+        F.conv2d(one[None], filters[:, None], groups=4)[0]
+        for one, filters in zip(*inputs, strict=True)
+    ]
+    expected = torch.autograd.grad((torch.stack(plain) * weight).sum(), inputs)
+    for gradient, wanted in zip(got, expected, strict=True):
+        torch.testing.assert_close(gradient, wanted)
+    assert got[0].is_contiguous(memory_format=layout)
+
+
+def test_depthwise_xcorr_leaves_out_the_gradient_that_nobody_needs():
+    search, kernel = torch.randn(2, 3, 6, 6), torch.randn(2, 3, 2, 2).requires_grad_()
+    depthwise_xcorr(search, kernel).sum().backward()
+    assert search.grad is None
+    assert kernel.grad.shape == kernel.shape
+
+
+def test_depthwise_xcorr_trains_in_bfloat16_with_the_types_of_its_inputs():
+    torch.manual_seed(0)
+    search = torch.randn(2, 3, 7, 7).requires_grad_()
+    kernel = torch.randn(2, 3, 3, 3).requires_grad_()
+    exact = torch.autograd.grad(depthwise_xcorr(search, kernel).sum(), [search, kernel])
+    with torch.autocast('cpu', torch.bfloat16):
+        response = depthwise_xcorr(search, kernel)
+    assert response.dtype == torch.bfloat16
+    got = torch.autograd.grad(response.sum(), [search, kernel])
+    for gradient, wanted in zip(got, exact, strict=True):
+        assert gradient.dtype == torch.float32
+        torch.testing.assert_close(gradient, wanted, atol=0.05, rtol=0.02)
 
 
 @pytest.mark.parametrize(('template', 'search'), [(7, 31), (8, 32), (7, 35)])

@@ -23,6 +23,8 @@ BORDER = 13
 # Unit of length that brings the radii of a search crop to about one.
 _TYPICAL_RADIUS = 32.0
 _POSITION_CHANNELS = 3
+# The least squared length that a vector is divided by, as in F.cosine_similarity.
+_SMALLEST_SQUARE = 1e-16
 
 
 class RayTargets(NamedTuple):
@@ -156,7 +158,7 @@ class ContourRefineHead(BaseModule):
             Two prototypes, shape (N, match_channels, 2, 1).
         """
         target = target_map[:, None].float()
-        background = 1 - F.max_pool2d(target, BORDER, 1, BORDER // 2)
+        background = 1 - _widen(target, BORDER // 2)
         kinds = torch.cat([target, background], 1)
         means = [
             _weighted_mean(level.float(), _shrink(kinds, stride))
@@ -193,14 +195,10 @@ class ContourRefineHead(BaseModule):
             ],
             2,
         )
-        features = self.embed(_split_poles(torch.cat([fine, combined], 1), count))
+        features = self.embed(torch.cat([fine, combined], 1))
+        features = torch.cat([features, similarity.to(features)], 1)
         features = torch.cat(
-            [
-                features,
-                _split_poles(similarity, count).to(features),
-                position.flatten(0, 1).to(features),
-            ],
-            1,
+            [_split_poles(features, count), position.flatten(0, 1).to(features)], 1
         )
         logits = self.inside_pred(self.blocks(self.mix(features)))
         return logits.float().reshape(n, count, *logits.shape[2:]), reach
@@ -290,9 +288,24 @@ class ContourRefineHead(BaseModule):
     def _compare(self, fine: Tensor, prototypes: Tensor) -> Tensor:
         """Cosine similarity, group by group, with target and background: (N, 2 g, P * n, M)."""
         n, _, *grid = fine.shape
-        points = self.match(fine).float().reshape(n, self.match_groups, 1, -1, *grid)
-        prototypes = prototypes.float().reshape(n, self.match_groups, -1, 2, 1, 1).transpose(2, 3)
-        return F.cosine_similarity(points, prototypes, dim=3).flatten(1, 2)
+        points = self.match(fine).float().reshape(n, self.match_groups, -1, grid[0] * grid[1])
+        prototypes = prototypes.float().reshape(n, self.match_groups, -1, 2).transpose(2, 3)
+        # F.cosine_similarity would repeat the points, and their lengths, for either prototype.
+        products = prototypes @ points
+        similarity = products * _inverse_length(prototypes, 3) * _inverse_length(points, 2)
+        return similarity.reshape(n, -1, *grid)
+
+
+def _inverse_length(vectors: Tensor, dim: int) -> Tensor:
+    """1 over the length along a dimension, which stays with size 1; finite for zeros."""
+    return vectors.square().sum(dim, keepdim=True).clamp(min=_SMALLEST_SQUARE).rsqrt()
+
+
+def _widen(target_map: Tensor, radius: int) -> Tensor:
+    """The highest value within a square of ``2 * radius + 1`` px around each pixel, one axis at a time."""
+    side = 2 * radius + 1
+    rows = F.max_pool2d(target_map, (side, 1), 1, (radius, 0))
+    return F.max_pool2d(rows, (1, side), 1, (0, radius))
 
 
 def _split_poles(features: Tensor, count: int) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from mmpolar.models.layers.conv_block import conv_block
 
@@ -77,10 +78,50 @@ def depthwise_xcorr(search: Tensor, kernel: Tensor) -> Tensor:
     """
     if kernel.size(0) == 1:
         return F.conv2d(search, kernel.transpose(0, 1), groups=search.size(1))
+    if search.device.type == 'cpu' and torch.is_grad_enabled():
+        return _TrainedXcorr.apply(search, kernel)
+    return _xcorr(search, kernel)
+
+
+class _TrainedXcorr(torch.autograd.Function):
+    """The correlation, whose gradients are correlations too.
+
+    PyTorch's CPU kernels (2.13) for the gradients of a convolution with a group for each channel take
+    seven times as long, and give one in another memory format than the features have, which slows
+    the layers before.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, search: Tensor, kernel: Tensor) -> Tensor:
+        response = _xcorr(search, kernel)
+        ctx.save_for_backward(search, kernel)
+        return response
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        search, kernel = ctx.saved_tensors
+        of_search = of_kernel = None
+        if ctx.needs_input_grad[0]:
+            height, width = kernel.size(2) - 1, kernel.size(3) - 1
+            padded = F.pad(gradient, (width, width, height, height))
+            of_search = _xcorr(padded, kernel.flip(2, 3).to(gradient.dtype))
+            layout = torch.channels_last if _is_channels_last(search) else torch.contiguous_format
+            of_search = of_search.to(search.dtype).contiguous(memory_format=layout)
+        if ctx.needs_input_grad[1]:
+            of_kernel = _xcorr(search.to(gradient.dtype), gradient).to(kernel.dtype)
+        return of_search, of_kernel
+
+
+def _xcorr(search: Tensor, kernel: Tensor) -> Tensor:
     groups = kernel.size(0) * kernel.size(1)
     flat = search.reshape(1, groups, *search.shape[2:])
     response = F.conv2d(flat, kernel.reshape(groups, 1, *kernel.shape[2:]), groups=groups)
     return response.reshape(*kernel.shape[:2], *response.shape[2:])
+
+
+def _is_channels_last(features: Tensor) -> bool:
+    return features.is_contiguous(memory_format=torch.channels_last)
 
 
 def _encoders(in_channels: int, out_channels: int, depthwise: bool) -> nn.ModuleList:
