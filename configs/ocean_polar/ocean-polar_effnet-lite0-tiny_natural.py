@@ -21,17 +21,17 @@ model = dict(
             crop_size=160,
             binary_references=False,
             presence=dict(
-                bias=-0.1918,
-                score=0.1164,
-                confidence=-4.448,
-                likeness=-9.701,
-                contrast=12.14,
-                completeness=7.927,
-                quality=0.805,
-                color=4.649,
-                online=2.763))),
+                bias=-0.168,
+                score=0.2214,
+                confidence=-0.4223,
+                likeness=-11.44,
+                contrast=12.26,
+                completeness=5.578,
+                quality=0.87,
+                color=5.154,
+                online=1.996))),
     test_cfg=dict(
-        score_slope=1.26, score_offset=-1.82, lost_score=0.29, found_score=0.88,
+        score_slope=1.26, score_offset=-1.82, lost_score=0.28, found_score=0.9,
         online_share=0.4))
 custom_hooks = [
     dict(
