@@ -1,7 +1,6 @@
 """ONNX Runtime as a tracker's inference engine."""
 
 import os
-import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from mmpolar.compat.onnx_threads import waiting_of_threads
 from mmpolar.model_zoo import CHECKPOINT_SUFFIX, DEFAULT_FOLDER, find_model_folder, model_name
 from mmpolar.runtime.graph_inputs import (
     FINE_MAP,
@@ -34,10 +34,6 @@ from mmpolar.utils.checks import check_at_least
 #: Threads that a network is given if nothing else is said. A second one saves a fifth of the time of a
 #: step of the packaged trackers, also where other programs run; layers so small do not feed more.
 USUAL_THREADS = 2
-#: How long a thread waits in a loop before it sleeps, and the first version that can be told so; an
-#: earlier one would wait for longer than a step takes.
-SPIN_MICROSECONDS = 20
-_FIRST_WITH_SPIN_TIME = (1, 31)
 _ERRORS_ONLY = 3
 
 
@@ -184,7 +180,7 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.log_severity_level = _ERRORS_ONLY
-        for key, value in waiting_of_threads(onnxruntime.__version__).items():
+        for key, value in waiting_of_threads().items():
             options.add_session_config_entry(f'session.intra_op.{key}', value)
         try:
             return onnxruntime.InferenceSession(str(path), options, providers=list(self.providers))
@@ -192,22 +188,6 @@ class OnnxEngine:
             raise ModelFolderError(
                 f'{path} is no graph that this ONNX Runtime reads: {error}'
             ) from error
-
-
-def waiting_of_threads(version: str) -> dict[str, str]:
-    """How the threads of a graph wait for one another, as ONNX Runtime's ``session.intra_op`` entries.
-
-    Threads that wait in a loop take the cores from whatever else runs, also from the thread that they
-    wait for: beside four other threads a step then took twice as long. Those that sleep at once are
-    woken hundreds of times a step, which takes a sixth of the time of ``tiny``'s.
-
-    Args:
-        version: ONNX Runtime's version.
-    """
-    numbers = tuple(int(number) for number in re.findall(r'\d+', version)[:2])
-    if numbers < _FIRST_WITH_SPIN_TIME:
-        return dict(allow_spinning='0')
-    return dict(allow_spinning='1', spin_duration_us=str(SPIN_MICROSECONDS))
 
 
 def _find_folder(model: str | os.PathLike) -> Path:

@@ -9,9 +9,9 @@ import onnxruntime
 import pytest
 from small_export import REFINED, small_model_folder, small_tracker, state_of, video
 
+from mmpolar.compat.onnx_threads import waiting_of_threads
 from mmpolar.evaluation.functional import box_iou
 from mmpolar.runtime import OnnxEngine
-from mmpolar.runtime.onnx_engine import SPIN_MICROSECONDS, waiting_of_threads
 from mmpolar.tracking import SingleTargetTracker, Tracker
 from mmpolar.utils.available_cores import available_cores
 
@@ -245,21 +245,12 @@ def test_threads_that_wait_soon_sleep(version, monkeypatch):
     tracker.init(video()[0], BOXES[0])
     for session in tracker.engine._sessions.values():
         options = session.get_session_options()
-        for key, value in waiting_of_threads(version).items():
+        for key, value in waiting_of_threads().items():
             assert options.get_session_config_entry(f'session.intra_op.{key}') == value
     tracker.step(video()[1])
     begin = time.process_time()
     time.sleep(0.2)
     assert time.process_time() - begin < 0.1
-
-
-@pytest.mark.parametrize(
-    ('version', 'spins'), [('1.9.0', '0'), ('1.30.2', '0'), ('1.31.0', '1'), ('2.0.0.dev1', '1')]
-)
-def test_threads_spin_only_where_it_can_be_for_a_short_time(version, spins):
-    entries = waiting_of_threads(version)
-    assert entries['allow_spinning'] == spins
-    assert (entries.get('spin_duration_us') == str(SPIN_MICROSECONDS)) == (spins == '1')
 
 
 def test_trackers_in_several_threads_share_an_engine():
