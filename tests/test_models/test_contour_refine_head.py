@@ -384,6 +384,18 @@ def test_prototypes_of_strong_features_are_finite_in_float16():
     assert torch.isfinite(prototypes).all()
 
 
+@pytest.mark.parametrize('dtype', [None, torch.bfloat16, torch.float16])
+def test_the_strength_of_prototypes_does_not_count(dtype):
+    head, maps, rays = make_head(), make_maps(), make_rays()
+    prototypes = make_prototypes(head)
+    with torch.no_grad(), torch.autocast('cpu', dtype, enabled=dtype is not None):
+        expected, strong = (
+            run(head, maps, rays, prototypes * strength)[0] for strength in (1, 1e5)
+        )
+    assert torch.isfinite(strong).all()
+    torch.testing.assert_close(strong, expected, atol=1e-4 if dtype is None else 0.02, rtol=0.02)
+
+
 def scene_of(n=2, positives=8, preferred=5, size=9):
     """Maps of a score map, each location of which has numbers of its own."""
     generator = torch.Generator().manual_seed(positives)

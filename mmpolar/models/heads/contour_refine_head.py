@@ -290,9 +290,10 @@ class ContourRefineHead(BaseModule):
         n, _, *grid = fine.shape
         points = self.match(fine).float().reshape(n, self.match_groups, -1, grid[0] * grid[1])
         prototypes = prototypes.float().reshape(n, self.match_groups, -1, 2).transpose(2, 3)
-        # F.cosine_similarity would repeat the points, and their lengths, for either prototype.
-        products = prototypes @ points
-        similarity = products * _inverse_length(prototypes, 3) * _inverse_length(points, 2)
+        # F.cosine_similarity would repeat the points, and their lengths, for either prototype. Divided
+        # by their lengths first, as autocast makes the product in half precision.
+        prototypes = prototypes * _inverse_length(prototypes, 3)
+        similarity = prototypes @ (points * _inverse_length(points, 2))
         return similarity.reshape(n, -1, *grid)
 
 
