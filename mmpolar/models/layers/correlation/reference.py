@@ -106,7 +106,8 @@ class _TrainedXcorr(torch.autograd.Function):
             height, width = kernel.size(2) - 1, kernel.size(3) - 1
             padded = F.pad(gradient, (width, width, height, height))
             of_search = _xcorr(padded, kernel.flip(2, 3).to(gradient.dtype))
-            layout = torch.channels_last if _is_channels_last(search) else torch.contiguous_format
+            channels_last = search.is_contiguous(memory_format=torch.channels_last)
+            layout = torch.channels_last if channels_last else torch.contiguous_format
             of_search = of_search.to(search.dtype).contiguous(memory_format=layout)
         if ctx.needs_input_grad[1]:
             of_kernel = _xcorr(search.to(gradient.dtype), gradient).to(kernel.dtype)
@@ -118,10 +119,6 @@ def _xcorr(search: Tensor, kernel: Tensor) -> Tensor:
     flat = search.reshape(1, groups, *search.shape[2:])
     response = F.conv2d(flat, kernel.reshape(groups, 1, *kernel.shape[2:]), groups=groups)
     return response.reshape(*kernel.shape[:2], *response.shape[2:])
-
-
-def _is_channels_last(features: Tensor) -> bool:
-    return features.is_contiguous(memory_format=torch.channels_last)
 
 
 def _encoders(in_channels: int, out_channels: int, depthwise: bool) -> nn.ModuleList:
